@@ -1,0 +1,65 @@
+import type { Offset, Position } from "../../views/cut.ts";
+import type { Event } from "../../views/event.ts";
+
+/** A record as it stands in the log. `event` is set where this process has decoded these bytes already. */
+export interface LogRecord {
+  readonly offset: Offset;
+  readonly key: string | null;
+  readonly value: Uint8Array;
+  readonly event?: Event;
+}
+
+/** Records `[from, next)` of one partition, in order. */
+export interface LogBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: Offset;
+  readonly next: Offset;
+  readonly records: readonly LogRecord[];
+}
+
+/** What a producer hands in: the partition was chosen already (`partitionOf`). */
+export interface Append {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: string | null;
+  readonly value: Uint8Array;
+  readonly event?: Event;
+}
+
+export interface Topic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+export interface Consumption {
+  readonly topic: string;
+  /** Asked before each fetch: where to read on. Moving it forward skips; a consumer never goes on by itself. */
+  position(partition: number): Offset;
+  /** Batches of a partition come in order, one at a time: the next is fetched when this one is handled. */
+  handle(batch: LogBatch): Promise<void> | void;
+}
+
+/** A running consumer; disposing of it waits for the batch in hand. */
+export interface Consumer extends AsyncDisposable {
+  /** Rejects when the consumer fails for good (a handler threw, the log is gone); resolves once disposed of. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * Partitioned, append-only, offset-addressed records. Offsets count from 0 without gaps in the embedded log; a reader
+ * must not rely on that (Kafka's may have gaps), only on their order.
+ */
+export interface Log extends AsyncDisposable {
+  readonly topics: readonly Topic[];
+  /** Resolves once every record is durable, with the next offset after the last one of each partition touched. */
+  append(records: readonly Append[]): Promise<Position>;
+  /** First offset still held, by partition. */
+  starts(topic: string): Promise<readonly Offset[]>;
+  /** Next offset to be written, durable records only, by partition. */
+  nexts(topic: string): Promise<readonly Offset[]>;
+  /** All records of `[from, next)`, then ends. TIDEMARK_STORE_OUT_OF_RANGE if the log no longer or not yet holds them. */
+  read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch>;
+  /** Delivers every record from the position on as it becomes durable, until disposed of. */
+  consume(consumption: Consumption): Consumer;
+}

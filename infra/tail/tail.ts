@@ -1,0 +1,54 @@
+import type { Cut, Offset } from "../../views/cut.ts";
+import type { Scalar } from "../../views/expression.ts";
+import type { Cell } from "../../views/state.ts";
+import type { View } from "../../views/view.ts";
+
+/** One group's state in one pane of a segment. `cells` changes in place while the segment is open. */
+export interface Entry {
+  readonly dimensions: readonly Scalar[];
+  readonly pane: number;
+  readonly cells: Cell[];
+  /** Changed since the last checkpoint, and then listed in the segment's `dirty`. */
+  isDirty: boolean;
+}
+
+/** States of the records `[from, next)` of one partition for one view. */
+export interface Segment {
+  readonly view: View;
+  readonly partition: number;
+  readonly from: Offset;
+  /** Rises while the segment is open. */
+  readonly next: Offset;
+  /** By pane, then by `groupKey` of the dimensions. */
+  readonly panes: ReadonlyMap<number, ReadonlyMap<string, Entry>>;
+  readonly size: number;
+}
+
+/**
+ * The speed layer's states, as the serving layer reads them. All reads are of one moment as long as the reader does not
+ * give up the thread between `segments` and its last look at an entry.
+ */
+export interface Tail {
+  /**
+   * The segments that cover exactly `[cut, position)` of the view, in order within each partition; undefined while no
+   * boundary lies at the cut (the speed layer is then aligning itself to it, or has not heard of it).
+   */
+  segments(view: View, cut: Cut): readonly Segment[] | undefined;
+  /** By partition of the view's topic, the next record that is not folded. */
+  position(view: View): Cut;
+  /** Counts up with every change of any state or position: what was answered at the same count still holds. */
+  readonly version: number;
+  /** The reader needs nothing before the cut any more: segments that end there may be dropped. */
+  release(view: View, cut: Cut): void;
+  /** Calls back after any position has moved or segments have changed. */
+  onAdvance(listener: () => void): Disposable;
+}
+
+/** How the batch layer speaks to the speed layer. */
+export interface SealRequest {
+  /**
+   * Closes the open segment of every view and partition at the present position and makes the sealed states readable in
+   * the checkpoint. Gives the position: the new cut. Rejects or gives undefined if the speed layer can't.
+   */
+  seal(): Promise<Cut | undefined>;
+}

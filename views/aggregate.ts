@@ -1,0 +1,46 @@
+import type { Node } from "./expression.ts";
+import type { Cell, StateColumn } from "./state.ts";
+
+/** What a measure's value looks like to the one who queries. */
+export type Value = number | bigint | string | boolean | null;
+
+/**
+ * An aggregate with both its meanings: one file under `aggregates/` each. prepare (`input`, `where`) → add → merge →
+ * present; see Boykin et al., "Summingbird" (VLDB 2014) for the shape.
+ *
+ * For every aggregate: `zero` is the identity of `merge`, `merge` is associative and commutative, and folding a
+ * sequence equals merging the folds of its parts. Integer columns agree bit for bit between `add` and `sql`.
+ */
+export interface Aggregate {
+  readonly kind: string;
+  /** Undefined: counts records, looks at no field. */
+  readonly input: Node | undefined;
+  /** Only records for which this is true are added. */
+  readonly where: Node | undefined;
+  readonly state: readonly StateColumn[];
+  /** Set where the value is not exact: what it may be off by. */
+  readonly approximation?: string;
+  readonly value: { readonly type: "integer" | "number"; readonly nullable: boolean };
+  /**
+   * JavaScript statements that add one input to the cells, which are assignable texts. The input is not null and
+   * `where` holds. `addIntegers` is in scope.
+   */
+  add(cells: readonly string[], input: string): string;
+  /** DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. */
+  sql(input: string, filter: string): readonly string[];
+  /** Merges the cells `b[j…]` into `a[i…]`. */
+  merge(a: Cell[], i: number, b: readonly Cell[], j: number): void;
+  present(cells: readonly Cell[], i: number): Value;
+}
+
+/** A named aggregate of a view, and where its cells stand in the view's state. */
+export interface Measure {
+  readonly name: string;
+  readonly aggregate: Aggregate;
+  readonly firstCell: number;
+}
+
+/** True if some record of a group might not be added: the group's cells can then be those of nothing. */
+export function canBeEmpty(input: Node | undefined, where: Node | undefined): boolean {
+  return where !== undefined || input?.nullable === true;
+}

@@ -1,0 +1,23 @@
+import type { Aggregate } from "../aggregate.ts";
+import type { NumberExpression } from "../expressions/typed.ts";
+import type { Where } from "./count.ts";
+
+/** The largest number; null where there is none. Exact. */
+export function max(input: NumberExpression, options: Where = {}): Aggregate {
+  const type = input.node.type === "integer" ? "integer" : "number";
+  return Object.freeze<Aggregate>({
+    kind: "max",
+    input: input.node,
+    where: options.where?.node,
+    state: [{ name: "max", type: type === "integer" ? "integer" : "float", zero: null }],
+    value: { type, nullable: true },
+    add: ([m], x) => `if (${m} === null || ${x} > ${m}) ${m} = ${x};`,
+    sql: (x, filter) => [`max(${x})${filter}`],
+    merge(a, i, b, j) {
+      const mine = a[i] as number | null;
+      const other = b[j] as number | null;
+      if (other !== null && (mine === null || other > mine)) a[i] = other;
+    },
+    present: (cells, i) => cells[i] as number | null,
+  });
+}

@@ -1,0 +1,37 @@
+import type { Aggregate } from "../aggregate.ts";
+import type { NumberExpression } from "../expressions/typed.ts";
+import { addIntegers, divideIntegers, type Integer } from "../integer.ts";
+import type { Where } from "./count.ts";
+import { exactSumSql, floatSumBound } from "./sum.ts";
+
+/**
+ * The arithmetic mean; null where there is nothing. The state is an exact sum and an exact count, divided when
+ * presented, so that means of parts merge to the mean of the whole. Of floats the sum has the bound of `sum`.
+ */
+export function mean(input: NumberExpression, options: Where = {}): Aggregate {
+  const { node } = input;
+  const isInteger = node.type === "integer";
+  return Object.freeze<Aggregate>({
+    kind: "mean",
+    input: node,
+    where: options.where?.node,
+    state: [
+      { name: "sum", type: isInteger ? "integer" : "float", zero: 0 },
+      { name: "count", type: "integer", zero: 0 },
+    ],
+    value: { type: "number", nullable: true },
+    ...(isInteger ? {} : { approximation: floatSumBound }),
+    add: ([s, n], x) =>
+      `${s} = ${isInteger ? `addIntegers(${s}, ${x})` : `${s} + ${x}`}; ${n} = addIntegers(${n}, 1);`,
+    sql: (x, filter) => [
+      `coalesce(${isInteger ? exactSumSql(x, filter) : `sum(${x})${filter}`}, 0)`,
+      `count(${x})${filter}`,
+    ],
+    merge(a, i, b, j) {
+      a[i] = isInteger ? addIntegers(a[i] as Integer, b[j] as Integer) : (a[i] as number) + (b[j] as number);
+      a[i + 1] = addIntegers(a[i + 1] as Integer, b[j + 1] as Integer);
+    },
+    present: (cells, i) =>
+      cells[i + 1] === 0 ? null : divideIntegers(cells[i] as Integer, cells[i + 1] as Integer),
+  });
+}

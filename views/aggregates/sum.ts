@@ -1,0 +1,47 @@
+import { type Aggregate, canBeEmpty } from "../aggregate.ts";
+import type { NumberExpression } from "../expressions/typed.ts";
+import { addIntegers, type Integer } from "../integer.ts";
+import type { Where } from "./count.ts";
+
+/**
+ * The sum of a number; null where there is nothing to add. Of integers: exact at any size. Of floats: in doubles,
+ * each layer in its own order; for n values the two differ by at most 2(n − 1)·2⁻⁵³·Σ|x| (Higham, "Accuracy and
+ * Stability of Numerical Algorithms", 4.2).
+ */
+export function sum(input: NumberExpression, options: Where = {}): Aggregate {
+  const { node } = input;
+  const where = options.where?.node;
+  const nullable = canBeEmpty(node, where);
+  const zero = nullable ? null : 0;
+  const isInteger = node.type === "integer";
+  const plus = (a: string, b: string) => (isInteger ? `addIntegers(${a}, ${b})` : `${a} + ${b}`);
+  return Object.freeze<Aggregate>({
+    kind: "sum",
+    input: node,
+    where,
+    state: [{ name: "sum", type: isInteger ? "integer" : "float", zero }],
+    value: { type: isInteger ? "integer" : "number", nullable },
+    ...(isInteger ? {} : { approximation: floatSumBound }),
+    add: ([s = ""], x) =>
+      nullable ? `${s} = ${s} === null ? ${x} : ${plus(s, x)};` : `${s} = ${plus(s, x)};`,
+    sql: (x, filter) => [isInteger ? exactSumSql(x, filter) : `sum(${x})${filter}`],
+    merge(a, i, b, j) {
+      a[i] = mergeSums(a[i] as Integer | null, b[j] as Integer | null, isInteger);
+    },
+    present: (cells, i) => cells[i] as Integer | null,
+  });
+}
+
+export const floatSumBound = "float sum: off by at most 2(n-1)·2^-53·sum(|x|)";
+
+/** sum(BIGINT) is a HUGEINT, which Parquet has no type for; a DECIMAL of 38 digits holds 2^73 sums of safe integers. */
+export function exactSumSql(x: string, filter: string): string {
+  return `CAST(sum(${x})${filter} AS DECIMAL(38, 0))`;
+}
+
+/** Null is the sum of nothing: the identity. */
+export function mergeSums(a: Integer | null, b: Integer | null, isInteger: boolean): Integer | null {
+  if (a === null) return b;
+  if (b === null) return a;
+  return isInteger ? addIntegers(a, b) : (a as number) + (b as number);
+}

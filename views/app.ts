@@ -1,0 +1,58 @@
+import { TidemarkError } from "./errors.ts";
+import type { EventType } from "./event.ts";
+import type { View } from "./view.ts";
+
+export interface BatchDeclaration {
+  /** Cron expression (five or six fields); null: runs are started by hand only. Default: every five minutes. */
+  readonly schedule: string | null;
+  /** IANA zone of the schedule. Default UTC. */
+  readonly timezone: string;
+  /** How many generations of each view are kept, the one that serves included. Default 3. */
+  readonly keep: number;
+}
+
+export interface App {
+  readonly kind: "app";
+  readonly name: string;
+  readonly views: readonly View[];
+  /** Every event type that some view is from, in order of name. */
+  readonly events: readonly EventType[];
+  readonly batch: BatchDeclaration;
+}
+
+export interface AppDeclaration {
+  readonly name: string;
+  readonly views: readonly View[];
+  /** Event types to take in though no view is from them yet. */
+  readonly events?: readonly EventType[];
+  readonly batch?: Partial<BatchDeclaration>;
+}
+
+/** Declares an app: its views, their event types, and when batch runs. Throws TIDEMARK_DECLARATION_APP. */
+export function defineApp(declaration: AppDeclaration): App {
+  const { name, views } = declaration;
+  const fail = (reason: string): never => {
+    throw new TidemarkError("TIDEMARK_DECLARATION_APP", `app "${name}": ${reason}`);
+  };
+  if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) fail(`a name is lower-case letters, digits and "-"`);
+  const viewNames = new Set<string>();
+  for (const view of views) {
+    if (viewNames.has(view.name)) fail(`two views are named "${view.name}"`);
+    viewNames.add(view.name);
+  }
+  const events = new Map<string, EventType>();
+  for (const event of [...views.map((view) => view.from), ...(declaration.events ?? [])]) {
+    if ((events.get(event.name) ?? event) !== event) fail(`two event types are named "${event.name}"`);
+    events.set(event.name, event);
+  }
+  if (events.size === 0) fail("declare at least one view or event type");
+  const batch = { schedule: "*/5 * * * *", timezone: "UTC", keep: 3, ...declaration.batch };
+  if (!Number.isInteger(batch.keep) || batch.keep < 1) fail(`batch.keep must be a whole number from 1`);
+  return Object.freeze({
+    kind: "app",
+    name,
+    views: Object.freeze([...views]),
+    events: Object.freeze([...events.values()].sort((a, b) => (a.name < b.name ? -1 : 1))),
+    batch: Object.freeze(batch),
+  });
+}

@@ -1,0 +1,223 @@
+import type { TObject } from "typebox";
+import { Compile, type Validator } from "typebox/compile";
+import { TidemarkError } from "./errors.ts";
+import type { Event, EventType } from "./event.ts";
+import { formatTime, parseTime } from "./time.ts";
+
+/** What JSON.parse made of an event's text, before anything was checked. */
+export type Envelope = Readonly<Record<string, unknown>>;
+
+const maxNameLength = 1024;
+
+interface KnownType {
+  readonly type: EventType;
+  readonly validator: Validator<Record<string, never>, TObject>;
+  readonly integers: readonly string[];
+  readonly fieldNames: ReadonlySet<string>;
+}
+
+/**
+ * Bytes to events: the one place where an event's text gets its meaning, so that both layers see the same. An event
+ * is JSON of a CloudEvents 1.0 envelope (https://github.com/cloudevents/spec, v1.0.2) whose data satisfies its
+ * type's schema.
+ */
+export class Decoder {
+  readonly #types: ReadonlyMap<string, KnownType>;
+
+  constructor(types: readonly EventType[]) {
+    this.#types = new Map(types.map((type) => [type.name, knownType(type)]));
+  }
+
+  /** Throws TIDEMARK_EVENT_NOT_JSON and whatever `event` throws. */
+  decode(text: string): Event {
+    return this.event(parseEnvelope(text), text);
+  }
+
+  /** Checks an envelope; `text` is what it was parsed from. Throws TIDEMARK_EVENT_* naming what is wrong. */
+  event(envelope: Envelope, text: string): Event {
+    const type = requireName(envelope, "type");
+    const known = this.#types.get(type);
+    if (known === undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_EVENT_TYPE_UNKNOWN",
+        `event type "${shorten(type)}" is unknown; this app takes ${[...this.#types.keys()].join(", ")}`,
+      );
+    }
+    const id = requireName(envelope, "id");
+    const source = requireName(envelope, "source");
+    const time = requireTime(envelope);
+    requireSupported(envelope);
+    const data = envelope.data;
+    if (!known.validator.Check(data)) throw dataError(known, data);
+    const record = data as Readonly<Record<string, unknown>>;
+    for (const name of known.integers) {
+      const value = record[name];
+      if (value !== undefined && !Number.isSafeInteger(value)) {
+        throw new TidemarkError(
+          "TIDEMARK_EVENT_DATA",
+          `data.${name} is ${String(value)}: integers must lie within ±(2^53 - 1), or JSON can't carry them exactly`,
+        );
+      }
+    }
+    const key = keyOf(known.type, envelope, id, record);
+    // Only an escape can bring a lone surrogate into valid UTF-8; few texts have one at all.
+    if (text.includes("\\u")) requireWellFormed([id, source, key, ...Object.values(record)]);
+    return { id, source, type, time, key, data: record };
+  }
+
+  /** Whether the envelope holds anything that the typed columns of the master dataset do not. */
+  hasRest(envelope: Envelope): boolean {
+    const known = this.#types.get(envelope.type as string);
+    if (known === undefined) return true;
+    for (const name of Object.keys(envelope)) {
+      if (name === "datacontenttype" && envelope[name] === "application/json") continue;
+      if (!columnAttributes.has(name)) return true;
+    }
+    for (const name of Object.keys(envelope.data as object)) if (!known.fieldNames.has(name)) return true;
+    const time = envelope.time as string;
+    const canonical = formatTime(parseTime(time));
+    return time !== canonical && time !== canonical.replace(".000Z", "Z");
+  }
+}
+
+const columnAttributes: ReadonlySet<string> = new Set([
+  "specversion",
+  "id",
+  "source",
+  "type",
+  "time",
+  "data",
+]);
+
+function knownType(type: EventType): KnownType {
+  return {
+    type,
+    validator: Compile(type.schema) as unknown as KnownType["validator"],
+    integers: type.fields.filter((field) => field.type === "integer").map((field) => field.name),
+    fieldNames: new Set(type.fields.map((field) => field.name)),
+  };
+}
+
+/** JSON text to an envelope; throws TIDEMARK_EVENT_NOT_JSON or TIDEMARK_EVENT_ENVELOPE. */
+export function parseEnvelope(text: string): Envelope {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TidemarkError("TIDEMARK_EVENT_NOT_JSON", `not JSON: ${(cause as Error).message}`, { cause });
+  }
+  return requireEnvelope(value);
+}
+
+export function requireEnvelope(value: unknown): Envelope {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_ENVELOPE",
+      `an event is a JSON object {"id", "source", "type", "time", "data"}, not ${Array.isArray(value) ? "an array" : JSON.stringify(value).slice(0, 40)}`,
+    );
+  }
+  return value as Envelope;
+}
+
+function requireName(envelope: Envelope, attribute: "id" | "source" | "type"): string {
+  const value = envelope[attribute];
+  if (typeof value !== "string" || value.length === 0 || value.length > maxNameLength) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_ENVELOPE",
+      value === undefined
+        ? `"${attribute}" is missing`
+        : `"${attribute}" must be a text of 1 to ${maxNameLength} characters`,
+    );
+  }
+  return value;
+}
+
+function requireTime(envelope: Envelope): number {
+  const text = envelope.time;
+  const time = typeof text === "string" ? parseTime(text) : Number.NaN;
+  if (Number.isNaN(time)) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_TIME",
+      text === undefined
+        ? `"time" is missing`
+        : `"time" is ${shorten(JSON.stringify(text))}, which is no time: give RFC 3339 such as "2001-01-31T08:15:00Z"`,
+    );
+  }
+  return time;
+}
+
+function requireSupported(envelope: Envelope): void {
+  const { specversion, datacontenttype } = envelope;
+  if (specversion !== undefined && specversion !== "1.0") {
+    throw new TidemarkError("TIDEMARK_EVENT_ENVELOPE", `"specversion" must be "1.0"`);
+  }
+  if (datacontenttype !== undefined && !isJsonMediaType(datacontenttype)) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_ENVELOPE",
+      `"datacontenttype" must be JSON, such as "application/json"`,
+    );
+  }
+  if (envelope.data_base64 !== undefined) {
+    throw new TidemarkError("TIDEMARK_EVENT_ENVELOPE", `"data_base64" is not supported: give "data" as JSON`);
+  }
+}
+
+function isJsonMediaType(value: unknown): boolean {
+  return typeof value === "string" && /^[\w.+-]+\/(json|[\w.-]+\+json)\s*(;.*)?$/i.test(value);
+}
+
+function dataError(known: KnownType, data: unknown): TidemarkError {
+  const prefix = `data of ${known.type.name}`;
+  if (typeof data !== "object" || data === null) {
+    return new TidemarkError("TIDEMARK_EVENT_DATA", `${prefix} must be an object with ${fieldList(known)}`);
+  }
+  const reasons = known.validator
+    .Errors(data)
+    .slice(0, 3)
+    .map((error) => `${error.instancePath === "" ? "it" : error.instancePath.slice(1)} ${error.message}`);
+  return new TidemarkError("TIDEMARK_EVENT_DATA", `${prefix}: ${reasons.join("; ")}`);
+}
+
+function fieldList(known: KnownType): string {
+  return known.type.fields
+    .map((field) => `${field.name}${field.optional ? "?" : ""}: ${field.type}`)
+    .join(", ");
+}
+
+function keyOf(
+  type: EventType,
+  envelope: Envelope,
+  id: string,
+  data: Readonly<Record<string, unknown>>,
+): string {
+  const { partitionkey } = envelope;
+  if (partitionkey !== undefined) {
+    if (
+      typeof partitionkey !== "string" ||
+      partitionkey.length === 0 ||
+      partitionkey.length > maxNameLength
+    ) {
+      throw new TidemarkError(
+        "TIDEMARK_EVENT_ENVELOPE",
+        `"partitionkey" must be a text of 1 to ${maxNameLength} characters`,
+      );
+    }
+    return partitionkey;
+  }
+  return type.keyField === undefined ? id : String(data[type.keyField.name]);
+}
+
+function requireWellFormed(values: readonly unknown[]): void {
+  for (const value of values) {
+    if (typeof value === "string" && !value.isWellFormed()) {
+      throw new TidemarkError(
+        "TIDEMARK_EVENT_NOT_UTF8",
+        `${JSON.stringify(value).slice(0, 60)} holds half of a surrogate pair, which UTF-8 can't carry`,
+      );
+    }
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

@@ -1,0 +1,82 @@
+/**
+ * Every stable error code of Tidemark, with the HTTP status it is answered with and whether trying the same
+ * thing again later can succeed. Codes are a public contract: they are added, never renamed.
+ */
+export const errorCodes = {
+  // declarations
+  TIDEMARK_DECLARATION_NAME: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_FIELD: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_TYPE: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_WINDOW: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_VIEW: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_APP: { status: 500, canRetry: false },
+  // events
+  TIDEMARK_EVENT_NOT_JSON: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_NOT_UTF8: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_ENVELOPE: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_TIME: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_TYPE_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_EVENT_DATA: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_TOO_LARGE: { status: 413, canRetry: false },
+  // ingest requests
+  TIDEMARK_INGEST_BODY: { status: 400, canRetry: false },
+  TIDEMARK_INGEST_BODY_TOO_LARGE: { status: 413, canRetry: false },
+  TIDEMARK_INGEST_MEDIA_TYPE: { status: 415, canRetry: false },
+  TIDEMARK_INGEST_ALL_REJECTED: { status: 400, canRetry: false },
+  TIDEMARK_INGEST_STALLED: { status: 408, canRetry: true },
+  TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
+  TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
+  // queries
+  TIDEMARK_QUERY_VIEW_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_PARAMETER: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_DIMENSION_UNKNOWN: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_MEASURE_UNKNOWN: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_RANGE: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_GRANULARITY: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_CURSOR: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_AFTER: { status: 504, canRetry: true },
+  TIDEMARK_QUERY_NO_GENERATION: { status: 409, canRetry: true },
+  // runs and generations
+  TIDEMARK_RUN_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_RUN_BUSY: { status: 409, canRetry: true },
+  TIDEMARK_RUN_CANCELLED: { status: 409, canRetry: false },
+  TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_ROUTE_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_REQUEST: { status: 400, canRetry: false },
+  TIDEMARK_INTERNAL: { status: 500, canRetry: false },
+  TIDEMARK_NOT_READY: { status: 503, canRetry: true },
+  // stores
+  TIDEMARK_STORE_GAP: { status: 500, canRetry: false },
+  TIDEMARK_STORE_OVERLAP: { status: 500, canRetry: false },
+  TIDEMARK_STORE_CORRUPT: { status: 500, canRetry: false },
+  TIDEMARK_STORE_OUT_OF_RANGE: { status: 500, canRetry: false },
+  TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },
+  TIDEMARK_CONFIG: { status: 500, canRetry: false },
+} as const satisfies Record<string, { readonly status: number; readonly canRetry: boolean }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** An error for the person who reads it: what is wrong, what would be right, and a code that stays. */
+export class TidemarkError extends Error {
+  override readonly name = "TidemarkError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get status(): number {
+    return errorCodes[this.code].status;
+  }
+
+  get canRetry(): boolean {
+    return errorCodes[this.code].canRetry;
+  }
+}
+
+/** Closes an exhaustive `switch`: reached only if a case was forgotten. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`);
+}

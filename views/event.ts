@@ -1,0 +1,94 @@
+import type { Static, TObject, TProperties } from "typebox";
+import { TidemarkError } from "./errors.ts";
+import type { Expression } from "./expression.ts";
+import { type Fields, fieldExpressions } from "./expressions/typed.ts";
+import { type Field, fieldsOf } from "./field.ts";
+
+/** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema. */
+export interface Event {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly time: number;
+  /** Chooses the partition, so that duplicates of an event always meet. */
+  readonly key: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** The declaration of an event type; `name` is also the topic. */
+export interface EventType<Properties extends TProperties = TProperties> {
+  readonly kind: "event";
+  readonly name: string;
+  readonly schema: TObject<Properties>;
+  readonly fields: readonly Field[];
+  /** The field that chooses the partition; undefined: the event's id does. */
+  readonly keyField: Field | undefined;
+  readonly partitions: number;
+  /** N of the duplicate rule: how many records before it a record's (source, id) is looked for in. */
+  readonly duplicatesWithin: number;
+}
+
+export type DataOf<E extends EventType> = Static<E["schema"]>;
+export type FieldsOf<E extends EventType> = Fields<DataOf<E>>;
+
+export interface EventDeclaration<Properties extends TProperties> {
+  /** `<domain>.<model>.<event type>`, e.g. `aviation.flight.landed`; also the topic's name. */
+  readonly name: string;
+  readonly schema: TObject<Properties>;
+  /** Partition key. Events with the same key keep their order. Default: the event's id. */
+  readonly key?: (fields: Fields<Static<TObject<Properties>>>) => Expression<string> | Expression<number>;
+  /** Fixed for ever: key → partition must not move. Default 4. */
+  readonly partitions?: number;
+  /** Default 65,536 records per partition: about 10 MB of memory in each layer. */
+  readonly duplicatesWithin?: number;
+}
+
+const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){2,}$/;
+
+/** Declares an event type. Throws TIDEMARK_DECLARATION_* for what could not be kept or computed with later. */
+export function defineEvent<Properties extends TProperties>(
+  declaration: EventDeclaration<Properties>,
+): EventType<Properties> {
+  const { name, schema, partitions = 4, duplicatesWithin = 65_536 } = declaration;
+  if (!namePattern.test(name) || name.length > 200) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_NAME",
+      `event type "${name}" must be named <domain>.<model>.<event type> in lower case, e.g. "aviation.flight.landed"`,
+    );
+  }
+  requireWhole(name, "partitions", partitions, 1, 1024);
+  requireWhole(name, "duplicatesWithin", duplicatesWithin, 0, 10_000_000);
+  const owner = `event type "${name}"`;
+  const fields = fieldsOf(owner, schema);
+  const key = declaration.key?.(fieldExpressions(owner, fields));
+  return Object.freeze({
+    kind: "event",
+    name,
+    schema,
+    fields,
+    keyField: key === undefined ? undefined : keyFieldOf(owner, fields, key),
+    partitions,
+    duplicatesWithin,
+  });
+}
+
+function keyFieldOf(owner: string, fields: readonly Field[], key: Expression<unknown>): Field {
+  const { node } = key;
+  const field = node.kind === "field" ? fields.find((candidate) => candidate.name === node.name) : undefined;
+  if (field === undefined || field.optional || (field.type !== "string" && field.type !== "integer")) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_FIELD",
+      `${owner}: key must be a required string or integer field`,
+    );
+  }
+  return field;
+}
+
+function requireWhole(owner: string, what: string, value: number, from: number, to: number): void {
+  if (!Number.isInteger(value) || value < from || value > to) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_TYPE",
+      `event type "${owner}": ${what} must be a whole number from ${from} to ${to}, not ${value}`,
+    );
+  }
+}

@@ -1,0 +1,160 @@
+import { TidemarkError, unreachable } from "./errors.ts";
+import type { Field, FieldType } from "./field.ts";
+
+/** What a literal or a field of a record can hold. */
+export type Scalar = string | number | boolean | null;
+
+/** One operation of the expression language with both its meanings; see `expressions/`. */
+export interface Operator {
+  readonly name: string;
+  readonly result: FieldType;
+  /**
+   * `propagate`: null as soon as one argument is null, and `js` below is never given one. `mind`: the operator minds
+   * nulls itself and may give one. `never`: it minds them and gives none.
+   */
+  readonly nulls: "propagate" | "mind" | "never";
+  /** JavaScript over argument texts, each of which is a name or a literal and may be repeated. */
+  js(args: readonly string[]): string;
+  /** DuckDB SQL over argument texts. */
+  sql(args: readonly string[]): string;
+}
+
+/** A frozen expression tree. `nullable` is whether it can be null for some record. */
+export type Node =
+  | { readonly kind: "field"; readonly name: string; readonly type: FieldType; readonly nullable: boolean }
+  | { readonly kind: "literal"; readonly value: Scalar; readonly type: FieldType; readonly nullable: boolean }
+  | {
+      readonly kind: "call";
+      readonly operator: Operator;
+      readonly args: readonly Node[];
+      readonly type: FieldType;
+      readonly nullable: boolean;
+    };
+
+/** An expression over the fields of one event: `f.delay.gt(15)`. */
+export class Expression<T> {
+  readonly node: Node;
+  declare protected readonly valueType: T;
+
+  constructor(node: Node) {
+    this.node = Object.freeze(node);
+  }
+}
+
+export function fieldNode(field: Field): Node {
+  return { kind: "field", name: field.name, type: field.type, nullable: field.optional };
+}
+
+/** A constant of the type that it is compared with: a whole number next to an integer is an integer. */
+export function literalNode(value: unknown, beside: FieldType): Node {
+  const type = literalType(value, beside);
+  if (type === undefined) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_TYPE",
+      `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${beside === "integer" ? "number" : beside}`,
+    );
+  }
+  return { kind: "literal", value: value as Scalar, type, nullable: false };
+}
+
+function literalType(value: unknown, beside: FieldType): FieldType | undefined {
+  if (beside === "integer" || beside === "number") {
+    if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
+    return beside === "integer" && Number.isSafeInteger(value) ? "integer" : "number";
+  }
+  if (beside === "string") return typeof value === "string" && value.isWellFormed() ? "string" : undefined;
+  return typeof value === "boolean" ? "boolean" : undefined;
+}
+
+export function callNode(operator: Operator, args: readonly Node[]): Node {
+  return Object.freeze({
+    kind: "call",
+    operator,
+    args: Object.freeze([...args]),
+    type: operator.result,
+    nullable: operator.nulls !== "never" && args.some((arg) => arg.nullable),
+  });
+}
+
+/** Where generated JavaScript puts its constants and its intermediate values. */
+export interface JsScope {
+  /** The name of a constant holding this value. */
+  constant(value: unknown): string;
+  /** Emits `const NAME = js;` before the text in hand and gives the name. */
+  bind(js: string): string;
+}
+
+/** JavaScript that computes the node from `data`, the event's data object; null where SQL says NULL. */
+export function nodeToJs(node: Node, data: string, scope: JsScope): string {
+  switch (node.kind) {
+    case "field": {
+      const raw = `${data}[${JSON.stringify(node.name)}]`;
+      // + 0 makes -0 into 0: the master dataset holds 0, and both layers must see the same number.
+      const isNumeric = node.type === "integer" || node.type === "number";
+      if (!node.nullable) return scope.bind(isNumeric ? `${raw} + 0` : raw);
+      const value = scope.bind(`${raw} ?? null`);
+      return isNumeric ? scope.bind(`${value} === null ? null : ${value} + 0`) : value;
+    }
+    case "literal":
+      return scope.constant(node.value);
+    case "call": {
+      const args = node.args.map((arg) => nodeToJs(arg, data, scope));
+      const js = node.operator.js(args);
+      const nulls = node.args.flatMap((arg, i) => (arg.nullable ? [`${args[i]} === null`] : []));
+      return scope.bind(
+        node.operator.nulls === "propagate" && nulls.length > 0 ? `${nulls.join(" || ")} ? null : ${js}` : js,
+      );
+    }
+    default:
+      return unreachable(node);
+  }
+}
+
+/** Collects the values of a statement; its texts hold `$1`, `$2`, … in their place. */
+export interface SqlParameters {
+  readonly values: Scalar[];
+}
+
+const sqlTypes: Readonly<Record<FieldType, string>> = {
+  string: "VARCHAR",
+  integer: "BIGINT",
+  number: "DOUBLE",
+  boolean: "BOOLEAN",
+};
+
+export function sqlType(type: FieldType): string {
+  return sqlTypes[type];
+}
+
+/** The one place where a name becomes SQL text. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** DuckDB SQL that computes the node from the columns of the master dataset. */
+export function nodeToSql(node: Node, parameters: SqlParameters): string {
+  switch (node.kind) {
+    case "field":
+      return quoteIdentifier(node.name);
+    case "literal":
+      return `CAST($${parameters.values.push(node.value)} AS ${sqlType(node.type)})`;
+    case "call":
+      return node.operator.sql(node.args.map((arg) => nodeToSql(arg, parameters)));
+    default:
+      return unreachable(node);
+  }
+}
+
+/** The node's meaning as plain data, for fingerprints. */
+export function describeNode(node: Node): unknown {
+  switch (node.kind) {
+    case "field":
+      return ["field", node.name, node.type, node.nullable];
+    case "literal":
+      return ["literal", node.type, node.value];
+    case "call":
+      return ["call", node.operator.name, node.args.map(describeNode)];
+    default:
+      return unreachable(node);
+  }
+}

@@ -1,0 +1,13 @@
+/** What an app's declaration imports: `import { defineApp, defineEvent, defineView, count, sum, … } from "tidemark"`. */
+
+export { Type } from "typebox";
+export { count } from "./aggregates/count.ts";
+export { max } from "./aggregates/max.ts";
+export { mean } from "./aggregates/mean.ts";
+export { min } from "./aggregates/min.ts";
+export { sum } from "./aggregates/sum.ts";
+export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
+export { type ErrorCode, TidemarkError } from "./errors.ts";
+export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
+export { defineView, type View, type ViewDeclaration } from "./view.ts";
+export { tumbling, type Window } from "./window.ts";

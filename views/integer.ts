@@ -1,0 +1,26 @@
+/** A whole number of any size: a `number` while it is exact as a double, else a `bigint`. One form per value. */
+export type Integer = number | bigint;
+
+const max = Number.MAX_SAFE_INTEGER;
+
+/** The canonical form of a bigint. */
+export function integer(value: bigint): Integer {
+  return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value;
+}
+
+/**
+ * Exact sum. If both are safe, |a + b| < 2^54, and a sum beyond 2^53 − 1 rounds to at least 2^53, so that the
+ * comparison never passes an inexact one.
+ */
+export function addIntegers(a: Integer, b: Integer): Integer {
+  if (typeof a === "number" && typeof b === "number") {
+    const sum = a + b;
+    if (sum <= max && sum >= -max) return sum;
+  }
+  return integer(BigInt(a) + BigInt(b));
+}
+
+/** a / b in doubles, each rounded once to the nearest double. */
+export function divideIntegers(a: Integer, b: Integer): number {
+  return Number(a) / Number(b);
+}
