@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Scalar } from "./expression.ts";
 import type { Dimension } from "./view.ts";
 
@@ -40,9 +41,6 @@ export function groupKeyToJs(dimensions: readonly Dimension[], values: readonly 
 const encoder = new TextEncoder();
 const int64SignBit = 1n << 63n;
 
-/** Longest `encodeKey`, in bytes, of which whole keys are made; LMDB takes keys up to 1,978 bytes. */
-export const maxKeyBytes = 1_900;
-
 /**
  * Order-preserving bytes. Per value: 0x00 for null, else 0x01 and then: a string as UTF-8 with 0x00 as 0x00 0xFF, ended by
  * 0x00 0x00; an integer as 8 bytes big-endian with the sign bit flipped; a boolean as one byte.
@@ -75,4 +73,30 @@ export function encodeInteger(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(value)) ^ int64SignBit);
   return bytes;
+}
+
+/** Longest key that is stored as it stands, in bytes; LMDB takes up to 1,978, and a pane follows. */
+export const maxKeyBytes = 1_900;
+
+/**
+ * `encodeKey`, or if that is longer than `maxKeyBytes` its beginning and a SHA-256 of the whole. The order of stores and of
+ * merge joins is the byte order of this; only among over-long keys does it differ from DuckDB's.
+ */
+export function storageKey(values: readonly Scalar[]): Uint8Array {
+  const key = encodeKey(values);
+  if (key.length <= maxKeyBytes) return key;
+  const short = new Uint8Array(maxKeyBytes);
+  short.set(key.subarray(0, maxKeyBytes - 32));
+  short.set(createHash("sha256").update(key).digest(), maxKeyBytes - 32);
+  return short;
+}
+
+/** Byte order; a key comes before the keys that it begins. */
+export function compareKeys(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }

@@ -1,3 +1,4 @@
+import type { Scalar } from "./expression.ts";
 import { type Integer, integer } from "./integer.ts";
 
 /** One value of a state: what a state column holds for one group. */
@@ -11,6 +12,15 @@ export interface StateColumn {
   readonly name: string;
   readonly type: "integer" | "float";
   readonly zero: Cell;
+}
+
+/** One group's state in one pane: what DuckDB, the index and the tail all hold per key. */
+export interface StateRow {
+  readonly dimensions: readonly Scalar[];
+  /** First millisecond of the pane; 0 in a view without a window. */
+  readonly pane: number;
+  /** Flat over `view.columns`. */
+  readonly cells: readonly Cell[];
 }
 
 /** Changed whenever the meaning or the encoding of any state does; part of every fingerprint. */

@@ -1,16 +1,7 @@
 import type { Cut } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
-import type { Cell } from "../../views/state.ts";
+import type { Cell, StateRow } from "../../views/state.ts";
 import type { Fingerprint, View } from "../../views/view.ts";
-
-/** One row of a view's states: what DuckDB, the index and the tail all hold per key. */
-export interface StateRow {
-  readonly dimensions: readonly Scalar[];
-  /** First millisecond of the pane; 0 in a view without a window. */
-  readonly pane: number;
-  /** Flat over `view.columns`. */
-  readonly cells: readonly Cell[];
-}
 
 /** The outcome of holding a generation against `previous ⊕ sealed tail` at the same cut, key by key. */
 export type Reconciliation =
@@ -81,4 +72,25 @@ export interface Generations {
   point(view: string, id: string): Promise<void>;
   /** Calls back, also once at the start, whenever a view's pointer names another generation. Polls; works across processes. */
   watch(views: readonly View[], changed: (view: View, current: Manifest | undefined) => void): Disposable;
+}
+
+/** A generation in the making, in a folder aside that no reader sees. */
+export interface GenerationDraft {
+  /** Where the compute step writes the Parquet file of states. */
+  readonly statesPath: string;
+  /** Adds a row to the index; rows come in order of `storageKey`, then pane. Await it: it bounds the memory in flight. */
+  add(row: StateRow): Promise<void> | void;
+  /** Notes what was being served under this key where that differs; cells null: nothing was. Kept up to 100,000. */
+  addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): Promise<void> | void;
+  /** Makes it durable and visible in one step, under `manifest.id`. The pointer is not moved. */
+  publish(manifest: Manifest): Promise<void>;
+  /** Removes what was written. Harmless after publish. */
+  discard(): Promise<void>;
+}
+
+/** What only the batch layer does with the store. */
+export interface GenerationsWriter extends Generations {
+  draft(view: View, id: string): Promise<GenerationDraft>;
+  /** Deletes all but the newest `keep` generations; never the one that the pointer names. */
+  prune(view: string, keep: number): Promise<void>;
 }

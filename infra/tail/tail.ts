@@ -1,6 +1,6 @@
 import type { Cut, Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
-import type { Cell } from "../../views/state.ts";
+import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 
 /** One group's state in one pane of a segment. `cells` changes in place while the segment is open. */
@@ -51,4 +51,13 @@ export interface SealRequest {
    * the checkpoint. Gives the position: the new cut. Rejects or gives undefined if the speed layer can't.
    */
   seal(): Promise<Cut | undefined>;
+}
+
+/** The sealed states in the checkpoint, as the batch layer reads them from its own process. */
+export interface SealedTail {
+  /**
+   * One merged row per key, in order of `storageKey`, then pane, of the sealed segments that cover exactly `[from, to)`
+   * in every partition; undefined if there are none that do.
+   */
+  rows(view: View, from: Cut, to: Cut): Iterable<StateRow> | undefined;
 }

@@ -1,0 +1,74 @@
+import { compareKeys, storageKey } from "./key.ts";
+import type { Cell, StateRow } from "./state.ts";
+import { mergeState, type View } from "./view.ts";
+
+/** A source of rows in order of `storageKey`, then pane, with a look at the next one. */
+class Cursor {
+  readonly #rows: Iterator<StateRow>;
+  row: StateRow | undefined;
+  key: Uint8Array = new Uint8Array();
+
+  constructor(rows: Iterable<StateRow>) {
+    this.#rows = rows[Symbol.iterator]();
+    this.advance();
+  }
+
+  advance(): void {
+    const before = this.row;
+    const { done, value } = this.#rows.next();
+    this.row = done === true ? undefined : value;
+    if (this.row === undefined || this.row.dimensions === before?.dimensions) return;
+    this.key = storageKey(this.row.dimensions);
+  }
+
+  close(): void {
+    this.#rows.return?.();
+  }
+}
+
+function compareCursors(a: Cursor, b: Cursor): number {
+  if (a.row === undefined) return b.row === undefined ? 0 : 1;
+  if (b.row === undefined) return -1;
+  return compareKeys(a.key, b.key) || a.row.pane - b.row.pane;
+}
+
+/**
+ * Walks sorted sources side by side: for each key that any of them has, in order, one row per source or undefined.
+ * Reads each source once, holds one row of each.
+ */
+export function* joinSorted(
+  sources: readonly Iterable<StateRow>[],
+): Generator<readonly (StateRow | undefined)[], void, undefined> {
+  const cursors = sources.map((rows) => new Cursor(rows));
+  try {
+    for (;;) {
+      const first = cursors.reduce<Cursor | undefined>(
+        (least, cursor) => (least === undefined || compareCursors(cursor, least) < 0 ? cursor : least),
+        undefined,
+      );
+      if (first?.row === undefined) return;
+      const here = cursors.filter((cursor) => compareCursors(cursor, first) === 0);
+      yield cursors.map((cursor) => (here.includes(cursor) ? cursor.row : undefined));
+      for (const cursor of here) cursor.advance();
+    }
+  } finally {
+    for (const cursor of cursors) cursor.close();
+  }
+}
+
+/** The merge of sorted sources, one row per key, in order. */
+export function* mergeSorted(
+  view: View,
+  sources: readonly Iterable<StateRow>[],
+): Generator<StateRow, void, undefined> {
+  for (const rows of joinSorted(sources)) {
+    let merged: { dimensions: StateRow["dimensions"]; pane: number; cells: Cell[] } | undefined;
+    for (const row of rows) {
+      if (row === undefined) continue;
+      if (merged === undefined)
+        merged = { dimensions: row.dimensions, pane: row.pane, cells: [...row.cells] };
+      else mergeState(view, merged.cells, row.cells);
+    }
+    if (merged !== undefined) yield merged;
+  }
+}
