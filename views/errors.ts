@@ -53,6 +53,7 @@ export const errorCodes = {
   TIDEMARK_STORE_OUT_OF_RANGE: { status: 500, canRetry: false },
   TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },
   TIDEMARK_CONFIG: { status: 500, canRetry: false },
+  TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
 } as const satisfies Record<string, { readonly status: number; readonly canRetry: boolean }>;
 
 export type ErrorCode = keyof typeof errorCodes;
