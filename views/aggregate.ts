@@ -33,6 +33,15 @@ export interface Aggregate {
   present(cells: readonly Cell[], i: number): Value;
 }
 
+/** Every aggregate is made by this: frozen, state columns and all. */
+export function defineAggregate(aggregate: Aggregate): Aggregate {
+  return Object.freeze({
+    ...aggregate,
+    state: Object.freeze(aggregate.state.map((column) => Object.freeze(column))),
+    value: Object.freeze(aggregate.value),
+  });
+}
+
 /** A named aggregate of a view, and where its cells stand in the view's state. */
 export interface Measure {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { Aggregate } from "../aggregate.ts";
+import { type Aggregate, defineAggregate } from "../aggregate.ts";
 import type { BooleanExpression } from "../expressions/typed.ts";
 import { addIntegers, type Integer } from "../integer.ts";
 
@@ -9,7 +9,7 @@ export interface Where {
 
 /** How many records. 0 where there are none. Exact. */
 export function count(options: Where = {}): Aggregate {
-  return Object.freeze<Aggregate>({
+  return defineAggregate({
     kind: "count",
     input: undefined,
     where: options.where?.node,

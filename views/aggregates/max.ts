@@ -1,11 +1,11 @@
-import type { Aggregate } from "../aggregate.ts";
+import { type Aggregate, defineAggregate } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import type { Where } from "./count.ts";
 
 /** The largest number; null where there is none. Exact. */
 export function max(input: NumberExpression, options: Where = {}): Aggregate {
   const type = input.node.type === "integer" ? "integer" : "number";
-  return Object.freeze<Aggregate>({
+  return defineAggregate({
     kind: "max",
     input: input.node,
     where: options.where?.node,

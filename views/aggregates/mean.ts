@@ -1,4 +1,4 @@
-import type { Aggregate } from "../aggregate.ts";
+import { type Aggregate, defineAggregate } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import { addIntegers, divideIntegers, type Integer } from "../integer.ts";
 import type { Where } from "./count.ts";
@@ -11,7 +11,7 @@ import { exactSumSql, floatSumBound } from "./sum.ts";
 export function mean(input: NumberExpression, options: Where = {}): Aggregate {
   const { node } = input;
   const isInteger = node.type === "integer";
-  return Object.freeze<Aggregate>({
+  return defineAggregate({
     kind: "mean",
     input: node,
     where: options.where?.node,

@@ -1,11 +1,11 @@
-import type { Aggregate } from "../aggregate.ts";
+import { type Aggregate, defineAggregate } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import type { Where } from "./count.ts";
 
 /** The smallest number; null where there is none. Exact. */
 export function min(input: NumberExpression, options: Where = {}): Aggregate {
   const type = input.node.type === "integer" ? "integer" : "number";
-  return Object.freeze<Aggregate>({
+  return defineAggregate({
     kind: "min",
     input: input.node,
     where: options.where?.node,

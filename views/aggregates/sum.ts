@@ -1,4 +1,4 @@
-import { type Aggregate, canBeEmpty } from "../aggregate.ts";
+import { type Aggregate, canBeEmpty, defineAggregate } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import { addIntegers, type Integer } from "../integer.ts";
 import type { Where } from "./count.ts";
@@ -15,7 +15,7 @@ export function sum(input: NumberExpression, options: Where = {}): Aggregate {
   const zero = nullable ? null : 0;
   const isInteger = node.type === "integer";
   const plus = (a: string, b: string) => (isInteger ? `addIntegers(${a}, ${b})` : `${a} + ${b}`);
-  return Object.freeze<Aggregate>({
+  return defineAggregate({
     kind: "sum",
     input: node,
     where,
