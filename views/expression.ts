@@ -54,7 +54,7 @@ export function literalNode(value: unknown, beside: FieldType): Node {
       `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${beside === "integer" ? "number" : beside}`,
     );
   }
-  return { kind: "literal", value: value as Scalar, type, nullable: false };
+  return Object.freeze({ kind: "literal", value: value as Scalar, type, nullable: false });
 }
 
 function literalType(value: unknown, beside: FieldType): FieldType | undefined {
