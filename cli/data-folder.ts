@@ -1,0 +1,15 @@
+import { join } from "node:path";
+
+/** Where each store lies under a data folder; the same for `up`, the batch process and `verify`. */
+export function dataFolder(root: string) {
+  return {
+    root,
+    log: join(root, "log"),
+    deadLetters: join(root, "dead-letters"),
+    master: join(root, "master"),
+    generations: join(root, "generations"),
+    tail: join(root, "tail"),
+    jobs: join(root, "jobs"),
+    scratch: join(root, "scratch"),
+  } as const;
+}
