@@ -6,7 +6,7 @@ export interface LogRecord {
   readonly offset: Offset;
   readonly key: string | null;
   readonly value: Uint8Array;
-  readonly event?: Event;
+  readonly event?: Event | undefined;
 }
 
 /** Records `[from, next)` of one partition, in order. */
@@ -24,7 +24,7 @@ export interface Append {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Uint8Array;
-  readonly event?: Event;
+  readonly event?: Event | undefined;
 }
 
 export interface Topic {

@@ -1,0 +1,179 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { Offset, Position } from "../../views/cut.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { type Committed, GroupCommit } from "./group-commit.ts";
+import type { Append, Consumer, Consumption, Log, LogBatch, LogRecord, Topic } from "./log.ts";
+import { LogStore } from "./log-store.ts";
+import { PartitionConsumer } from "./partition-consumer.ts";
+import { RecentBatches, type RecentBounds } from "./recent-batches.ts";
+
+export interface LmdbLogOptions {
+  /** A folder. */
+  readonly path: string;
+  readonly topics: readonly Topic[];
+  /** One process writes; any number read, of what is durable. */
+  readonly mode: "writer" | "reader";
+  /** How often a reader looks for new records. Default 25 ms; the writer's own process is told at once. */
+  readonly pollMs?: number;
+  /** How much of what was appended last the writer keeps with its decoded events. Default 65,536 records, 64 MiB. */
+  readonly recent?: RecentBounds;
+}
+
+/** One delivered batch: so large that it is worth its turn, so small that one turn is a few milliseconds. */
+const batchBounds = { maxRecords: 1_000, maxBytes: 4 * 1024 * 1024 };
+
+/** The embedded log: one LMDB environment, durable before it acknowledges, group commit, readable by several processes. */
+export class LmdbLog implements Log {
+  readonly topics: readonly Topic[];
+  readonly #store: LogStore;
+  readonly #writer: GroupCommit | undefined;
+  readonly #recent: RecentBatches;
+  readonly #pollMs: number;
+  readonly #listeners = new Set<() => void>();
+  readonly #consumers = new Set<PartitionConsumer>();
+
+  /**
+   * Throws TIDEMARK_STORE_CORRUPT if a topic is stored with another number of partitions, TIDEMARK_NOT_READY if a reader
+   * finds no log.
+   */
+  static async open(options: LmdbLogOptions): Promise<LmdbLog> {
+    return new LmdbLog(options, new LogStore(options.path, options.topics, options.mode));
+  }
+
+  private constructor(options: LmdbLogOptions, store: LogStore) {
+    const { topics, mode, pollMs = 25, recent = { records: 65_536, bytes: 64 * 1024 * 1024 } } = options;
+    this.topics = topics;
+    this.#store = store;
+    this.#pollMs = pollMs;
+    this.#recent = new RecentBatches(recent);
+    if (mode === "writer") {
+      const names = topics.map(({ name }) => name);
+      this.#writer = new GroupCommit(store, names, (committed) => this.#committed(committed));
+    }
+  }
+
+  /** The records' bytes must not change until it resolves. TIDEMARK_INGEST_DISK if they could not be written. */
+  append(records: readonly Append[]): Promise<Position> {
+    if (this.#writer === undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_LOCKED",
+        "this log was opened to read: another process writes it",
+      );
+    }
+    return this.#writer.append(records);
+  }
+
+  async starts(topic: string): Promise<readonly Offset[]> {
+    this.#store.refresh();
+    return this.#store.ids(topic).map((id) => this.#store.start(id));
+  }
+
+  async nexts(topic: string): Promise<readonly Offset[]> {
+    this.#store.refresh();
+    return this.#store.ids(topic).map((id) => this.#store.next(id));
+  }
+
+  async *read(topic: string, partition: number, from: Offset, next: Offset): AsyncGenerator<LogBatch> {
+    const id = this.#store.id(topic, partition);
+    this.#store.refresh();
+    requireRange(`records [${from}, ${next})`, topic, partition, from, next, [
+      this.#store.start(id),
+      this.#store.next(id),
+    ]);
+    let at = from;
+    while (at < next) {
+      const batch = this.#fetch(topic, partition, at, next);
+      if (batch === undefined)
+        throw new TidemarkError("TIDEMARK_STORE_GAP", `${topic}/${partition} ends at ${at}`);
+      yield batch;
+      at = batch.next;
+      await turn();
+    }
+  }
+
+  /** A position beyond the log's end when it starts is TIDEMARK_STORE_OUT_OF_RANGE: the log has lost records. */
+  consume(consumption: Consumption): Consumer {
+    const { topic } = consumption;
+    const ids = this.#store.ids(topic);
+    this.#store.refresh();
+    ids.forEach((id, partition) => {
+      const at = consumption.position(partition);
+      requireRange(`position ${at}`, topic, partition, at, at, [this.#store.start(id), this.#store.next(id)]);
+    });
+    const consumer = new PartitionConsumer(consumption, {
+      partitions: ids.length,
+      fetch: (partition, from) => this.#fetch(topic, partition, from, Number.MAX_SAFE_INTEGER as Offset),
+      onAdvance: (listener) => this.#onAdvance(listener),
+    });
+    this.#consumers.add(consumer);
+    const forget = () => void this.#consumers.delete(consumer);
+    consumer.done.then(forget, forget);
+    return consumer;
+  }
+
+  /** Ends what consumes, with the batch in hand, and waits for commits under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
+    await this.#writer?.close();
+    await this.#store.close();
+  }
+
+  #committed(committed: readonly Committed[]): void {
+    for (const { id, batch } of committed) this.#recent.add(id, batch);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #onAdvance(listener: () => void): Disposable {
+    if (this.#writer === undefined) {
+      const poll = setInterval(() => {
+        this.#store.refresh();
+        listener();
+      }, this.#pollMs);
+      return { [Symbol.dispose]: () => clearInterval(poll) };
+    }
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Up to one delivery of records from `from` on; undefined if there is none yet. */
+  #fetch(topic: string, partition: number, from: Offset, next: Offset): LogBatch | undefined {
+    if (this.#writer !== undefined && from >= this.#writer.next(topic, partition)) return undefined;
+    const id = this.#store.id(topic, partition);
+    const records: LogRecord[] = [];
+    let { maxBytes } = batchBounds;
+    for (let at = from; at < next && records.length < batchBounds.maxRecords && maxBytes > 0; ) {
+      const batch = this.#recent.find(id, at) ?? this.#stored(topic, partition, at);
+      if (batch === undefined) break;
+      maxBytes -= batch.copyInto(records, at, next, { ...batchBounds, maxBytes });
+      at = (from + records.length) as Offset;
+    }
+    if (records.length === 0) return undefined;
+    return { topic, partition, from, next: (from + records.length) as Offset, records };
+  }
+
+  #stored(topic: string, partition: number, at: Offset) {
+    for (const batch of this.#store.batchesFrom(this.#store.id(topic, partition), at)) {
+      if (batch.from <= at) return batch;
+      throw new TidemarkError(
+        "TIDEMARK_STORE_GAP",
+        `${topic}/${partition} holds no record ${at}: the next one is ${batch.from}`,
+      );
+    }
+    return undefined;
+  }
+}
+
+function requireRange(
+  what: string,
+  topic: string,
+  partition: number,
+  from: Offset,
+  next: Offset,
+  [first, end]: readonly [Offset, Offset],
+): void {
+  if (from >= first && from <= next && next <= end) return;
+  throw new TidemarkError(
+    "TIDEMARK_STORE_OUT_OF_RANGE",
+    `${what} of ${topic}/${partition} are not in the log, which holds [${first}, ${end})`,
+  );
+}

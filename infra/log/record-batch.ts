@@ -1,0 +1,162 @@
+import { type Offset, offset } from "../../views/cut.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { Event } from "../../views/event.ts";
+import type { Append, LogRecord } from "./log.ts";
+
+/**
+ * Records of one partition as they are stored: one value per commit and partition, so that a commit is a few puts.
+ *
+ *     u8 format · u32 count · count × (u32 key length | 0xffffffff for null · key · u32 value length · value)
+ *
+ * Numbers are little-endian, keys UTF-8.
+ */
+const format = 1;
+const headerBytes = 5;
+const nullKey = 0xffffffff;
+
+/** A stored value is about this large at most; a larger single record has a value of its own. */
+export const maxBatchBytes = 512 * 1024;
+
+export class RecordBatch {
+  readonly from: Offset;
+  readonly next: Offset;
+  readonly bytes: Buffer;
+  /** By place in the batch, what the producer had decoded; empty for a batch read back from disk. */
+  readonly #events: readonly (Event | undefined)[];
+
+  constructor(from: Offset, next: Offset, bytes: Buffer, events: readonly (Event | undefined)[]) {
+    this.from = from;
+    this.next = next;
+    this.bytes = bytes;
+    this.#events = events;
+  }
+
+  /** Reads a stored value whose records end before `next`; throws TIDEMARK_STORE_CORRUPT if it is none. */
+  static stored(next: Offset, bytes: Buffer): RecordBatch {
+    if (bytes.length < headerBytes || bytes[0] !== format) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_CORRUPT",
+        `the log's batch before offset ${next} is of format ${bytes[0]}, not ${format}`,
+      );
+    }
+    return new RecordBatch(offset(next - bytes.readUInt32LE(1)), next, bytes, []);
+  }
+
+  /** Adds the records `[from, next)` to `into`, until it holds `maxRecords` or they come to `maxBytes`. Gives the bytes added. */
+  copyInto(
+    into: LogRecord[],
+    from: Offset,
+    next: Offset,
+    { maxRecords, maxBytes }: { readonly maxRecords: number; readonly maxBytes: number },
+  ): number {
+    const { bytes } = this;
+    let at = headerBytes;
+    let added = 0;
+    for (let o = this.from; o < next && o < this.next; o = (o + 1) as Offset) {
+      const keyLength = bytes.readUInt32LE(at);
+      const keyAt = at + 4;
+      const valueAt = keyAt + (keyLength === nullKey ? 0 : keyLength) + 4;
+      at = valueAt + bytes.readUInt32LE(valueAt - 4);
+      if (o < from) continue;
+      if (into.length >= maxRecords || added >= maxBytes) break;
+      into.push(new StoredRecord(o, bytes, keyAt, keyLength, valueAt, at, this.#events[o - this.from]));
+      added += at - keyAt;
+    }
+    return added;
+  }
+}
+
+/** Key and value are made when asked for: a reader that has the event needs neither. */
+class StoredRecord implements LogRecord {
+  readonly offset: Offset;
+  readonly event: Event | undefined;
+  readonly #bytes: Buffer;
+  readonly #keyAt: number;
+  readonly #keyLength: number;
+  readonly #valueAt: number;
+  readonly #valueNext: number;
+
+  constructor(
+    at: Offset,
+    bytes: Buffer,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueNext: number,
+    event: Event | undefined,
+  ) {
+    this.offset = at;
+    this.event = event;
+    this.#bytes = bytes;
+    this.#keyAt = keyAt;
+    this.#keyLength = keyLength;
+    this.#valueAt = valueAt;
+    this.#valueNext = valueNext;
+  }
+
+  get key(): string | null {
+    if (this.#keyLength === nullKey) return null;
+    return this.#bytes.toString("utf8", this.#keyAt, this.#keyAt + this.#keyLength);
+  }
+
+  get value(): Uint8Array {
+    return this.#bytes.subarray(this.#valueAt, this.#valueNext);
+  }
+}
+
+/** Packs records that follow one another from `from` on into batches of at most about `maxBatchBytes`. */
+export function packRecords(records: readonly Append[], from: Offset): RecordBatch[] {
+  const batches: RecordBatch[] = [];
+  let first = 0;
+  let bytes = headerBytes;
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as Append;
+    const size = 8 + (record.key === null ? 0 : record.key.length * 3) + record.value.length;
+    if (bytes + size > maxBatchBytes && i > first) {
+      batches.push(pack(records, first, i, (from + first) as Offset, bytes));
+      first = i;
+      bytes = headerBytes;
+    }
+    bytes += size;
+  }
+  if (records.length > first)
+    batches.push(pack(records, first, records.length, (from + first) as Offset, bytes));
+  return batches;
+}
+
+function pack(
+  records: readonly Append[],
+  first: number,
+  next: number,
+  from: Offset,
+  atMost: number,
+): RecordBatch {
+  const buffer = Buffer.allocUnsafeSlow(atMost);
+  const count = next - first;
+  const events: (Event | undefined)[] = new Array(count);
+  buffer[0] = format;
+  buffer.writeUInt32LE(count, 1);
+  let at = headerBytes;
+  for (let i = first; i < next; i++) {
+    const { key, value, event } = records[i] as Append;
+    events[i - first] = event;
+    const keyLength = key === null ? nullKey : writeText(buffer, key, at + 4);
+    buffer.writeUInt32LE(keyLength, at);
+    at += 4 + (key === null ? 0 : keyLength);
+    buffer.writeUInt32LE(value.length, at);
+    buffer.set(value, at + 4);
+    at += 4 + value.length;
+  }
+  return new RecordBatch(from, (from + count) as Offset, buffer.subarray(0, at), events);
+}
+
+/** UTF-8 into the buffer; short ASCII, which most keys are, without a call out of JavaScript. Gives the length. */
+function writeText(buffer: Buffer, text: string, at: number): number {
+  if (text.length > 32) return buffer.write(text, at);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return buffer.write(text, at);
+    buffer[at + i] = code;
+  }
+  return text.length;
+}
