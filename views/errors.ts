@@ -42,10 +42,17 @@ export const errorCodes = {
   TIDEMARK_RUN_BUSY: { status: 409, canRetry: true },
   TIDEMARK_RUN_CANCELLED: { status: 409, canRetry: false },
   TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_GENERATION_EXISTS: { status: 409, canRetry: false },
   TIDEMARK_ROUTE_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_REQUEST: { status: 400, canRetry: false },
   TIDEMARK_INTERNAL: { status: 500, canRetry: false },
   TIDEMARK_NOT_READY: { status: 503, canRetry: true },
+  // clients
+  TIDEMARK_CLIENT_URL: { status: 400, canRetry: false },
+  TIDEMARK_CLIENT_FILE: { status: 400, canRetry: false },
+  TIDEMARK_CLIENT_UNREACHABLE: { status: 502, canRetry: true },
+  TIDEMARK_CLIENT_ANSWER: { status: 502, canRetry: false },
+  TIDEMARK_CLIENT_REJECTED: { status: 400, canRetry: false },
   // stores
   TIDEMARK_STORE_GAP: { status: 500, canRetry: false },
   TIDEMARK_STORE_OVERLAP: { status: 500, canRetry: false },

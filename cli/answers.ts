@@ -1,0 +1,90 @@
+import type { Manifest, Reconciliation } from "../infra/generations/generations.ts";
+import type { Run } from "../infra/jobs/jobs.ts";
+import type { Cut } from "../views/cut.ts";
+
+/** What the HTTP interface answers, as its clients read it. */
+
+/** A cell of an answer. An integer beyond ±(2^53 − 1) is its decimal text. */
+export type AnswerValue = number | string | boolean | null;
+
+export type AnswerRow = Readonly<Record<string, AnswerValue>>;
+
+export interface Rejection {
+  /** Of the event in its request, from 0. */
+  readonly index: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface IngestAnswer {
+  readonly accepted: number;
+  /** The first ones only; `rejectedCount` counts them all. */
+  readonly rejected: readonly Rejection[];
+  readonly rejectedCount: number;
+  /** What `after=` takes: an answer at or past it holds these events. */
+  readonly position: string;
+}
+
+export interface Provenance {
+  readonly view: string;
+  readonly fingerprint: string;
+  readonly layer: "merged" | "batch" | "speed";
+  readonly generation: string | null;
+  readonly cut: string;
+  readonly position: string;
+  /** Records that the log holds and this answer does not cover yet. */
+  readonly lag: number;
+  readonly complete: boolean;
+  readonly approximate: Readonly<Record<string, string>>;
+}
+
+export interface RowsAnswer {
+  readonly rows: readonly AnswerRow[];
+  readonly provenance: Provenance;
+  /** Where the next page goes on; null on the last one. */
+  readonly cursor: string | null;
+}
+
+/** One row on every side; null where a side has no such row or nothing to compare with. */
+export interface ComparedRow {
+  readonly dimensions: AnswerRow;
+  readonly batch: AnswerRow | null;
+  readonly speed: AnswerRow | null;
+  readonly merged: AnswerRow | null;
+  readonly difference: AnswerRow | null;
+}
+
+export interface CompareAnswer {
+  readonly rows: readonly ComparedRow[];
+  readonly provenance: Provenance;
+}
+
+export interface ReconciledGeneration {
+  readonly view: string;
+  readonly generation: string;
+  readonly createdAt: string;
+  readonly cut: Cut;
+  readonly reconciliation: Reconciliation;
+}
+
+export interface StatusAnswer {
+  readonly app: string;
+  readonly profile: string;
+  readonly uptimeMs: number;
+  readonly log: Readonly<Record<string, { readonly nexts: readonly number[] }>>;
+  readonly archived: Cut;
+  readonly views: Readonly<Record<string, ViewStatus>>;
+  readonly runs: {
+    readonly running: Run | null;
+    readonly queued: readonly Run[] | number;
+    readonly last: Run | null;
+  };
+  readonly deadLetters: number;
+}
+
+export interface ViewStatus {
+  readonly fingerprint: string;
+  readonly generation: Pick<Manifest, "id" | "createdAt" | "rows" | "records"> | null;
+  readonly tail: { readonly segments: number; readonly entries: number };
+  readonly lag: number;
+}

@@ -1,0 +1,58 @@
+import { Command, InvalidArgumentError } from "commander";
+import { Client } from "./client.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ClientOptions {
+  readonly url: string;
+  readonly json?: true;
+}
+
+export const defaultUrl = "http://127.0.0.1:4100";
+
+/** A command that speaks to a server: with `--url`, `--json` and examples below its help. */
+export function clientCommand(terminal: Terminal, name: string, examples: readonly string[]): Command {
+  return new Command(name)
+    .option(
+      "--url <url>",
+      "address of the server; TIDEMARK_URL says it once",
+      terminal.environment.TIDEMARK_URL ?? defaultUrl,
+    )
+    .option("--json", "print the answer as JSON")
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ tidemark ${example}`).join("\n")}`);
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, former: readonly string[] = []): readonly string[] {
+  return [...former, value];
+}
+
+/** For options that take a whole number from 1. */
+export function wholeNumber(text: string): string {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Give a whole number from 1.");
+  return text;
+}
+
+/** Thrown when Ctrl-C or SIGTERM ended a command. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+/** Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. */
+export async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+  const interruption = new AbortController();
+  const interrupt = () => {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    interruption.abort(new Interrupted("interrupted"));
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const client = new Client(url, interruption.signal);
+  try {
+    await work(client);
+  } catch (error) {
+    // Streams report an abort in their own words.
+    throw interruption.signal.aborted ? interruption.signal.reason : error;
+  } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    client[Symbol.dispose]();
+  }
+}

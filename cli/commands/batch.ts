@@ -1,0 +1,143 @@
+import { Command } from "commander";
+import type { Run } from "../../infra/jobs/jobs.ts";
+import { type ErrorCode, errorCodes, TidemarkError } from "../../views/errors.ts";
+import type { ReconciledGeneration } from "../answers.ts";
+import { type Client, isFinished } from "../client.ts";
+import { type ClientOptions, clientCommand, wholeNumber, withClient } from "../command.ts";
+import { Progress } from "../progress.ts";
+import { formatCount, formatSpan } from "../quantity.ts";
+import { describeReconciliation } from "../reconciliation.ts";
+import { renderTable } from "../table.ts";
+import { type Terminal, writeJson } from "../terminal.ts";
+
+export function registerBatch(program: Command, terminal: Terminal): void {
+  const batch = new Command("batch").description("Start, list and roll back batch runs");
+  batch.addCommand(
+    clientCommand(terminal, "run", ["batch run", "batch run --no-wait"])
+      .description("Compute every view anew over everything and publish a generation of each")
+      .option("--no-wait", "only ask for it; say which run it is")
+      .action((options: ClientOptions & { readonly wait: boolean }) =>
+        withClient(options.url, (client) => runBatch(terminal, client, options)),
+      ),
+  );
+  batch.addCommand(
+    clientCommand(terminal, "list", ["batch list --limit 20"])
+      .description("List batch runs, newest first")
+      .option("--limit <runs>", "at most so many", wholeNumber, "10")
+      .action((options: ClientOptions & { readonly limit: string }) =>
+        withClient(options.url, async (client) => {
+          const runs = await client.runs(Number(options.limit));
+          if (options.json) writeJson(terminal, { runs });
+          else terminal.out.write(runs.length === 0 ? "no runs yet\n" : renderRuns(runs));
+        }),
+      ),
+  );
+  batch.addCommand(
+    clientCommand(terminal, "rollback", ["batch rollback airport-hours g-20010701000000-a1b2c3"])
+      .description("Let a view be served from another of its generations; the tail follows")
+      .argument("<view>", "name of the view")
+      .argument("<generation>", 'id of a generation that is kept, as "status" and "batch run" show it')
+      .action((view: string, generation: string, options: ClientOptions) =>
+        withClient(options.url, async (client) => {
+          await client.activate(view, generation);
+          if (options.json) writeJson(terminal, { view, generation });
+          else terminal.out.write(`${view} is served from ${generation}\n`);
+        }),
+      ),
+  );
+  program.addCommand(batch);
+}
+
+async function runBatch(
+  terminal: Terminal,
+  client: Client,
+  options: ClientOptions & { readonly wait: boolean },
+): Promise<void> {
+  const submitted = await client.submitRun();
+  if (!options.wait) {
+    if (options.json) writeJson(terminal, submitted);
+    else terminal.out.write(`${runLine(submitted)}\n`);
+    return;
+  }
+  const run = await followRun(terminal, client, submitted);
+  if (run.state !== "succeeded" || run.result === null) throw runError(run);
+  const ids = new Set(run.result.generations.map(({ id }) => id));
+  const limit = String(Math.max(100, 4 * ids.size));
+  const generations = (await client.reconciliations({ limit })).filter(({ generation }) =>
+    ids.has(generation),
+  );
+  if (options.json) writeJson(terminal, { run, reconciliations: generations });
+  else terminal.out.write(`${runLine(run)}\n\n${renderGenerations(run, generations)}`);
+}
+
+async function followRun(terminal: Terminal, client: Client, submitted: Run): Promise<Run> {
+  let run = submitted;
+  const progress = new Progress(terminal, "batch run", 1);
+  try {
+    for await (run of client.watchRun(submitted.id)) {
+      if (isFinished(run)) break;
+      progress.update(run.progress?.fraction ?? 0, describeStep(run));
+    }
+  } finally {
+    progress[Symbol.dispose]();
+  }
+  return run;
+}
+
+/** `compute airport-hours`, or that it waits. */
+export function describeStep(run: Run): string {
+  if (run.state === "queued") return "waiting for the run before it";
+  return [run.progress?.step ?? "starting", run.progress?.view ?? ""].join(" ").trimEnd();
+}
+
+function runError({ id, state, error }: Run): TidemarkError {
+  const code =
+    error !== null && Object.hasOwn(errorCodes, error.code) ? (error.code as ErrorCode) : undefined;
+  return new TidemarkError(
+    code ?? (state === "cancelled" ? "TIDEMARK_RUN_CANCELLED" : "TIDEMARK_INTERNAL"),
+    `run ${id} ${state}${error === null ? "" : `: ${error.message}`}`,
+  );
+}
+
+export function runLine(run: Run): string {
+  const records = run.result === null ? "" : ` over ${formatCount(run.result.records)} records`;
+  const took = tookMs(run);
+  const step = run.state === "running" ? ` (${describeStep(run)})` : "";
+  return `run ${run.id} ${run.state}${step}${took === undefined ? "" : ` in ${formatSpan(took)}`}${records}`;
+}
+
+function tookMs({ startedAt, finishedAt }: Run): number | undefined {
+  return startedAt === null || finishedAt === null
+    ? undefined
+    : Date.parse(finishedAt) - Date.parse(startedAt);
+}
+
+function renderGenerations(run: Run, reconciled: readonly ReconciledGeneration[]): string {
+  const generations = run.result?.generations ?? [];
+  const drift = generations.map(({ id, view }) => {
+    const found = reconciled.find((one) => one.generation === id && one.view === view);
+    return found === undefined ? "not kept any more" : describeReconciliation(found.reconciliation);
+  });
+  return renderTable([
+    { title: "view", values: generations.map(({ view }) => view) },
+    { title: "generation", values: generations.map(({ id }) => id) },
+    { title: "rows", values: generations.map(({ rows }) => rows) },
+    { title: "reconciliation", values: drift },
+  ]);
+}
+
+function renderRuns(runs: readonly Run[]): string {
+  const span = (run: Run) => {
+    const took = tookMs(run);
+    return took === undefined ? null : formatSpan(took);
+  };
+  return renderTable([
+    { title: "run", values: runs.map(({ id }) => id) },
+    { title: "state", values: runs.map(({ state }) => state) },
+    { title: "asked for by", values: runs.map(({ requestedBy }) => requestedBy) },
+    { title: "at", values: runs.map(({ requestedAt }) => requestedAt) },
+    { title: "took", values: runs.map(span), align: "right" },
+    { title: "records", values: runs.map(({ result }) => result?.records ?? null) },
+    { title: "error", values: runs.map(({ error }) => error?.code ?? "") },
+  ]);
+}

@@ -1,0 +1,81 @@
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import type { RowsAnswer } from "../answers.ts";
+import type { QueryParameters } from "../client.ts";
+import { type ClientOptions, clientCommand, collect, wholeNumber, withClient } from "../command.ts";
+import { describeProvenance } from "../provenance.ts";
+import { plural } from "../quantity.ts";
+import { columnsOf, renderTable } from "../table.ts";
+import { paint, type Terminal, writeJson } from "../terminal.ts";
+
+export interface QueryOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly granularity?: string;
+  readonly where?: Readonly<Record<string, readonly string[]>>;
+  readonly groupBy?: string;
+  readonly measures?: string;
+  readonly orderBy?: string;
+  readonly limit?: string;
+  readonly cursor?: string;
+  readonly after?: string;
+  readonly layer?: string;
+}
+
+export function registerQuery(program: Command, terminal: Terminal): void {
+  const command = clientCommand(terminal, "query", [
+    "query airport-hours --where origin=ORD --from 2001-06-30 --to 2001-07-01",
+    "query airport-hours --group-by origin --measures flights,delay --order-by -flights --limit 10",
+    'query totals-by-hour --granularity 1d --from 2001-06-01  # --group-by "" gives one row over all',
+  ]);
+  program.addCommand(
+    addQueryOptions(command)
+      .description("Ask a view: one exact answer over everything so far")
+      .addOption(new Option("--layer <layer>", "what to answer from").choices(["merged", "batch", "speed"]))
+      .action((view: string, options: QueryOptions & ClientOptions) =>
+        withClient(options.url, async (client) => {
+          const answer = await client.rows(view, queryParameters(options));
+          if (options.json) writeJson(terminal, answer);
+          else writeRows(terminal, answer);
+        }),
+      ),
+  );
+}
+
+/** The argument and the options that `query` and `compare` share. */
+export function addQueryOptions(command: Command): Command {
+  return command
+    .argument("<view>", "name of the view")
+    .option("--from <time>", "first instant: 2001-06-30, 2001-06-30T08:00:00Z or epoch milliseconds")
+    .option("--to <time>", "where the range ends, itself not included")
+    .option("--granularity <length>", 'wider panes, such as 1d, or "all"')
+    .option("--where <dimension=value>", "only rows with this value; repeat it for any of several", condition)
+    .option("--group-by <dimensions>", "dimensions to tell rows apart by, with commas")
+    .option("--measures <measures>", "measures to show, with commas")
+    .option("--order-by <columns>", '"-flights,origin": falling by flights, then rising by origin')
+    .option("--limit <rows>", "at most so many rows", wholeNumber)
+    .option("--cursor <cursor>", "go on where an answer ended")
+    .option("--after <position>", "wait until this position of an ingest is covered");
+}
+
+function condition(text: string, former: QueryOptions["where"] = {}): QueryOptions["where"] {
+  const split = text.indexOf("=");
+  if (split < 1) throw new InvalidArgumentError("Give DIMENSION=VALUE, such as origin=ORD.");
+  const dimension = text.slice(0, split);
+  return { ...former, [dimension]: collect(text.slice(split + 1), former[dimension]) };
+}
+
+export function queryParameters(options: QueryOptions): QueryParameters {
+  const { from, to, granularity, groupBy, measures, orderBy, limit, cursor, after, layer } = options;
+  return { ...options.where, from, to, granularity, groupBy, measures, orderBy, limit, cursor, after, layer };
+}
+
+function writeRows(terminal: Terminal, { rows, provenance, cursor }: RowsAnswer): void {
+  terminal.out.write(rows.length === 0 ? "no rows\n" : renderTable(columnsOf(rows)));
+  terminal.out.write(
+    `\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${describeProvenance(provenance)}`)}\n`,
+  );
+  if (cursor !== null && cursor !== undefined) {
+    terminal.err.write(`there are more rows: --cursor ${cursor} goes on, --limit gives more at once\n`);
+  }
+}

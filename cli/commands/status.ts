@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import type { StatusAnswer } from "../answers.ts";
+import { type ClientOptions, clientCommand, withClient } from "../command.ts";
+import { formatSpan, plural } from "../quantity.ts";
+import { renderTable } from "../table.ts";
+import { paint, type Terminal, writeJson } from "../terminal.ts";
+import { runLine } from "./batch.ts";
+
+export function registerStatus(program: Command, terminal: Terminal): void {
+  program.addCommand(
+    clientCommand(terminal, "status", ["status", "status --json"])
+      .description("Show what the log holds, what each view rests on and how far it is behind")
+      .action((options: ClientOptions) =>
+        withClient(options.url, async (client) => {
+          const status = await client.status();
+          if (options.json) writeJson(terminal, status);
+          else terminal.out.write(describeStatus(terminal, status));
+        }),
+      ),
+  );
+}
+
+function describeStatus(terminal: Terminal, status: StatusAnswer): string {
+  const { app, profile, uptimeMs, log, archived, views, runs, deadLetters } = status;
+  const topics = Object.entries(log);
+  const rows = Object.entries(views);
+  const total = (nexts: readonly number[] | undefined) => (nexts ?? []).reduce((sum, next) => sum + next, 0);
+  return [
+    `${paint(terminal, "bold", app)}, ${profile}, up for ${formatSpan(uptimeMs)}`,
+    "",
+    renderTable([
+      { title: "event type", values: topics.map(([topic]) => topic) },
+      { title: "partitions", values: topics.map(([, { nexts }]) => nexts.length) },
+      { title: "records", values: topics.map(([, { nexts }]) => total(nexts)) },
+      { title: "archived", values: topics.map(([topic]) => total(archived[topic])) },
+    ]),
+    renderTable([
+      { title: "view", values: rows.map(([name]) => name) },
+      { title: "generation", values: rows.map(([, { generation }]) => generation?.id ?? null) },
+      { title: "rows", values: rows.map(([, { generation }]) => generation?.rows ?? null) },
+      { title: "records", values: rows.map(([, { generation }]) => generation?.records ?? null) },
+      { title: "tail entries", values: rows.map(([, { tail }]) => tail.entries) },
+      { title: "lag", values: rows.map(([, { lag }]) => lag) },
+    ]),
+    ...[runs.running, runs.last].flatMap((run) => (run === null ? [] : [runLine(run)])),
+    deadLetters === 0 ? "no dead letters" : `${plural(deadLetters, "dead letter")}: GET /v1/dead-letters`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,29 @@
+import type { Provenance } from "./answers.ts";
+import { formatCount } from "./quantity.ts";
+
+/** What an answer rests on, in one line. */
+export function describeProvenance(provenance: Provenance): string {
+  const { layer, generation, cut, position, lag, approximate } = provenance;
+  const covered = countRecords(cut);
+  const after = countRecords(position) - covered;
+  const batch =
+    generation === null ? "no generation yet" : `${generation} with ${formatCount(covered)} records`;
+  const speed = `${formatCount(after)} since`;
+  const parts = {
+    merged: `merged: ${batch}, ${speed}`,
+    batch: `batch: ${batch}`,
+    speed: `speed: ${speed}`,
+  };
+  const inexact = Object.entries(approximate).map(
+    ([measure, bound]) => `${measure} is approximate (${bound})`,
+  );
+  const behind = lag === 0 ? "complete" : `${formatCount(lag)} records behind`;
+  return [parts[layer], behind, ...inexact].join(" · ");
+}
+
+/** Records below a position, over all its partitions: `topic@0:12,1:30` is 42. */
+export function countRecords(position: string): number {
+  let count = 0;
+  for (const [, next] of position.matchAll(/\d+:(\d+)/g)) count += Number(next);
+  return count;
+}
