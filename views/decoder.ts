@@ -2,7 +2,7 @@ import type { TObject } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { TidemarkError } from "./errors.ts";
 import type { Event, EventType } from "./event.ts";
-import { formatTime, parseTime } from "./time.ts";
+import { parseTime } from "./time.ts";
 
 /** What JSON.parse made of an event's text, before anything was checked. */
 export type Envelope = Readonly<Record<string, unknown>>;
@@ -74,10 +74,14 @@ export class Decoder {
       if (!columnAttributes.has(name)) return true;
     }
     for (const name of Object.keys(envelope.data as object)) if (!known.fieldNames.has(name)) return true;
-    const time = envelope.time as string;
-    const canonical = formatTime(parseTime(time));
-    return time !== canonical && time !== canonical.replace(".000Z", "Z");
+    return !isCanonicalTime(envelope.time as string);
   }
+}
+
+/** Whether a valid time is written as `formatTime` does, or so but without milliseconds. Goes by its form alone. */
+function isCanonicalTime(time: string): boolean {
+  const isForm = time.length === 20 || (time.length === 24 && time.charCodeAt(19) === 46);
+  return isForm && time.charCodeAt(10) === 84 && time.charCodeAt(time.length - 1) === 90;
 }
 
 const columnAttributes: ReadonlySet<string> = new Set([

@@ -1,0 +1,62 @@
+import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/**
+ * Whole or not at all, after any crash: what is written goes aside first, is synced, and is then renamed. A rename is
+ * durable once the folder it happened in is synced.
+ */
+
+const asidePrefix = ".aside-";
+let asides = 0;
+
+/** A new name beside `path` that no reader looks at. The file's ending stays, since some writers go by it. */
+export function asidePath(path: string): string {
+  return join(dirname(path), `${asidePrefix}${process.pid}-${++asides}-${basename(path)}`);
+}
+
+/** Removes what writers that died left in the folder. Only for the one who writes there, before it writes. */
+export async function removeAsides(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(asidePrefix)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Syncs one file, or a folder's list of names. */
+export async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a folder, its parents too, so that it is still there after a crash. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
+}
+
+/** Moves a file, or a folder of files, that was written aside to its name; visible and durable in one step. */
+export async function moveDurably(aside: string, path: string): Promise<void> {
+  await syncTree(aside);
+  await rename(aside, path);
+  await sync(dirname(path));
+}
+
+async function syncTree(path: string): Promise<void> {
+  await sync(path);
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  for (const entry of entries) await syncTree(join(path, entry.name));
+}
+
+/** Replaces a small file in one step. */
+export async function replaceDurably(path: string, text: string): Promise<void> {
+  const aside = asidePath(path);
+  await writeFile(aside, text);
+  await moveDurably(aside, path);
+}

@@ -1,0 +1,188 @@
+import { readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { TidemarkError } from "../../views/errors.ts";
+import type { View } from "../../views/view.ts";
+import { asidePath, makeFolder, removeAsides, replaceDurably } from "../durable.ts";
+import type { Timers } from "../timers.ts";
+import { DraftFolder, generationFiles } from "./draft.ts";
+import type { GenerationDraft, GenerationReader, GenerationsWriter, Manifest } from "./generations.ts";
+import { IndexReader } from "./index-reader.ts";
+import { readIfThere, readManifest } from "./manifest.ts";
+import { watchPointers } from "./watch.ts";
+
+const viewPattern = /^[a-z][a-z0-9-]{0,99}$/;
+const idPattern = /^(?!current$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+const pointerName = "current";
+
+export interface GenerationsOptions {
+  readonly root: string;
+  /** How often `watch` looks at the pointers. */
+  readonly pollMs?: number;
+  readonly timers?: Timers;
+  /** A look at the pointers failed; the next one comes as ever. */
+  readonly onWatchError: (error: unknown) => void;
+}
+
+/**
+ * Generations in a folder: `<root>/<view>/<id>/{manifest.json, states.parquet, index.mdb}`, and `<root>/<view>/current`,
+ * a small file that names the one that serves. A generation appears by one rename, the pointer moves by another.
+ */
+export class GenerationsFolder implements GenerationsWriter {
+  readonly #root: string;
+  readonly #options: GenerationsOptions;
+  /** How many readers of this process have a generation's folder open. */
+  readonly #readers = new Map<string, number>();
+
+  private constructor(options: GenerationsOptions) {
+    this.#root = options.root;
+    this.#options = options;
+  }
+
+  /** For whoever only reads and points. Nothing needs to be there yet. */
+  static read(options: GenerationsOptions): GenerationsFolder {
+    return new GenerationsFolder(options);
+  }
+
+  /** For the one process that writes drafts: removes those that a crash left. */
+  static async own(options: GenerationsOptions): Promise<GenerationsFolder> {
+    await makeFolder(options.root);
+    for (const entry of await readdir(options.root, { withFileTypes: true })) {
+      if (entry.isDirectory()) await removeAsides(join(options.root, entry.name));
+    }
+    return new GenerationsFolder(options);
+  }
+
+  async list(view: string): Promise<readonly Manifest[]> {
+    if (!viewPattern.test(view)) return [];
+    const names = await readdir(join(this.#root, view)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    const manifests: Manifest[] = [];
+    for (const name of names) {
+      // One that is pruned meanwhile is not there any more.
+      const manifest = idPattern.test(name) ? await this.#manifest(view, name) : undefined;
+      if (manifest !== undefined) manifests.push(manifest);
+    }
+    return manifests.sort(newestFirst);
+  }
+
+  async current(view: View): Promise<Manifest | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      const id = await this.#pointer(view.name);
+      if (id === undefined) return undefined;
+      const manifest = await this.#manifest(view.name, id);
+      if (manifest !== undefined) return manifest.fingerprint === view.fingerprint ? manifest : undefined;
+      // The pointer may have moved, and its former generation been pruned, between the two reads.
+      if (attempt === 10) {
+        throw new TidemarkError(
+          "TIDEMARK_STORE_CORRUPT",
+          `"${this.#pointerPath(view.name)}" names generation "${id}", of which there is no manifest`,
+        );
+      }
+    }
+  }
+
+  async open(view: View, id: string): Promise<GenerationReader> {
+    const manifest = await this.#require(view.name, id);
+    if (manifest.fingerprint !== view.fingerprint) {
+      throw new TidemarkError(
+        "TIDEMARK_GENERATION_UNKNOWN",
+        `generation "${id}" is of view "${view.name}" as it was declared formerly (${manifest.fingerprint}, now ${view.fingerprint}): run a batch for the present declaration`,
+      );
+    }
+    const folder = this.#folder(view.name, id);
+    const paths = {
+      index: join(folder, generationFiles.index),
+      states: join(folder, generationFiles.states),
+    };
+    const count = (step: number) => this.#readers.set(folder, (this.#readers.get(folder) ?? 0) + step);
+    const reader = new IndexReader(view, manifest, paths, () => {
+      if (count(-1).get(folder) === 0) this.#readers.delete(folder);
+    });
+    count(1);
+    return reader;
+  }
+
+  async point(view: string, id: string): Promise<void> {
+    await this.#require(view, id);
+    await replaceDurably(this.#pointerPath(view), `${JSON.stringify({ generation: id })}\n`);
+  }
+
+  watch(views: readonly View[], changed: (view: View, current: Manifest | undefined) => void): Disposable {
+    return watchPointers({
+      views,
+      pointer: (view) => readIfThere(this.#pointerPath(view.name)),
+      current: (view) => this.current(view),
+      changed,
+      failed: this.#options.onWatchError,
+      pollMs: this.#options.pollMs ?? 50,
+      timers: this.#options.timers ?? globalThis,
+    });
+  }
+
+  async draft(view: View, id: string): Promise<GenerationDraft> {
+    if (!idPattern.test(id)) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_CORRUPT",
+        `"${id}" can't name a generation: use up to 200 letters, digits, ".", "_" and "-", and not "current"`,
+      );
+    }
+    if ((await this.#manifest(view.name, id)) !== undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_GENERATION_EXISTS",
+        `generation "${id}" of view "${view.name}" is published already and never changes: name another`,
+      );
+    }
+    await makeFolder(join(this.#root, view.name));
+    return DraftFolder.begin(this.#folder(view.name, id), view);
+  }
+
+  /** One that a reader of this process has open stays until a later call. */
+  async prune(view: string, keep: number): Promise<void> {
+    const pointed = await this.#pointer(view);
+    for (const { id } of (await this.list(view)).slice(keep)) {
+      const folder = this.#folder(view, id);
+      if (id === pointed || this.#readers.has(folder)) continue;
+      const aside = asidePath(folder);
+      await rename(folder, aside);
+      await rm(aside, { recursive: true, force: true });
+    }
+  }
+
+  #folder(view: string, id: string): string {
+    return join(this.#root, view, id);
+  }
+
+  #pointerPath(view: string): string {
+    return join(this.#root, view, pointerName);
+  }
+
+  async #pointer(view: string): Promise<string | undefined> {
+    const path = this.#pointerPath(view);
+    const text = await readIfThere(path);
+    if (text === undefined) return undefined;
+    const id: unknown = (JSON.parse(text) as { generation?: unknown }).generation;
+    if (typeof id === "string" && idPattern.test(id)) return id;
+    throw new TidemarkError("TIDEMARK_STORE_CORRUPT", `"${path}" names no generation: ${text.slice(0, 100)}`);
+  }
+
+  #manifest(view: string, id: string): Promise<Manifest | undefined> {
+    return readManifest(join(this.#folder(view, id), generationFiles.manifest));
+  }
+
+  async #require(view: string, id: string): Promise<Manifest> {
+    const isName = viewPattern.test(view) && idPattern.test(id);
+    const manifest = isName ? await this.#manifest(view, id) : undefined;
+    if (manifest !== undefined) return manifest;
+    const ids = (await this.list(view)).map((known) => known.id);
+    throw new TidemarkError(
+      "TIDEMARK_GENERATION_UNKNOWN",
+      `view "${view}" has no generation "${id}"; it has ${ids.length === 0 ? "none" : ids.join(", ")}`,
+    );
+  }
+}
+
+function newestFirst(a: Manifest, b: Manifest): number {
+  return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1);
+}

@@ -1,0 +1,53 @@
+import { type Database, open, type RootDatabase } from "lmdb";
+import { readInteger, writeInteger } from "../../views/key.ts";
+
+/**
+ * The index of a generation: one LMDB file. `rows` holds blocks by storage key and block start, `drift` what was being
+ * served instead, by storage key and pane. Written once, aside; read-only from then on.
+ */
+export interface IndexFile {
+  readonly root: RootDatabase<Buffer, Uint8Array>;
+  readonly rows: Database<Buffer, Uint8Array>;
+  readonly drift: Database<Buffer, Uint8Array>;
+}
+
+/** LMDB takes keys of up to 1,978 bytes with pages of this size. */
+const pageSize = 4096;
+
+export function openIndexFile(path: string, access: "write" | "read"): IndexFile {
+  const binary = { keyEncoding: "binary", encoding: "binary" } as const;
+  const root = open<Buffer, Uint8Array>({
+    path,
+    ...binary,
+    noSubdir: true,
+    readOnly: access === "read",
+    maxDbs: 2,
+    pageSize,
+  });
+  return {
+    root,
+    rows: root.openDB<Buffer, Uint8Array>({ name: "rows", ...binary }),
+    drift: root.openDB<Buffer, Uint8Array>({ name: "drift", ...binary }),
+  };
+}
+
+/** A storage key with a number behind, in which the number can be replaced. */
+export class NumberedKey {
+  readonly bytes: Buffer;
+  readonly #view: DataView;
+
+  constructor(key: Uint8Array) {
+    this.bytes = Buffer.allocUnsafeSlow(key.length + 8);
+    this.bytes.set(key);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  at(value: number): Buffer {
+    writeInteger(this.#view, this.bytes.length - 8, value);
+    return this.bytes;
+  }
+}
+
+export function numberOf(key: Uint8Array): number {
+  return readInteger(new DataView(key.buffer, key.byteOffset, key.byteLength), key.length - 8);
+}

@@ -1,0 +1,116 @@
+import { TidemarkError } from "../../views/errors.ts";
+import type { Scalar } from "../../views/expression.ts";
+import { compareKeys, storageKey } from "../../views/key.ts";
+import type { Cell, StateRow } from "../../views/state.ts";
+import type { View } from "../../views/view.ts";
+import { blockMsOf, blockStartOf, encodeBlock } from "./block.ts";
+import { type IndexFile, NumberedKey, openIndexFile } from "./index-file.ts";
+
+const maxBatchBytes = 4 << 20;
+/** How many differing keys are kept. */
+export const maxDrift = 100_000;
+
+/** Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. */
+export class IndexWriter {
+  readonly #view: View;
+  readonly #blockMs: number;
+  readonly #file: IndexFile;
+  #block: StateRow[] = [];
+  #blockStart = 0;
+  #key: Uint8Array = new Uint8Array();
+  #batch: { readonly key: Buffer; readonly value: Buffer }[] = [];
+  #batchBytes = 0;
+  #rows = 0;
+  #drift = 0;
+  #first = Number.POSITIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(path: string, view: View) {
+    this.#view = view;
+    this.#blockMs = blockMsOf(view);
+    this.#file = openIndexFile(path, "write");
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** First and last pane of all rows added. */
+  get panes(): { readonly first: number; readonly last: number } | null {
+    return this.#rows === 0 ? null : { first: this.#first, last: this.#last };
+  }
+
+  /** Throws TIDEMARK_STORE_CORRUPT for a row that is out of order or a second of its key. */
+  add(row: StateRow): void {
+    const before = this.#block.at(-1);
+    const isSameGroup = before !== undefined && sameValues(before.dimensions, row.dimensions);
+    if (isSameGroup) {
+      if (row.pane <= before.pane) throw outOfOrder(this.#view, before, row);
+    } else {
+      const key = storageKey(row.dimensions);
+      if (before !== undefined && compareKeys(key, this.#key) <= 0) throw outOfOrder(this.#view, before, row);
+      this.#endBlock();
+      this.#key = key;
+    }
+    const start = blockStartOf(this.#blockMs, row.pane);
+    if (isSameGroup && start !== this.#blockStart) this.#endBlock();
+    this.#blockStart = start;
+    this.#block.push(row);
+    this.#rows++;
+    if (row.pane < this.#first) this.#first = row.pane;
+    if (row.pane > this.#last) this.#last = row.pane;
+  }
+
+  /** In any order; what goes beyond `maxDrift` is let go of. */
+  addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): void {
+    if (this.#drift++ >= maxDrift) return;
+    const { dimensions, pane, cells } = row;
+    const value = encodeBlock(
+      this.#view,
+      pane,
+      dimensions,
+      cells === null ? [] : [{ dimensions, pane, cells }],
+    );
+    this.#file.drift.putSync(new NumberedKey(storageKey(dimensions)).at(pane), value);
+  }
+
+  async close(): Promise<void> {
+    this.#endBlock();
+    this.#writeBatch();
+    await this.#file.root.close();
+  }
+
+  #endBlock(): void {
+    const [first] = this.#block;
+    if (first === undefined) return;
+    const key = new NumberedKey(this.#key).at(this.#blockStart);
+    const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, this.#block);
+    this.#block = [];
+    this.#batch.push({ key, value });
+    this.#batchBytes += key.length + value.length;
+    if (this.#batchBytes >= maxBatchBytes) this.#writeBatch();
+  }
+
+  #writeBatch(): void {
+    const { rows } = this.#file;
+    rows.transactionSync(() => {
+      for (const { key, value } of this.#batch) rows.putSync(key, value, { append: true });
+    });
+    this.#batch = [];
+    this.#batchBytes = 0;
+  }
+}
+
+function sameValues(a: readonly Scalar[], b: readonly Scalar[]): boolean {
+  if (a === b) return true;
+  for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+function outOfOrder(view: View, before: StateRow, row: StateRow): TidemarkError {
+  const name = ({ dimensions, pane }: StateRow) => `${JSON.stringify(dimensions)} at ${pane}`;
+  return new TidemarkError(
+    "TIDEMARK_STORE_CORRUPT",
+    `view "${view.name}": row ${name(row)} came after ${name(before)}; rows of a generation come in order of key, then pane, each once`,
+  );
+}

@@ -1,0 +1,136 @@
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBAppender,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBTimestampMillisecondsValue,
+  type DuckDBType,
+  type DuckDBValue,
+  INTEGER,
+  TIMESTAMP_MS,
+  VARCHAR,
+} from "@duckdb/node-api";
+import type { Offset } from "../../views/cut.ts";
+import type { Event, EventType } from "../../views/event.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
+import type { envelopeColumns, Field, FieldType } from "../../views/field.ts";
+
+/** A record on its way into the master dataset. */
+export interface ArchivedRecord {
+  readonly partition: number;
+  readonly offset: Offset;
+  readonly event: Event;
+  readonly isDuplicate: boolean;
+  /** The record's own text where it holds anything that no column does; else null. */
+  readonly rest: string | null;
+}
+
+interface Column {
+  readonly name: string;
+  readonly type: DuckDBType;
+  readonly of: (record: ArchivedRecord) => DuckDBValue;
+}
+
+/** What one append takes: DuckDB's own vector size. */
+const chunkRows = 2_048;
+/** DuckDB's default, which its readers split their work by. */
+const rowGroupRows = 122_880;
+
+/**
+ * Records of one event type, gathered in a temporary table and then written as one Parquet file of the master dataset,
+ * in the order they came. There is one such table per connection.
+ */
+export class RecordTable {
+  readonly #connection: DuckDBConnection;
+  readonly #columns: readonly Column[];
+  readonly #appender: DuckDBAppender;
+  readonly #chunk: DuckDBDataChunk;
+  #pending: ArchivedRecord[] = [];
+
+  private constructor(connection: DuckDBConnection, columns: readonly Column[], appender: DuckDBAppender) {
+    this.#connection = connection;
+    this.#columns = columns;
+    this.#appender = appender;
+    this.#chunk = DuckDBDataChunk.create(columns.map(({ type }) => type));
+  }
+
+  /** Empties what an earlier table of the connection held. */
+  static async create(connection: DuckDBConnection, type: EventType): Promise<RecordTable> {
+    const columns = columnsOf(type);
+    const list = columns.map((column) => `${quoteIdentifier(column.name)} ${column.type}`);
+    await connection.run(`CREATE OR REPLACE TEMP TABLE records (${list.join(", ")})`);
+    return new RecordTable(connection, columns, await connection.createAppender("records", "main", "temp"));
+  }
+
+  append(record: ArchivedRecord): void {
+    this.#pending.push(record);
+    if (this.#pending.length === chunkRows) this.#appendChunk();
+  }
+
+  /** Writes all that was appended, then lets go of it. The file is not synced. */
+  async writeParquet(path: string): Promise<void> {
+    if (this.#pending.length > 0) this.#appendChunk();
+    this.#appender.closeSync();
+    // Insertion order is kept by DuckDB's default setting `preserve_insertion_order`.
+    await this.#connection.run(
+      `COPY (SELECT * FROM temp.main.records) TO $1 (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows})`,
+      [path],
+    );
+    await this.#connection.run("DROP TABLE temp.main.records");
+  }
+
+  #appendChunk(): void {
+    const records = this.#pending;
+    this.#pending = [];
+    this.#chunk.reset();
+    this.#chunk.rowCount = records.length;
+    this.#columns.forEach((column, c) => {
+      const vector = this.#chunk.getColumnVector(c);
+      records.forEach((record, row) => {
+        vector.setItem(row, column.of(record));
+      });
+      vector.flush();
+    });
+    this.#appender.appendDataChunk(this.#chunk);
+  }
+}
+
+function columnsOf(type: EventType): readonly Column[] {
+  const envelope: Readonly<Record<(typeof envelopeColumns)[number], Omit<Column, "name">>> = {
+    _partition: { type: INTEGER, of: (record) => record.partition },
+    _offset: { type: BIGINT, of: (record) => BigInt(record.offset) },
+    _event_id: { type: VARCHAR, of: (record) => record.event.id },
+    _event_source: { type: VARCHAR, of: (record) => record.event.source },
+    _event_time: {
+      type: TIMESTAMP_MS,
+      of: (record) => new DuckDBTimestampMillisecondsValue(BigInt(record.event.time)),
+    },
+    _duplicate: { type: BOOLEAN, of: (record) => record.isDuplicate },
+    _rest: { type: VARCHAR, of: (record) => record.rest },
+  };
+  return [
+    ...Object.entries(envelope).map(([name, column]) => ({ name, ...column })),
+    ...type.fields.map((field) => ({ name: field.name, type: columnTypes[field.type], of: fieldOf(field) })),
+  ];
+}
+
+const columnTypes: Readonly<Record<FieldType, DuckDBType>> = {
+  string: VARCHAR,
+  integer: BIGINT,
+  number: DOUBLE,
+  boolean: BOOLEAN,
+};
+
+/** Adding 0 makes -0 into 0, which is also what the fold sees. */
+function fieldOf({ name, type }: Field): Column["of"] {
+  switch (type) {
+    case "integer":
+      return ({ event: { data } }) => (data[name] === undefined ? null : BigInt(data[name] as number));
+    case "number":
+      return ({ event: { data } }) => (data[name] === undefined ? null : (data[name] as number) + 0);
+    default:
+      return ({ event: { data } }) => (data[name] ?? null) as DuckDBValue;
+  }
+}

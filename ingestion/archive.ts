@@ -1,0 +1,266 @@
+import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import type { Duckdb } from "../infra/duckdb.ts";
+import type { Log, LogRecord } from "../infra/log/log.ts";
+import type { Master } from "../infra/master/master.ts";
+import { RecordTable } from "../infra/master/record-table.ts";
+import type { App } from "../views/app.ts";
+import { type Cut, type Offset, offset, offsetAt, recordsBetween } from "../views/cut.ts";
+import { Decoder, parseEnvelope } from "../views/decoder.ts";
+import { DuplicateWindow } from "../views/duplicates.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { EventType } from "../views/event.ts";
+
+export interface ArchiverParts {
+  readonly app: App;
+  readonly log: Log;
+  readonly master: Master;
+  readonly duckdb: Duckdb;
+  /** Most offsets that a file covers. Default 1,000,000. */
+  readonly recordsPerFile?: number;
+  /**
+   * Takes a record that is no event of its topic, which only a producer that goes round the gateway can send. Awaited
+   * before the file that covers its offset is added; may be given the same record again after a crash.
+   * Without it such a record stops the archive, since it would be lost.
+   */
+  readonly onInvalid?: (
+    record: LogRecord,
+    reason: TidemarkError,
+    topic: string,
+    partition: number,
+  ) => Promise<void> | void;
+}
+
+export interface ArchiveOptions {
+  readonly signal?: AbortSignal;
+  /** Called with the records archived so far by this call. */
+  readonly progress?: (records: number) => void;
+}
+
+/** One partition on its way from the log to the master dataset. */
+interface Lane {
+  readonly type: EventType;
+  readonly partition: number;
+  readonly decoder: Decoder;
+  window: Window | undefined;
+}
+
+/** What stands among the records before `next`. Kept from file to file, so that it is warmed up once. */
+interface Window {
+  readonly duplicates: DuplicateWindow;
+  next: Offset;
+}
+
+/** Partitions archived side by side: DuckDB compresses the file of one while the next is decoded. */
+const workers = 2;
+
+/** Brings the log's records into the master dataset, each exactly once, in order, duplicates marked. */
+export class Archiver {
+  readonly #parts: ArchiverParts;
+  readonly #recordsPerFile: number;
+  readonly #lanes: readonly Lane[];
+  readonly #connections: DuckDBConnection[] = [];
+  #latest: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ArchiverParts) {
+    this.#parts = parts;
+    this.#recordsPerFile = parts.recordsPerFile ?? 1_000_000;
+    this.#lanes = parts.app.events.flatMap((type) => {
+      const decoder = new Decoder([type]);
+      return Array.from({ length: type.partitions }, (_, partition): Lane => {
+        return { type, partition, decoder, window: undefined };
+      });
+    });
+  }
+
+  /** Records of the log that the master dataset does not have yet. */
+  async pending(): Promise<number> {
+    return recordsBetween(await this.#parts.master.cut(), await this.logEnd());
+  }
+
+  /** By topic, the next offset of each partition: all that is durable now. */
+  async logEnd(): Promise<Cut> {
+    const end: Record<string, readonly Offset[]> = {};
+    for (const { name } of this.#parts.app.events) end[name] = await this.#parts.log.nexts(name);
+    return end;
+  }
+
+  /**
+   * Archives every partition up to `until` at least; one that falls short is brought up to the log's end. Calls wait
+   * for each other. Gives the master dataset's cut. TIDEMARK_STORE_OUT_OF_RANGE if the log does not reach `until`;
+   * if the signal is aborted, rejects with its reason, and what is archived by then stays.
+   */
+  archive(until: Cut, options: ArchiveOptions = {}): Promise<Cut> {
+    const result = this.#latest.then(() => this.#archive(until, options));
+    this.#latest = result.catch(() => undefined);
+    return result;
+  }
+
+  async #archive(until: Cut, { signal, progress }: ArchiveOptions): Promise<Cut> {
+    const { master, app } = this.#parts;
+    const [cut, end] = [await master.cut(), await this.logEnd()];
+    for (const { name, partitions } of app.events) {
+      for (let partition = 0; partition < partitions; partition++) {
+        requireReached(name, partition, offsetAt(until, name, partition), offsetAt(end, name, partition));
+      }
+    }
+    const stop = new AbortController();
+    let archived = 0;
+    const step = (records: number) => {
+      signal?.throwIfAborted();
+      stop.signal.throwIfAborted();
+      archived += records;
+      progress?.(archived);
+    };
+    const lanes = this.#lanes
+      .filter(
+        ({ type: { name }, partition }) => offsetAt(until, name, partition) > offsetAt(cut, name, partition),
+      )
+      .values();
+    const running = (await this.#connect()).map(async (connection) => {
+      try {
+        for (const lane of lanes) await this.#archiveLane(connection, lane, cut, end, step);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    });
+    // All have to be at rest before the call is over.
+    for (const outcome of await Promise.allSettled(running)) {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }
+    return master.cut();
+  }
+
+  async #archiveLane(
+    connection: DuckDBConnection,
+    lane: Lane,
+    cut: Cut,
+    end: Cut,
+    step: (records: number) => void,
+  ): Promise<void> {
+    const { type, partition } = lane;
+    const next = offsetAt(end, type.name, partition);
+    for (let from = offsetAt(cut, type.name, partition); from < next; ) {
+      const fileNext = offset(Math.min(from + this.#recordsPerFile, next));
+      await this.#addFile(connection, lane, from, fileNext, step);
+      from = fileNext;
+    }
+  }
+
+  async #addFile(
+    connection: DuckDBConnection,
+    lane: Lane,
+    from: Offset,
+    next: Offset,
+    step: (records: number) => void,
+  ): Promise<void> {
+    const range = { topic: lane.type.name, partition: lane.partition, from, next };
+    try {
+      await this.#parts.master.add(range, async (path) => {
+        if (lane.window?.next !== from) lane.window = await this.#warmUp(connection, lane, from);
+        const table = await RecordTable.create(connection, lane.type);
+        await this.#fill(table, lane.window, lane, from, next, step);
+        await table.writeParquet(path);
+      });
+    } catch (error) {
+      // It has seen records that did not get into the master dataset.
+      lane.window = undefined;
+      throw error;
+    }
+  }
+
+  async #fill(
+    table: RecordTable,
+    window: Window,
+    lane: Lane,
+    from: Offset,
+    next: Offset,
+    step: (records: number) => void,
+  ): Promise<void> {
+    const { type, partition, decoder } = lane;
+    const invalid: { record: LogRecord; reason: TidemarkError }[] = [];
+    let reached = from;
+    for await (const batch of this.#parts.log.read(type.name, partition, from, next)) {
+      if (batch.from !== reached || batch.next > next) {
+        throw new TidemarkError(
+          batch.from < reached ? "TIDEMARK_STORE_OVERLAP" : "TIDEMARK_STORE_GAP",
+          `asked for offsets ${reached} to ${next} of partition ${partition} of ${type.name}, the log gave ${batch.from} to ${batch.next}`,
+        );
+      }
+      for (const record of batch.records) {
+        const text = textOf(record.value);
+        try {
+          const envelope = parseEnvelope(text);
+          const event = decoder.event(envelope, text);
+          const isDuplicate = window.duplicates.note(event.source, event.id, record.offset);
+          const rest = decoder.hasRest(envelope) ? text : null;
+          table.append({ partition, offset: record.offset, event, isDuplicate, rest });
+        } catch (error) {
+          if (!(error instanceof TidemarkError)) throw error;
+          invalid.push({ record, reason: error });
+        }
+      }
+      for (const { record, reason } of invalid.splice(0)) await this.#setAside(lane, record, reason);
+      reached = batch.next;
+      step(batch.records.length);
+    }
+    if (reached !== next) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_GAP",
+        `asked for offsets up to ${next} of partition ${partition} of ${type.name}, the log ended at ${reached}`,
+      );
+    }
+    window.next = next;
+  }
+
+  async #setAside({ type, partition }: Lane, record: LogRecord, reason: TidemarkError): Promise<void> {
+    const { onInvalid } = this.#parts;
+    if (onInvalid === undefined) {
+      throw new TidemarkError(
+        reason.code,
+        `record ${record.offset} of partition ${partition} of ${type.name} is no event of it, and there is nowhere to keep it: ${reason.message}`,
+        { cause: reason },
+      );
+    }
+    await onInvalid(record, reason, type.name, partition);
+  }
+
+  /** Notes the N records before `from`, as the master dataset has them: a log may have let go of them by now. */
+  async #warmUp(connection: DuckDBConnection, { type, partition }: Lane, from: Offset): Promise<Window> {
+    const duplicates = new DuplicateWindow(type.duplicatesWithin);
+    const first = from - type.duplicatesWithin;
+    const paths = (await this.#parts.master.files(type.name))
+      .filter((file) => file.partition === partition && file.next > first)
+      .map((file) => file.path);
+    if (paths.length > 0 && first < from) {
+      const result = await connection.stream(
+        `SELECT _event_source, _event_id, _offset FROM read_parquet($1) WHERE _offset >= $2 ORDER BY _offset`,
+        [listValue(paths), BigInt(first)],
+      );
+      for await (const chunk of result) {
+        const [sources = [], ids = [], offsets = []] = chunk.getColumns();
+        sources.forEach((source, row) => {
+          duplicates.note(source as string, ids[row] as string, offset(Number(offsets[row])));
+        });
+      }
+    }
+    return { duplicates, next: from };
+  }
+
+  async #connect(): Promise<readonly DuckDBConnection[]> {
+    while (this.#connections.length < workers) this.#connections.push(await this.#parts.duckdb.connect());
+    return this.#connections;
+  }
+}
+
+function requireReached(topic: string, partition: number, wanted: Offset, next: Offset): void {
+  if (wanted <= next) return;
+  throw new TidemarkError(
+    "TIDEMARK_STORE_OUT_OF_RANGE",
+    `partition ${partition} of ${topic} can't be archived up to offset ${wanted}: the log ends at ${next}`,
+  );
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
