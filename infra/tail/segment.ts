@@ -1,0 +1,116 @@
+import type { Offset } from "../../views/cut.ts";
+import type { Scalar } from "../../views/expression.ts";
+import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
+import type { Cell, StateRow } from "../../views/state.ts";
+import { mergeState, type View } from "../../views/view.ts";
+import type { Entry, Segment } from "./tail.ts";
+
+/**
+ * A segment in memory. Open, it takes records (through a fold) and its `next` rises; sealed, nothing in it changes any
+ * more, so that it can be read and written out in pieces.
+ */
+export class TailSegment implements Segment {
+  readonly view: View;
+  readonly partition: number;
+  readonly from: Offset;
+  readonly panes = new Map<number, Map<string, Entry>>();
+  /** Entries that changed since `takeDirty`, each once. Whoever sets an entry's `isDirty` lists it here. */
+  dirty: Entry[] = [];
+  /** Entries in all panes. Whoever adds one to a pane counts it here. */
+  size = 0;
+  #next: Offset;
+  #isSealed = false;
+
+  constructor(view: View, partition: number, from: Offset, next: Offset = from) {
+    this.view = view;
+    this.partition = partition;
+    this.from = from;
+    this.#next = next;
+  }
+
+  get next(): Offset {
+    return this.#next;
+  }
+
+  get isSealed(): boolean {
+    return this.#isSealed;
+  }
+
+  /** All records before `next` are folded now. */
+  advance(next: Offset): void {
+    this.#next = next;
+  }
+
+  seal(): void {
+    this.#isSealed = true;
+  }
+
+  /** The pane's entries by `groupKey`; the caller adds one if the pane is new. */
+  pane(pane: number): Map<string, Entry> {
+    let groups = this.panes.get(pane);
+    if (groups === undefined) {
+      groups = new Map();
+      this.panes.set(pane, groups);
+    }
+    return groups;
+  }
+
+  /** Merges one row in. Copies what it keeps. */
+  mergeRow(row: StateRow): void {
+    const groups = this.pane(row.pane);
+    const key = groupKey(this.view.dimensions, row.dimensions);
+    const entry = groups.get(key);
+    if (entry === undefined) this.#add(groups, key, row.dimensions, row.pane, [...row.cells], true);
+    else {
+      mergeState(this.view, entry.cells, row.cells);
+      this.#markDirty(entry);
+    }
+  }
+
+  /** Puts back a row that stands in the checkpoint as it is. */
+  restoreRow(dimensions: readonly Scalar[], pane: number, cells: Cell[]): void {
+    this.#add(this.pane(pane), groupKey(this.view.dimensions, dimensions), dimensions, pane, cells, false);
+  }
+
+  #add(
+    groups: Map<string, Entry>,
+    key: string,
+    dimensions: readonly Scalar[],
+    pane: number,
+    cells: Cell[],
+    isDirty: boolean,
+  ): void {
+    const entry: Entry = { dimensions, pane, cells, isDirty };
+    groups.set(key, entry);
+    this.size++;
+    if (isDirty) this.dirty.push(entry);
+  }
+
+  #markDirty(entry: Entry): void {
+    if (entry.isDirty) return;
+    entry.isDirty = true;
+    this.dirty.push(entry);
+  }
+
+  /** What changed since the last time, as it is at this moment: rows of an open segment are copies. */
+  takeDirty(): readonly StateRow[] {
+    const { dirty } = this;
+    this.dirty = [];
+    for (const entry of dirty) entry.isDirty = false;
+    if (this.#isSealed) return dirty;
+    return dirty.map(({ dimensions, pane, cells }) => ({ dimensions, pane, cells: cells.slice() }));
+  }
+
+  *entries(): Generator<Entry, void, undefined> {
+    for (const groups of this.panes.values()) yield* groups.values();
+  }
+
+  /** All rows in order of `storageKey`, then pane. */
+  sortedRows(): readonly StateRow[] {
+    const keys = new Map<StateRow, Uint8Array>();
+    for (const entry of this.entries()) keys.set(entry, storageKey(entry.dimensions));
+    return [...keys]
+      .sort(([a, aKey], [b, bKey]) => compareKeys(aKey, bKey) || a.pane - b.pane)
+      .map(([row]) => row);
+  }
+}

@@ -1,0 +1,88 @@
+import { isUtf8 } from "node:buffer";
+import type { Log, LogRecord } from "../infra/log/log.ts";
+import type { Offset } from "../views/cut.ts";
+import { Decoder } from "../views/decoder.ts";
+import { DuplicateWindow } from "../views/duplicates.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { Event, EventType } from "../views/event.ts";
+
+/** What was not folded, since the start. */
+export interface Skipped {
+  duplicates: number;
+  /** No event of the topic's type; the archive keeps their bytes as dead letters. */
+  undecodable: number;
+}
+
+/**
+ * Which records of one partition count: those that are events of the topic's type and no duplicates. Records are shown
+ * to it in order; whether one is a duplicate depends on the N before it, so who begins in the midst warms it up first.
+ */
+export class Admission {
+  readonly #type: EventType;
+  readonly #partition: number;
+  readonly #decoder: Decoder;
+  readonly #window: DuplicateWindow;
+  readonly #skipped: Skipped;
+  #next = 0 as Offset;
+
+  constructor(type: EventType, partition: number, skipped: Skipped = { duplicates: 0, undecodable: 0 }) {
+    this.#type = type;
+    this.#partition = partition;
+    this.#decoder = new Decoder([type]);
+    this.#window = new DuplicateWindow(type.duplicatesWithin);
+    this.#skipped = skipped;
+  }
+
+  /** Whether the records before `at` that matter to it have been seen. */
+  isWarmAt(at: Offset): boolean {
+    return this.#next >= at || this.#type.duplicatesWithin === 0;
+  }
+
+  /** Looks at the N records before `at`, those that it has not seen yet. */
+  async warmUp(log: Log, at: Offset, signal?: AbortSignal): Promise<void> {
+    if (this.isWarmAt(at)) return;
+    const { name, duplicatesWithin } = this.#type;
+    const start = (await log.starts(name))[this.#partition] ?? 0;
+    const from = Math.max(this.#next, at - duplicatesWithin, start) as Offset;
+    if (from < at) {
+      for await (const batch of log.read(name, this.#partition, from, at)) {
+        signal?.throwIfAborted();
+        for (const record of batch.records) {
+          const event = this.#decode(record);
+          if (event !== null) this.#window.note(event.source, event.id, record.offset);
+        }
+      }
+    }
+    this.#next = at;
+  }
+
+  /** The events that count, by the records' places; null for the others. `next` is the offset after the last record. */
+  admit(records: readonly LogRecord[], next: Offset): (Event | null)[] {
+    const events: (Event | null)[] = [];
+    for (const record of records) {
+      let event = this.#decode(record);
+      if (event === null) this.#skipped.undecodable++;
+      else if (this.#window.note(event.source, event.id, record.offset)) {
+        this.#skipped.duplicates++;
+        event = null;
+      }
+      events.push(event);
+    }
+    this.#next = next;
+    return events;
+  }
+
+  #decode(record: LogRecord): Event | null {
+    if (record.event !== undefined) return record.event;
+    const { value } = record;
+    if (!isUtf8(value)) return null;
+    try {
+      return this.#decoder.decode(
+        Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8"),
+      );
+    } catch (error) {
+      if (error instanceof TidemarkError) return null;
+      throw error;
+    }
+  }
+}

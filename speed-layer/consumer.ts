@@ -1,0 +1,75 @@
+import { setImmediate } from "node:timers/promises";
+import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Offset } from "../views/cut.ts";
+import type { EventType } from "../views/event.ts";
+import { Admission, type Skipped } from "./admission.ts";
+import type { Chain } from "./chain.ts";
+import type { EntryBound } from "./entry-bound.ts";
+import type { Fold } from "./fold.ts";
+import type { TailSegments } from "./segments.ts";
+
+/** A view of the topic: its fold, and its chains by partition. */
+export interface FoldedView {
+  readonly fold: Fold;
+  readonly chains: readonly Chain[];
+}
+
+export interface TopicConsumption {
+  readonly log: Log;
+  readonly type: EventType;
+  /** At least one. */
+  readonly views: readonly FoldedView[];
+  readonly tail: TailSegments;
+  readonly bound: EntryBound;
+  readonly skipped: Skipped;
+}
+
+/** Records folded in one turn of the event loop: a few milliseconds. */
+const recordsPerTurn = 1_000;
+
+/** Folds a topic's records into every view of it as they come, each record once per view. */
+export function consumeTopic(consumption: TopicConsumption): Consumer {
+  const { log, type } = consumption;
+  const admissions = Array.from(
+    { length: type.partitions },
+    (_, partition) => new Admission(type, partition, consumption.skipped),
+  );
+  return log.consume({
+    topic: type.name,
+    position: (partition) => positionOf(consumption.views, partition),
+    handle: async (batch) => {
+      const admission = admissions[batch.partition];
+      if (admission !== undefined) await handle(consumption, admission, batch);
+    },
+  });
+}
+
+/** A view may be ahead of others: it passes over what it has. */
+function positionOf(views: readonly FoldedView[], partition: number): Offset {
+  return Math.min(...views.map(({ chains }) => chains[partition]?.next ?? 0)) as Offset;
+}
+
+async function handle(
+  consumption: TopicConsumption,
+  admission: Admission,
+  { partition, from, next, records }: LogBatch,
+): Promise<void> {
+  const { log, views, tail, bound } = consumption;
+  // Not warm at the start, and after every view has jumped forward.
+  if (!admission.isWarmAt(from)) await admission.warmUp(log, from);
+  for (let first = 0; first < records.length; first += recordsPerTurn) {
+    if (first > 0) await setImmediate();
+    while (bound.isFull) await bound.room();
+    const part = records.slice(first, first + recordsPerTurn);
+    const partNext = records[first + recordsPerTurn]?.offset ?? next;
+    const events = admission.admit(part, partNext);
+    for (const { fold, chains } of views) {
+      const chain = chains[partition];
+      if (chain === undefined || chain.next >= partNext) continue;
+      const at = part.findIndex((record) => record.offset >= chain.next);
+      if (at >= 0) fold(chain.open, events, at);
+      chain.advance(partNext);
+    }
+    tail.advanced();
+  }
+}

@@ -1,0 +1,103 @@
+import type { TailSegment } from "../infra/tail/segment.ts";
+import type { Event } from "../views/event.ts";
+import { type JsScope, nodeToJs } from "../views/expression.ts";
+import { addIntegers } from "../views/integer.ts";
+import { groupKeyToJs } from "../views/key.ts";
+import type { Cell } from "../views/state.ts";
+import type { View } from "../views/view.ts";
+import { paneToJs } from "../views/window.ts";
+
+/**
+ * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
+ * no event at all). The segment's `next` is the caller's to advance.
+ */
+export type Fold = (segment: TailSegment, events: readonly (Event | null)[], first: number) => void;
+
+/**
+ * The view's fold as generated JavaScript: one loop of its own per view, so that every property access and every call
+ * in it is of one shape. All text that goes in is this code base's own; names and values of the declaration go in as
+ * JSON literals or as constants.
+ */
+export function compileFold(view: View): Fold {
+  const scope = new LoopScope();
+  const filter = view.where === undefined ? undefined : nodeToJs(view.where, "data", scope);
+  const beforeFilter = scope.takeStatements();
+  const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "data", scope));
+  const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time");
+  const adds = view.measures.map(({ aggregate, firstCell }) => {
+    const cells = aggregate.state.map((_column, i) => `cells[${firstCell + i}]`);
+    const input = aggregate.input === undefined ? "" : nodeToJs(aggregate.input, "data", scope);
+    const conditions: string[] = [];
+    if (aggregate.where !== undefined)
+      conditions.push(`${nodeToJs(aggregate.where, "data", scope)} === true`);
+    if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
+    const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
+    return `${guard}{ ${aggregate.add(cells, input)} }`;
+  });
+  const body = `"use strict";
+return function fold(segment, events, first) {
+  let lastPane = NaN;
+  let groups;
+  for (let i = first; i < events.length; i++) {
+    const event = events[i];
+    if (event === null) continue;
+    const data = event.data;
+    ${beforeFilter}
+    ${filter === undefined ? "" : `if (${filter} !== true) continue;`}
+    ${scope.takeStatements()}
+    const pane = ${pane};
+    if (pane !== lastPane) {
+      groups = segment.pane(pane);
+      lastPane = pane;
+    }
+    const key = ${groupKeyToJs(view.dimensions, dimensions)};
+    let entry = groups.get(key);
+    if (entry === undefined) {
+      entry = { dimensions: [${dimensions.join(", ")}], pane, cells: [${view.columns.map((column) => cellToJs(column.zero)).join(", ")}], isDirty: true };
+      groups.set(key, entry);
+      segment.size++;
+      segment.dirty.push(entry);
+    } else if (!entry.isDirty) {
+      entry.isDirty = true;
+      segment.dirty.push(entry);
+    }
+    const cells = entry.cells;
+    ${adds.join("\n    ")}
+  }
+};`;
+  return new Function("addIntegers", "constants", body)(addIntegers, scope.constants) as Fold;
+}
+
+/** Statements of the loop's body. The same text is computed once: it is pure, whoever asks for it. */
+class LoopScope implements JsScope {
+  readonly constants: unknown[] = [];
+  readonly #names = new Map<string, string>();
+  #statements: string[] = [];
+
+  constant(value: unknown): string {
+    if (value === null || typeof value === "string" || typeof value === "boolean")
+      return JSON.stringify(value);
+    if (typeof value === "number" && Number.isFinite(value)) return `(${value})`;
+    return this.bind(`constants[${this.constants.push(value) - 1}]`);
+  }
+
+  bind(js: string): string {
+    let name = this.#names.get(js);
+    if (name === undefined) {
+      name = `v${this.#names.size}`;
+      this.#names.set(js, name);
+      this.#statements.push(`const ${name} = ${js};`);
+    }
+    return name;
+  }
+
+  takeStatements(): string {
+    const statements = this.#statements.join("\n    ");
+    this.#statements = [];
+    return statements;
+  }
+}
+
+function cellToJs(cell: Cell): string {
+  return typeof cell === "bigint" ? `${cell}n` : JSON.stringify(cell);
+}

@@ -1,0 +1,137 @@
+import type { Generations } from "../infra/generations/generations.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import type { Consumer, Log } from "../infra/log/log.ts";
+import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
+import type { SealRequest, Tail } from "../infra/tail/tail.ts";
+import type { Timers } from "../infra/timers.ts";
+import type { App } from "../views/app.ts";
+import type { Cut } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { View } from "../views/view.ts";
+import type { Skipped } from "./admission.ts";
+import type { Chain } from "./chain.ts";
+import { Checkpointing } from "./checkpointing.ts";
+import { consumeTopic } from "./consumer.ts";
+import { EntryBound } from "./entry-bound.ts";
+import { compileFold, type Fold } from "./fold.ts";
+import { foldFromLog } from "./prefix.ts";
+import { restoreChains } from "./restore.ts";
+import { TailSegments } from "./segments.ts";
+
+export interface SpeedLayerOptions {
+  readonly app: App;
+  readonly log: Log;
+  readonly checkpoint: TailCheckpoint;
+  readonly generations: Pick<Generations, "current" | "watch">;
+  readonly timers: Timers;
+  /** Milliseconds of a clock that never goes back, such as `performance.now`. */
+  readonly now: () => number;
+  readonly limits: {
+    /** How many entries (a group in a pane of a segment) the tail may hold; see `defaultEntries`. */
+    readonly entries: number;
+  };
+  /** The tail holds 80 % of its entries: a batch run would make room. Called once per crossing. */
+  readonly onTailNearBound: () => void;
+  /** A generation's cut can't be reached (TIDEMARK_STORE_OUT_OF_RANGE, TIDEMARK_TAIL_FULL): the next one may. */
+  readonly onUnaligned: (view: View, error: TidemarkError) => void;
+}
+
+export const defaultEntries = 4_000_000;
+
+export interface SpeedLayer extends SealRequest, AsyncDisposable {
+  readonly tail: Tail;
+  /** Never rejects for being behind: it gives what it has folded. */
+  seal(): Promise<Cut>;
+  /** Counts since the start. */
+  readonly skipped: Readonly<Skipped>;
+  /** Rejects when the speed layer fails for good; resolves once it is disposed of. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * Starts folding where the checkpoint left off. The log, the generations and the checkpoint stay the caller's to close,
+ * after this. Throws TIDEMARK_STORE_OUT_OF_RANGE if the checkpoint is ahead of the log.
+ */
+export async function startSpeedLayer(options: SpeedLayerOptions): Promise<SpeedLayer> {
+  const { app, log, checkpoint, generations } = options;
+  const chains = await restoreChains(app.views, log, checkpoint, generations);
+  const lifecycle = new Lifecycle();
+  try {
+    return start(options, chains, lifecycle);
+  } catch (error) {
+    await lifecycle[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function start(
+  options: SpeedLayerOptions,
+  chains: ReadonlyMap<View, readonly Chain[]>,
+  lifecycle: Lifecycle,
+): SpeedLayer {
+  const { app, log, checkpoint, generations, limits, timers, now } = options;
+  const folds = new Map<View, Fold>(app.views.map((view) => [view, compileFold(view)]));
+  const tail = new TailSegments({
+    chains,
+    foldFromLog: (chain, from, next, signal) =>
+      foldFromLog(log, {
+        view: chain.view,
+        fold: folds.get(chain.view) ?? compileFold(chain.view),
+        partition: chain.partition,
+        from,
+        next,
+        maxEntries: limits.entries - tail.entries,
+        signal,
+      }),
+  });
+  const skipped: Skipped = { duplicates: 0, undecodable: 0 };
+  const bound = new EntryBound({ entries: limits.entries, onNear: options.onTailNearBound });
+  const checkpointing = lifecycle.use(new Checkpointing({ checkpoint, chains: tail.chains, timers, now }));
+  lifecycle.use(tail);
+  lifecycle.use(tail.onAdvance(() => bound.note(tail.entries)));
+  bound.note(tail.entries);
+  const consumers: Consumer[] = [];
+  for (const type of new Set(app.views.map((view) => view.from))) {
+    const views = [...chains].flatMap(([view, ofView]) => {
+      const fold = folds.get(view);
+      return view.from === type && fold !== undefined ? [{ fold, chains: ofView }] : [];
+    });
+    consumers.push(lifecycle.use(consumeTopic({ log, type, views, tail, bound, skipped })));
+  }
+  // Ends before the consumers do, which may be waiting for room.
+  lifecycle.use(bound);
+
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  lifecycle.use(
+    generations.watch(app.views, (view, current) => {
+      tail.align(view, current?.cut ?? {}).catch((error: unknown) => {
+        if (isUnreachable(error)) options.onUnaligned(view, error);
+        else fail(error);
+      });
+    }),
+  );
+  return {
+    tail,
+    skipped,
+    done: Promise.race([
+      failed,
+      Promise.all([checkpointing.done, ...consumers.map((consumer) => consumer.done)]).then(() => {}),
+    ]),
+    async seal() {
+      const cut = tail.seal();
+      await checkpointing.write();
+      return cut;
+    },
+    [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose](),
+  };
+}
+
+function isUnreachable(error: unknown): error is TidemarkError {
+  return (
+    error instanceof TidemarkError &&
+    (error.code === "TIDEMARK_STORE_OUT_OF_RANGE" || error.code === "TIDEMARK_TAIL_FULL")
+  );
+}
