@@ -32,7 +32,7 @@ export function registerCompare(program: Command, terminal: Terminal): void {
 function writeComparison(terminal: Terminal, { rows, provenance }: CompareAnswer): void {
   terminal.out.write(rows.length === 0 ? "no rows\n" : renderTable(comparisonColumns(rows)));
   const differing = rows.filter(differs).length;
-  const compared = rows.some((row) => row.speed !== null);
+  const compared = rows.some(({ difference }) => difference !== null);
   const verdict = compared ? `${plural(differing, "row")} with drift` : "nothing to compare with";
   terminal.out.write(
     `\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${verdict} · ${describeProvenance(provenance)}`)}\n`,
@@ -67,6 +67,9 @@ function measuresOf({ merged, batch, speed }: ComparedRow): string[] {
   return Object.keys(merged ?? batch ?? speed ?? {});
 }
 
-function differs({ difference }: ComparedRow): boolean {
-  return Object.values(difference ?? {}).some((value) => value !== null && Number(value) !== 0);
+/** A key that only one side has is drift too, whatever its values. */
+function differs({ batch, speed, difference }: ComparedRow): boolean {
+  if (difference === null) return false;
+  const isOneSided = (batch === null) !== (speed === null);
+  return isOneSided || Object.values(difference).some((value) => value !== null && Number(value) !== 0);
 }

@@ -10,6 +10,8 @@ export interface FlightLines {
   readonly late: number;
   /** When the last of them arrived, in milliseconds since the epoch. */
   readonly lastArrival: number;
+  /** The latest event time among them, likewise. */
+  readonly latestTime: number;
 }
 
 export interface Replay {
@@ -36,27 +38,46 @@ const eventsAtOnce = 6_000;
  */
 export async function* replay({ limit = flightCount, from = 0 }: Replay = {}): AsyncGenerator<FlightLines> {
   const next = Math.min(from + limit, flightCount);
-  // One thread: DuckDB then aggregates in the order of the scan, which saves sorting each piece again.
-  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const { connection, instance } = await openArrivals(next);
   try {
-    const connection = await instance.connect();
-    await connection.run(arrivals, { path: flightsPath, next });
     const lines = await connection.prepare(linesBetween);
     for (let first = from; first < next; first += eventsAtOnce) {
       lines.bind({ type: flight.name, first, next: Math.min(first + eventsAtOnce, next) });
       const [row] = (await lines.runAndReadAll()).getRows();
-      const [bytes, events, late, lastArrival] = row ?? [];
+      const [bytes, events, late, lastArrival, latestTime] = row ?? [];
       if (!(bytes instanceof DuckDBBlobValue)) throw new Error(`no flights from ${first} in ${flightsPath}`);
       yield {
         bytes: bytes.bytes,
         events: Number(events),
         late: Number(late),
         lastArrival: Number(lastArrival),
+        latestTime: Number(latestTime),
       };
     }
   } finally {
     instance.closeSync();
   }
+}
+
+/** What DuckDB makes of the first `limit` flights of the replay for each of these aggregate expressions. */
+export async function askFlights(expressions: readonly string[], limit = flightCount): Promise<number[]> {
+  const { connection, instance } = await openArrivals(limit);
+  try {
+    const [row] = (
+      await connection.runAndReadAll(`SELECT ${expressions.join(", ")} FROM arrivals`)
+    ).getRows();
+    return (row ?? []).map(Number);
+  } finally {
+    instance.closeSync();
+  }
+}
+
+/** One thread: DuckDB then aggregates in the order of the scan, which saves sorting each piece again. */
+async function openArrivals(limit: number) {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  await connection.run(arrivals, { path: flightsPath, limit });
+  return { connection, instance };
 }
 
 const arrivals = `
@@ -76,7 +97,7 @@ const arrivals = `
       date + to_minutes(greatest(delay, 0)) AS arrival
     FROM read_parquet($path, file_row_number = true)
     ORDER BY arrival, id
-    LIMIT $next
+    LIMIT $limit
   )`;
 
 const linesBetween = `
@@ -89,6 +110,7 @@ const linesBetween = `
     ), '')),
     count(*),
     count(*) FILTER (WHERE late),
-    epoch_ms(max(arrival))
+    epoch_ms(max(arrival)),
+    epoch_ms(max(date))
   FROM arrivals
   WHERE n >= $first AND n < $next`;

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { beforeAll, expect, test } from "vitest";
+import { knownAnswers } from "../../examples/flights/answers.ts";
 import { flight } from "../../examples/flights/app.ts";
-import { type FlightLines, flightsPath, replay } from "../../examples/flights/flights.ts";
+import { askFlights, type FlightLines, flightsPath, replay } from "../../examples/flights/flights.ts";
 import { Decoder } from "../../views/decoder.ts";
 
 interface Row {
@@ -94,4 +95,10 @@ test("a replay that goes on where one stopped gives what is left, late flights i
   const rest = await collect(replay({ from: 6_500, limit: 6_500 }));
   expect(first.text + rest.text === whole.text).toBe(true);
   expect(first.late + rest.late).toBe(whole.late);
+});
+
+test("the known answers are what DuckDB finds in the file", async () => {
+  expect(await askFlights(knownAnswers.map(({ sql }) => sql))).toEqual(
+    knownAnswers.map(({ expected }) => expected),
+  );
 });
