@@ -1,0 +1,278 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { Archiver, type ArchiverParts } from "../../ingestion/archive.ts";
+import { type Cut, offset } from "../../views/cut.ts";
+import { app, appendOf, plainThing, type Thing, textOf, thing, topics } from "./some-events.ts";
+
+let lifecycle: Lifecycle;
+let root: string;
+let duckdb: Duckdb;
+let connection: DuckDBConnection;
+let log: LmdbLog;
+let stores = 0;
+
+beforeEach(async () => {
+  lifecycle = new Lifecycle();
+  root = await mkdtemp(join(tmpdir(), "tidemark-archive-"));
+  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
+  duckdb = lifecycle.use(
+    await Duckdb.open({ memoryLimit: "500MB", threads: 2, temporaryFolder: join(root, "spill") }),
+  );
+  connection = await duckdb.connect();
+  log = await newLog();
+});
+
+afterEach(() => lifecycle[Symbol.asyncDispose]());
+
+async function newLog(): Promise<LmdbLog> {
+  return lifecycle.use(await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }));
+}
+
+function newMaster(): Promise<MasterFolder> {
+  return MasterFolder.own(join(root, `master-${++stores}`), topics);
+}
+
+function archiverOf(master: MasterFolder, parts: Partial<ArchiverParts> = {}): Archiver {
+  return new Archiver({ app, log, master, duckdb, ...parts });
+}
+
+/** All rows in the order in which they stand in the files, by partition. */
+async function rowsOf(master: MasterFolder): Promise<readonly Record<string, unknown>[]> {
+  const rows: Record<string, unknown>[] = [];
+  for (const file of await master.files(thing.name)) {
+    const reader = await connection.runAndReadAll(
+      "SELECT * EXCLUDE (_event_time), epoch_ms(_event_time) AS _event_time FROM read_parquet($1)",
+      [listValue([file.path])],
+    );
+    for (const row of reader.getRowObjects()) {
+      const at = Number(row._offset);
+      expect(at >= file.from && at < file.next).toBe(true);
+      expect(row._partition).toBe(file.partition);
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+/** By the rule's own words: the same (source, id) stands among the N records before it. */
+function isDuplicate(events: readonly Thing[], i: number): boolean {
+  const before = events.slice(Math.max(0, i - thing.duplicatesWithin), i);
+  return before.some(({ source, id }) => source === events[i]?.source && id === events[i]?.id);
+}
+
+/** What the master dataset must hold for these events. */
+function expectedRows(events: readonly Thing[]): readonly Record<string, unknown>[] {
+  return Array.from({ length: thing.partitions }, (_, p) =>
+    events.filter(({ partition }) => partition === p),
+  ).flatMap((inPartition) =>
+    inPartition.map((event, i) => {
+      const whole = (value: unknown) => (value === undefined ? null : BigInt(value as number));
+      const { name, note, whole: number, maybeWhole, weight, flag, ...others } = event.data;
+      const hasRest = Object.keys(others).length + Object.keys(event.extra ?? {}).length > 0;
+      const isCanonical = /^.{10}T.{8}(\....)?Z$/.test(event.time);
+      return {
+        _partition: event.partition,
+        _offset: BigInt(i),
+        _event_id: event.id,
+        _event_source: event.source,
+        _event_time: BigInt(Date.parse(event.time)),
+        _duplicate: isDuplicate(inPartition, i),
+        _rest: hasRest || !isCanonical ? textOf(event) : null,
+        name,
+        note: note ?? null,
+        whole: whole(number),
+        maybeWhole: whole(maybeWhole),
+        weight: weight === undefined ? null : (weight as number) + 0,
+        flag: flag ?? null,
+      };
+    }),
+  );
+}
+
+const text = fc.oneof(
+  fc.constantFrom("", "a", "a\0b", "\0", "é", "😀", "\uffff", "it's", '"', "x".repeat(5_000)),
+  fc.string({ unit: "grapheme", maxLength: 4 }),
+);
+const time = fc.oneof(
+  fc
+    .date({
+      min: new Date("0001-01-01T00:00:00Z"),
+      max: new Date("9999-12-31T23:59:59.999Z"),
+      noInvalidDate: true,
+    })
+    .map((date) => date.toISOString()),
+  fc.constantFrom(
+    "1969-12-31T23:59:59Z",
+    "2026-01-01T02:00:00+02:00",
+    "2026-01-01t00:00:00z",
+    "2026-01-01T00:00:00.5Z",
+  ),
+);
+const integer = fc.oneof(fc.constantFrom(0, -0, -1), fc.maxSafeInteger());
+const thingOf: fc.Arbitrary<Thing> = fc.record(
+  {
+    id: fc.constantFrom("1", "2", "3", "4", "5", "6", "7", "8"),
+    source: fc.constantFrom("a", "b"),
+    time,
+    partition: fc.integer({ min: 0, max: thing.partitions - 1 }),
+    data: fc.record(
+      {
+        name: text,
+        note: text,
+        whole: integer,
+        maybeWhole: integer,
+        weight: fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(-0)),
+        flag: fc.boolean(),
+        unknown: fc.anything({ maxDepth: 1, values: [fc.integer(), fc.boolean()] }).map((value) => [value]),
+      },
+      { requiredKeys: ["name", "whole"], noNullPrototype: true },
+    ),
+    extra: fc.constantFrom({ partitionkey: "k" }, { traceparent: "00-1" }),
+  },
+  { requiredKeys: ["id", "source", "time", "partition", "data"], noNullPrototype: true },
+);
+const things = fc.array(thingOf, { maxLength: 120 });
+
+test("the Parquet files hold every record once, in order, typed, and mark duplicates by the rule", async () => {
+  await fc.assert(
+    fc.asyncProperty(things, async (events) => {
+      log = await newLog();
+      await log.append(events.map(appendOf));
+      const master = await newMaster();
+      const archiver = archiverOf(master);
+      const end = await archiver.logEnd();
+      expect(await archiver.archive(end)).toEqual(end);
+      expect(await rowsOf(master)).toEqual(expectedRows(events));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("archiving in many small steps, by several archivers and in small files, equals archiving in one", async () => {
+  const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.boolean()), { maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(
+      things,
+      steps,
+      fc.integer({ min: 1, max: 50 }),
+      async (events, steps, recordsPerFile) => {
+        log = await newLog();
+        const master = await newMaster();
+        let archiver = archiverOf(master, { recordsPerFile });
+        let appended = 0;
+        for (const [count, isRestarted] of [...steps, [events.length, true] as const]) {
+          await log.append(events.slice(appended, appended + count).map(appendOf));
+          appended += count;
+          if (isRestarted) archiver = archiverOf(master, { recordsPerFile });
+          await archiver.archive(await archiver.logEnd());
+          expect(await archiver.pending()).toBe(0);
+        }
+        for (const { from, next } of await master.files(thing.name)) {
+          expect(next - from).toBeLessThanOrEqual(recordsPerFile);
+        }
+        expect(await rowsOf(master)).toEqual(expectedRows(events));
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test("chunks, files and row groups keep the order of many records", async () => {
+  const count = 30_000;
+  await log.append(Array.from({ length: count }, (_, n) => appendOf(plainThing(n))));
+  const master = await newMaster();
+  const archiver = archiverOf(master, { recordsPerFile: 7_000 });
+  let archived = 0;
+  await archiver.archive(await archiver.logEnd(), {
+    progress(records) {
+      expect(records).toBeGreaterThan(archived);
+      archived = records;
+    },
+  });
+  expect(archived).toBe(count);
+  const rows = await rowsOf(master);
+  expect(rows.map((row) => Number(row._partition) + thing.partitions * Number(row._offset))).toEqual(
+    rows.map((row) => Number(row._event_id)),
+  );
+  expect(rows).toHaveLength(count);
+});
+
+test("partitions that reach the cut already are left alone; a cut beyond the log is refused", async () => {
+  await log.append([0, 1, 2, 3, 4].map((n) => appendOf(plainThing(n))));
+  const master = await newMaster();
+  const archiver = archiverOf(master);
+  const cutOf = (...nexts: number[]): Cut => ({ [thing.name]: nexts.map(offset) });
+  expect(await archiver.archive(cutOf(1, 0, 0))).toEqual(cutOf(2, 0, 0));
+  expect(await archiver.pending()).toBe(3);
+  await expect(archiver.archive(cutOf(2, 2, 2))).rejects.toMatchObject({
+    code: "TIDEMARK_STORE_OUT_OF_RANGE",
+  });
+  expect(await master.cut()).toEqual(cutOf(2, 0, 0));
+  await Promise.all([archiver.archive(cutOf(2, 1, 0)), archiver.archive(cutOf(2, 2, 1))]);
+  expect(await master.cut()).toEqual(cutOf(2, 2, 1));
+  expect((await master.files(thing.name)).map(({ partition }) => partition)).toEqual([0, 1, 2]);
+});
+
+test("an archive that is aborted adds no half file, and the next one finds the same duplicates", async () => {
+  const events = Array.from({ length: 6_000 }, (_, n) => ({
+    ...plainThing(n),
+    id: `${n - (n % 5 === 0 ? 3 : 0)}`,
+  }));
+  await log.append(events.map(appendOf));
+  const master = await newMaster();
+  const archiver = archiverOf(master, { recordsPerFile: 1_500 });
+  const end = await archiver.logEnd();
+  for (const abortAt of [1, 2_500, 3_000]) {
+    const stop = new AbortController();
+    const archiving = archiver.archive(end, {
+      signal: stop.signal,
+      progress: (records) => void (records >= abortAt && stop.abort(new Error("enough"))),
+    });
+    await expect(archiving).rejects.toThrow("enough");
+  }
+  expect(await archiver.archive(end)).toEqual(end);
+  expect(await rowsOf(master)).toEqual(expectedRows(events));
+});
+
+test("a record that is no event of its topic is handed over, and its offset stays covered", async () => {
+  const other = { ...plainThing(3), extra: { type: "test.other.seen" } };
+  const values = [textOf(plainThing(0)), "no JSON", '{"id":"1"}', textOf(other), textOf(plainThing(0))];
+  const append = (value: string) => ({
+    topic: thing.name,
+    partition: 0,
+    key: null,
+    value: Buffer.from(value),
+  });
+  await log.append(values.map(append));
+  const master = await newMaster();
+  const strict = archiverOf(master);
+  const end = await strict.logEnd();
+  await expect(strict.archive(end)).rejects.toThrow(
+    /record 1 of partition 0 .* there is nowhere to keep it: not JSON/,
+  );
+  expect(await rowsOf(master)).toEqual([]);
+  const invalid: unknown[] = [];
+  const archiver = archiverOf(master, {
+    onInvalid: (record, reason) =>
+      void invalid.push([record.offset, Buffer.from(record.value).toString(), reason.code]),
+  });
+  expect(await archiver.archive(end)).toEqual(end);
+  expect(invalid).toEqual([
+    [1, values[1], "TIDEMARK_EVENT_NOT_JSON"],
+    [2, values[2], "TIDEMARK_EVENT_ENVELOPE"],
+    [3, values[3], "TIDEMARK_EVENT_TYPE_UNKNOWN"],
+  ]);
+  const rows = await rowsOf(master);
+  expect(rows.map((row) => [row._offset, row._duplicate])).toEqual([
+    [0n, false],
+    [4n, true],
+  ]);
+});

@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { Archiver } from "../../ingestion/archive.ts";
+import { keepArchiving } from "../../ingestion/keep-archiving.ts";
+import { app, appendOf, plainThing, topics } from "./some-events.ts";
+
+let lifecycle: Lifecycle;
+let log: LmdbLog;
+let archiver: Archiver;
+
+beforeEach(async () => {
+  lifecycle = new Lifecycle();
+  const root = await mkdtemp(join(tmpdir(), "tidemark-archive-"));
+  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
+  const duckdb = lifecycle.use(
+    await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") }),
+  );
+  log = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics, mode: "writer" }));
+  const master = await MasterFolder.own(join(root, "master"), topics);
+  archiver = new Archiver({ app, log, master, duckdb });
+});
+
+afterEach(() => lifecycle[Symbol.asyncDispose]());
+
+/** Timers that fire when told to; `look` waits until what fired has come to its end, which sets the next timer. */
+function handTimers() {
+  const due: (() => void)[] = [];
+  let set: () => void = () => undefined;
+  return {
+    timers: {
+      setTimeout: ((run: () => void) => {
+        due.push(run);
+        set();
+      }) as unknown as typeof setTimeout,
+      clearTimeout: () => void due.splice(0),
+    },
+    due,
+    async look(): Promise<void> {
+      const next = new Promise<void>((resolve) => {
+        set = resolve;
+      });
+      due.shift()?.();
+      await next;
+    },
+  };
+}
+
+async function append(count: number): Promise<void> {
+  await log.append(Array.from({ length: count }, (_, n) => appendOf(plainThing(n))));
+}
+
+test("it archives when the time is up, or at once when enough is pending", async () => {
+  const { timers, due, look } = handTimers();
+  const options = { archiver, timers, everyMs: 3_000, recordsThreshold: 100, lookMs: 1_000 };
+  const failures: unknown[] = [];
+  const keeping = keepArchiving({ ...options, failed: (error) => void failures.push(error) });
+  await append(10);
+  const pending: number[] = [];
+  for (let second = 0; second < 4; second++) {
+    await look();
+    pending.push(await archiver.pending());
+  }
+  expect(pending).toEqual([10, 10, 0, 0]);
+  await append(99);
+  await look();
+  expect(await archiver.pending()).toBe(99);
+  await append(1);
+  // Two seconds of three have passed since the last time: it is the number that counts here.
+  await archiver.archive(await archiver.logEnd());
+  await append(100);
+  await look();
+  expect(await archiver.pending()).toBe(0);
+  await keeping[Symbol.asyncDispose]();
+  expect(due).toEqual([]);
+  expect(failures).toEqual([]);
+});
+
+test("a failure is told, nothing is lost, and it goes on", async () => {
+  const { timers, look } = handTimers();
+  const failures: unknown[] = [];
+  await log.append([{ topic: "test.thing.seen", partition: 0, key: null, value: Buffer.from("no JSON") }]);
+  const keeping = keepArchiving({
+    archiver,
+    timers,
+    everyMs: 1_000,
+    failed: (error) => void failures.push(error),
+  });
+  await look();
+  await look();
+  expect(failures).toMatchObject([{ code: "TIDEMARK_EVENT_NOT_JSON" }, { code: "TIDEMARK_EVENT_NOT_JSON" }]);
+  expect(await archiver.pending()).toBe(1);
+  await keeping[Symbol.asyncDispose]();
+});
+
+test("its end stops an archive in hand and waits for it", async () => {
+  const { timers, due } = handTimers();
+  const keeping = keepArchiving({
+    archiver,
+    timers,
+    everyMs: 1_000,
+    failed: (error) => expect.fail(String(error)),
+  });
+  await append(20_000);
+  due.shift()?.();
+  await keeping[Symbol.asyncDispose]();
+  expect(due).toEqual([]);
+  expect(await archiver.pending()).toBe(20_000);
+});
