@@ -21,13 +21,13 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
     });
-  registerUp(program);
+  registerUp(program, terminal);
   registerIngest(program, terminal);
   registerQuery(program, terminal);
   registerBatch(program, terminal);
   registerCompare(program, terminal);
   registerStatus(program, terminal);
-  registerVerify(program);
+  registerVerify(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);
   return program;
 }

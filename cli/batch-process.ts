@@ -1,0 +1,74 @@
+/**
+ * The second process of `tidemark up`: archiver and batch layer. Started by fork with the app's file and the data
+ * folder; ends with the process that started it.
+ */
+import { mkdir } from "node:fs/promises";
+import { availableParallelism, constants, setPriority, totalmem } from "node:os";
+import { performRun } from "../batch-layer/run.ts";
+import { Duckdb } from "../infra/duckdb.ts";
+import { GenerationsFolder } from "../infra/generations/folder.ts";
+import type { Run } from "../infra/jobs/jobs.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import { LmdbLog } from "../infra/log/lmdb-log.ts";
+import { MasterFolder } from "../infra/master/folder.ts";
+import { Peer } from "../infra/peer.ts";
+import { channelToParent } from "../infra/process-channel.ts";
+import { SealedTailReader } from "../infra/tail/sealed-tail.ts";
+import { Archiver } from "../ingestion/archive.ts";
+import { keepArchiving } from "../ingestion/keep-archiving.ts";
+import type { Cut } from "../views/cut.ts";
+import { dataFolder } from "./data-folder.ts";
+import { loadApp } from "./load-app.ts";
+
+const [appPath = "", root = ""] = process.argv.slice(2);
+// Whoever started this is gone: what is half done is left, as after a crash, for the next owner of the folder.
+process.on("disconnect", () => process.exit(1));
+// Ctrl-C reaches the whole group; the process that started this one decides when it ends.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+
+const app = await loadApp(appPath);
+const folder = dataFolder(root);
+const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+const lifecycle = new Lifecycle();
+
+await mkdir(folder.scratch, { recursive: true });
+const duckdb = lifecycle.use(
+  await Duckdb.open({
+    memoryLimit: `${Math.max(256, Math.floor(totalmem() / 4 / 1024 ** 2))}MB`,
+    threads: Math.max(1, availableParallelism() - 1),
+    temporaryFolder: folder.scratch,
+  }),
+);
+const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+const master = await MasterFolder.own(folder.master, topics);
+const fail = (error: unknown) =>
+  peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
+const generations = await GenerationsFolder.own({ root: folder.generations, onWatchError: fail });
+const sealedTail = lifecycle.use(new SealedTailReader({ path: folder.tail, app }));
+const archiver = new Archiver({ app, log, master, duckdb });
+
+const peer: Peer = new Peer(channelToParent(), {
+  run: (run, report, signal) =>
+    performRun(
+      {
+        app,
+        master,
+        generations,
+        sealedTail,
+        duckdb,
+        clock: Date.now,
+        timers: globalThis,
+        seal: { seal: async () => (await peer.call("seal", null)) as Cut },
+        archive: async (until, archiveSignal, progress) =>
+          archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+      },
+      run as Run,
+      report,
+      signal,
+    ),
+  stop: () => lifecycle[Symbol.asyncDispose](),
+});
+lifecycle.use(keepArchiving({ archiver, timers: globalThis, failed: fail }));
+await peer.call("ready", null);

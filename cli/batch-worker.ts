@@ -1,0 +1,103 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { RunHandler, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
+import { type Handler, Peer } from "../infra/peer.ts";
+import { channelToChild } from "../infra/process-channel.ts";
+import type { Timers } from "../infra/timers.ts";
+import type { Cut } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+
+export interface BatchWorkerOptions {
+  readonly appPath: string;
+  readonly data: string;
+  readonly seal: () => Promise<Cut>;
+  readonly timers: Timers;
+  /** Something went wrong in the process outside of a run, or it died; it is started again. */
+  readonly failed: (message: string) => void;
+}
+
+const restartMs = 1_000;
+/** Longest wait for an orderly end before the process is killed. */
+const stopMs = 10_000;
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly peer: Peer;
+  readonly ready: Promise<void>;
+}
+
+/** The archiver and the batch layer in a process of their own, which is started again whenever it dies. */
+export class BatchWorker implements AsyncDisposable {
+  readonly #options: BatchWorkerOptions;
+  #started: Started;
+  #isStopping = false;
+  #restart: NodeJS.Timeout | undefined;
+
+  constructor(options: BatchWorkerOptions) {
+    this.#options = options;
+    this.#started = this.#start();
+  }
+
+  /** Performs a run in the process. TIDEMARK_PROCESS_GONE if that dies meanwhile. */
+  readonly perform: RunHandler = async (run, report, signal) => {
+    const { peer, ready } = this.#started;
+    await ready;
+    return (await peer.call("run", run, {
+      report: (progress) => report(progress as RunProgress),
+      signal,
+    })) as RunResult;
+  };
+
+  /** Resolves once the process has opened its stores. */
+  get ready(): Promise<void> {
+    return this.#started.ready;
+  }
+
+  #start(): Started {
+    const isSource = import.meta.url.endsWith(".ts");
+    const module = new URL(isSource ? "./batch-process.ts" : "./batch-process.js", import.meta.url);
+    const { appPath, data, seal, failed } = this.#options;
+    const child = fork(fileURLToPath(module), [appPath, data], {
+      // An app's declaration is TypeScript, also where we are not.
+      execArgv: ["--import", import.meta.resolve("tsx")],
+      // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.
+      env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
+    });
+    let isReady: Handler = async () => undefined;
+    const ready = new Promise<void>((resolve, reject) => {
+      isReady = async () => resolve();
+      child.once("exit", () =>
+        reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the batch process ended before it was ready")),
+      );
+    });
+    // Whoever needs it awaits it; that nobody does is no crash.
+    ready.catch(() => undefined);
+    const peer = new Peer(channelToChild(child), {
+      ready: (...args) => isReady(...args),
+      seal: () => seal(),
+      failed: async (message) => failed(String(message)),
+    });
+    child.once("exit", (code, signal) => {
+      if (this.#isStopping) return;
+      failed(`the batch process ended (${signal ?? code}); it is started again`);
+      this.#restart = this.#options.timers.setTimeout(() => {
+        this.#started = this.#start();
+      }, restartMs);
+    });
+    return { child, peer, ready };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
+    this.#options.timers.clearTimeout(this.#restart);
+    const { child, peer, ready } = this.#started;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    const kill = this.#options.timers.setTimeout(() => child.kill("SIGKILL"), stopMs);
+    await ready.then(() => peer.call("stop", null)).catch(() => undefined);
+    child.disconnect();
+    await ended;
+    this.#options.timers.clearTimeout(kill);
+  }
+}

@@ -1,0 +1,113 @@
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { pino } from "pino";
+import type { App } from "../../views/app.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { startEmbedded } from "../embedded.ts";
+import { loadApp } from "../load-app.ts";
+import { paint, type Terminal } from "../terminal.ts";
+
+interface UpOptions {
+  readonly app: string;
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly schedule?: string;
+  readonly logLevel: string;
+}
+
+const examples = `
+Examples:
+  $ tidemark up                                     the app in ./tidemark.app.ts on the folder ./.tidemark
+  $ tidemark up --app examples/flights/app.ts
+  $ tidemark up --schedule "0 * * * *"              batch runs every hour, whatever the app declares
+  $ tidemark up --schedule none                     batch runs by hand only`;
+
+export function registerUp(program: Command, terminal: Terminal): void {
+  program
+    .command("up")
+    .description("Run an app: ingestion, batch layer, speed layer and serving layer, on one folder.")
+    .option("--app <file>", "the app's declaration", "tidemark.app.ts")
+    .option("--data <folder>", "where everything is kept; made if it is not there", ".tidemark")
+    .option("--host <address>", "loopback address to listen on", "127.0.0.1")
+    .option("--port <number>", "port to listen on; 0 takes one that is free", portNumber, 4100)
+    .option("--schedule <cron>", 'when batch runs, instead of what the app declares; "none" for never')
+    .addOption(
+      new Option("--log-level <level>", "what is logged, as JSON lines on the error output")
+        .choices(["trace", "debug", "info", "warn", "error", "silent"])
+        .default("warn"),
+    )
+    .addHelpText("after", examples)
+    .action((options: UpOptions) => up(options, terminal));
+}
+
+async function up(options: UpOptions, terminal: Terminal): Promise<void> {
+  requireLoopback(options.host);
+  const app = withSchedule(await loadApp(options.app), options.schedule);
+  const stopped = untilStopped();
+  const running = await startEmbedded({
+    app,
+    appPath: resolve(options.app),
+    data: resolve(options.data),
+    host: options.host,
+    port: options.port,
+    logger: pino({ level: options.logLevel }, pino.destination(2)),
+  });
+  greet(terminal, app, options, running.url);
+  try {
+    await Promise.race([stopped, running.done]);
+  } finally {
+    terminal.err.write("stopping: what is in hand is finished first\n");
+    await running[Symbol.asyncDispose]();
+  }
+}
+
+function greet(terminal: Terminal, app: App, { data }: UpOptions, url: string): void {
+  const view = app.views[0]?.name;
+  const line = (name: string, text: string) => `  ${paint(terminal, "dim", name.padEnd(9))} ${text}\n`;
+  terminal.out.write(
+    `${paint(terminal, "bold", `Tidemark runs "${app.name}" at ${url}`)}\n` +
+      line("data", resolve(data)) +
+      line(
+        "batch",
+        app.batch.schedule === null ? "by hand only" : `${app.batch.schedule} (${app.batch.timezone})`,
+      ) +
+      line(
+        "ingest",
+        `curl ${url}/v1/events -H 'content-type: application/x-ndjson' --data-binary @events.ndjson`,
+      ) +
+      (view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`)) +
+      line("status", `curl ${url}/v1/status`),
+  );
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("Give a port from 0 to 65535.");
+  return port;
+}
+
+/** Without authentication there is nothing between the network and the data. */
+function requireLoopback(host: string): void {
+  if (/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host)) return;
+  throw new TidemarkError(
+    "TIDEMARK_CONFIG",
+    `--host ${host} would let the network in, and there is no authentication yet: listen on 127.0.0.1, and put a proxy that authenticates in front`,
+  );
+}
+
+function withSchedule(app: App, schedule: string | undefined): App {
+  if (schedule === undefined) return app;
+  return { ...app, batch: { ...app.batch, schedule: schedule === "none" ? null : schedule } };
+}
+
+/** The first SIGINT or SIGTERM; a second one ends the process as usual. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      process.off("SIGINT", stop).off("SIGTERM", stop);
+      resolve();
+    };
+    process.on("SIGINT", stop).on("SIGTERM", stop);
+  });
+}

@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import { statfsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import type { Logger } from "pino";
+import { scheduleRuns } from "../batch-layer/schedule.ts";
+import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
+import { lockFolder } from "../infra/folder-lock.ts";
+import { GenerationsFolder } from "../infra/generations/folder.ts";
+import { createServer } from "../infra/http.ts";
+import { EmbeddedJobs } from "../infra/jobs/embedded-jobs.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import { LmdbLog } from "../infra/log/lmdb-log.ts";
+import { MasterFolder } from "../infra/master/folder.ts";
+import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
+import { registerIngestion } from "../ingestion/gateway.ts";
+import { registerServing } from "../serving-layer/routes.ts";
+import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
+import type { App } from "../views/app.ts";
+import { BatchWorker } from "./batch-worker.ts";
+import { dataFolder } from "./data-folder.ts";
+
+export interface EmbeddedOptions {
+  readonly app: App;
+  readonly appPath: string;
+  readonly data: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly logger: Logger;
+}
+
+export interface Embedded extends AsyncDisposable {
+  readonly url: string;
+  /** Rejects when it can't go on. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * Everything in one place, with nothing to set up: gateway, speed layer and serving layer here, archiver and batch
+ * layer in a second process. Disposing of it drains requests, writes the checkpoint and ends both.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const lifecycle = new Lifecycle();
+  try {
+    return await start(options, lifecycle);
+  } catch (error) {
+    await lifecycle[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
+  const { app, appPath, data, host, port, logger } = options;
+  await mkdir(data, { recursive: true });
+  lifecycle.use(await lockFolder(data));
+  const folder = dataFolder(data);
+  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "writer" }));
+  const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
+  const jobs = lifecycle.use(
+    await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),
+  );
+  const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
+  const generations = GenerationsFolder.read({
+    root: folder.generations,
+    onWatchError: (err) => logger.error({ err }, "the generations can't be read"),
+  });
+  const speed = lifecycle.use(
+    await startSpeedLayer({
+      app,
+      log,
+      checkpoint,
+      generations,
+      timers: globalThis,
+      now: () => performance.now(),
+      limits: { entries: defaultEntries },
+      onTailNearBound: () => {
+        const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
+        jobs.submit(request).catch((err: unknown) => logger.info({ err }, "no run is needed to make room"));
+      },
+      onUnaligned: (view, err) =>
+        logger.warn({ err, view: view.name }, "the tail can't reach a generation's cut"),
+    }),
+  );
+  const worker = lifecycle.use(
+    new BatchWorker({
+      appPath,
+      data,
+      seal: () => speed.seal(),
+      timers: globalThis,
+      failed: (message) => logger.error(message),
+    }),
+  );
+  lifecycle.use(jobs.work(worker.perform));
+  lifecycle.use(
+    scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
+  );
+  const server = createServer({ loggerInstance: logger, disableRequestLogging: true });
+  lifecycle.defer(() => server.close());
+  registerIngestion(server, {
+    app,
+    log,
+    deadLetters,
+    clock: Date.now,
+    newId: randomUUID,
+    disk: {
+      freeBytes: () => {
+        const { bavail, bsize } = statfsSync(data);
+        return bavail * bsize;
+      },
+    },
+  });
+  lifecycle.use(
+    registerServing(server, {
+      app,
+      profile: "embedded",
+      generations,
+      tail: speed.tail,
+      log,
+      jobs,
+      deadLetters,
+      master: MasterFolder.read(folder.master, topics),
+    }),
+  );
+  await worker.ready;
+  const url = await server.listen({ host, port });
+  return { url, done: speed.done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,101 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { readStateRows } from "../../batch-layer/state-rows.ts";
+import type { Generations, Manifest } from "../../infra/generations/generations.ts";
+import type { Log } from "../../infra/log/log.ts";
+import type { TailSegment } from "../../infra/tail/segment.ts";
+import { compileFold } from "../../speed-layer/fold.ts";
+import { foldFromLog } from "../../speed-layer/prefix.ts";
+import { type Cut, cutCovers, formatCut, offset, offsetAt } from "../../views/cut.ts";
+import { joinSorted, mergeSorted } from "../../views/sorted-rows.ts";
+import type { StateRow } from "../../views/state.ts";
+import type { View } from "../../views/view.ts";
+import { Check } from "./check.ts";
+
+export interface GenerationParts {
+  readonly view: View;
+  readonly generations: Generations;
+  readonly log: Log;
+  readonly archived: Cut;
+  readonly connection: DuckDBConnection;
+}
+
+/**
+ * The generation that serves holds, in its index and in its Parquet file, the very states that the speed layer's fold gives
+ * for the log's records before its cut. Of older ones: whole, and no longer than what is archived.
+ */
+export async function checkGenerations(parts: GenerationParts): Promise<Check> {
+  const { view, generations, archived } = parts;
+  const check = new Check(`generations of ${view.name}`);
+  const manifests = await generations.list(view.name);
+  for (const { id, cut } of manifests) {
+    if (!cutCovers(archived, cut)) {
+      check.problem(`${id}: its cut ${formatCut(cut)} is beyond the archive ${formatCut(archived)}`);
+    }
+  }
+  const current = await generations.current(view);
+  if (current === undefined) {
+    check.covered = manifests.length === 0 ? "none yet" : "none of the present declaration";
+    return check;
+  }
+  await compareWithLog(check, parts, current);
+  check.covered = `${manifests.length} kept, ${current.rows.toLocaleString("en")} rows in ${current.id}`;
+  return check;
+}
+
+async function compareWithLog(check: Check, parts: GenerationParts, manifest: Manifest): Promise<void> {
+  const { view, generations, connection } = parts;
+  const folded = [
+    ...mergeSorted(
+      view,
+      (await foldUpTo(parts, manifest.cut)).map((segment) => segment.sortedRows()),
+    ),
+  ];
+  const stored: StateRow[] = [];
+  await using reader = await generations.open(view, manifest.id);
+  for await (const rows of readStateRows(connection, view, reader.statesPath)) stored.push(...rows);
+  if (stored.length !== manifest.rows)
+    check.problem(`${manifest.id}: ${stored.length} rows, its manifest says ${manifest.rows}`);
+  for (const rows of joinSorted([folded, stored, reader.scan([], undefined, undefined)])) {
+    const [right, inFile, inIndex] = rows;
+    for (const [name, row] of [
+      ["states.parquet", inFile],
+      ["index", inIndex],
+    ] as const) {
+      if (!isSameState(view, right, row)) {
+        check.problem(`${manifest.id}: ${name} has ${words(row)} where the records give ${words(right)}`);
+      }
+    }
+  }
+}
+
+async function foldUpTo({ view, log }: GenerationParts, cut: Cut): Promise<readonly TailSegment[]> {
+  const fold = compileFold(view);
+  const segments: TailSegment[] = [];
+  for (let partition = 0; partition < view.from.partitions; partition++) {
+    const next = offsetAt(cut, view.from.name, partition);
+    segments.push(
+      await foldFromLog(log, {
+        ...{ view, fold, partition, from: offset(0), next },
+        maxEntries: Number.POSITIVE_INFINITY,
+        signal: new AbortController().signal,
+      }),
+    );
+  }
+  return segments;
+}
+
+/** Floats may differ in their last digits, since the layers add in different orders. */
+export function isSameState(view: View, a: StateRow | undefined, b: StateRow | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  return view.columns.every(({ type }, i) => {
+    const [x, y] = [a.cells[i], b.cells[i]];
+    if (type === "integer" || x === y) return x === y;
+    return Math.abs(Number(x) - Number(y)) <= 1e-9 * Math.max(1, Math.abs(Number(x)), Math.abs(Number(y)));
+  });
+}
+
+export function words(row: StateRow | undefined): string {
+  if (row === undefined) return "nothing";
+  const cells = row.cells.map((cell) => (typeof cell === "bigint" ? `${cell}` : JSON.stringify(cell)));
+  return `${JSON.stringify(row.dimensions)} pane ${row.pane} [${cells.join(", ")}]`;
+}

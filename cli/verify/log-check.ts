@@ -1,0 +1,48 @@
+import type { Log } from "../../infra/log/log.ts";
+import type { App } from "../../views/app.ts";
+import type { Cut } from "../../views/cut.ts";
+import { Decoder } from "../../views/decoder.ts";
+import type { Event } from "../../views/event.ts";
+import { partitionOf } from "../../views/partition.ts";
+import { Check } from "./check.ts";
+
+/** Offsets without a gap, each record an event of its topic, in the partition of its key. */
+export async function checkLog(app: App, log: Log, end: Cut): Promise<Check> {
+  const check = new Check("log");
+  const decoder = new Decoder(app.events);
+  let records = 0;
+  for (const type of app.events) {
+    const starts = await log.starts(type.name);
+    for (const [partition, next] of (end[type.name] ?? []).entries()) {
+      let at = starts[partition] ?? next;
+      for await (const batch of log.read(type.name, partition, at, next)) {
+        for (const record of batch.records) {
+          const where = `${type.name}/${partition} at ${record.offset}`;
+          if (record.offset !== at) check.problem(`${where}: offset ${at} is missing`);
+          at = (record.offset + 1) as typeof at;
+          records++;
+          const event = decodeRecord(decoder, record.value);
+          if (typeof event === "string") check.problem(`${where}: ${event}`);
+          else if (event.type !== type.name) check.problem(`${where}: is a ${event.type}`);
+          else if (partitionOf(event.key, type.partitions) !== partition) {
+            check.problem(
+              `${where}: key "${event.key}" belongs to partition ${partitionOf(event.key, type.partitions)}`,
+            );
+          }
+        }
+      }
+      if (at !== next) check.problem(`${type.name}/${partition}: ends at ${at}, not at ${next}`);
+    }
+  }
+  check.covered = `${records.toLocaleString("en")} records`;
+  return check;
+}
+
+/** The event, or why there is none. */
+function decodeRecord(decoder: Decoder, value: Uint8Array): Event | string {
+  try {
+    return decoder.decode(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8"));
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,124 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Log } from "../../infra/log/log.ts";
+import type { Master, MasterFile } from "../../infra/master/master.ts";
+import type { App } from "../../views/app.ts";
+import { type Cut, offset, offsetAt } from "../../views/cut.ts";
+import { Decoder } from "../../views/decoder.ts";
+import { DuplicateWindow } from "../../views/duplicates.ts";
+import type { Event, EventType } from "../../views/event.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
+import { Check } from "./check.ts";
+
+/** Every record of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. */
+export async function checkMaster(
+  app: App,
+  log: Log,
+  master: Master,
+  end: Cut,
+  connection: DuckDBConnection,
+): Promise<Check> {
+  const check = new Check("master dataset");
+  let records = 0;
+  let files = 0;
+  for (const type of app.events) {
+    const all = await master.files(type.name);
+    files += all.length;
+    for (let partition = 0; partition < type.partitions; partition++) {
+      const ofPartition = all.filter((file) => file.partition === partition);
+      const next = ofPartition.at(-1)?.next ?? offset(0);
+      if (next > offsetAt(end, type.name, partition)) {
+        check.problem(
+          `${type.name}/${partition}: reaches ${next}, beyond the log's end ${offsetAt(end, type.name, partition)}`,
+        );
+        continue;
+      }
+      records += await comparePartition(check, type, log, ofPartition, partition, connection);
+    }
+  }
+  check.covered = `${records.toLocaleString("en")} records in ${files} files`;
+  return check;
+}
+
+async function comparePartition(
+  check: Check,
+  type: EventType,
+  log: Log,
+  files: readonly MasterFile[],
+  partition: number,
+  connection: DuckDBConnection,
+): Promise<number> {
+  const next = files.at(-1)?.next ?? offset(0);
+  const start = (await log.starts(type.name))[partition] ?? offset(0);
+  if (start > 0) {
+    check.problem(
+      `${type.name}/${partition}: the log holds nothing before ${start}, which is left unchecked`,
+    );
+    return 0;
+  }
+  const archived = archivedRecords(type, files, connection);
+  const decoder = new Decoder([type]);
+  const window = new DuplicateWindow(type.duplicatesWithin);
+  let records = 0;
+  for await (const batch of log.read(type.name, partition, start, next)) {
+    for (const record of batch.records) {
+      const text = Buffer.from(
+        record.value.buffer,
+        record.value.byteOffset,
+        record.value.byteLength,
+      ).toString("utf8");
+      const event = decoder.decode(text);
+      const isDuplicate = window.note(event.source, event.id, record.offset);
+      const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));
+      const { value } = await archived.next();
+      if (value !== expected) {
+        check.problem(
+          `${type.name}/${partition}: the master has ${value ?? "nothing"} where the log has ${expected}`,
+        );
+        return records;
+      }
+      records++;
+    }
+  }
+  const { value: surplus } = await archived.next();
+  if (surplus !== undefined)
+    check.problem(`${type.name}/${partition}: the master has ${surplus} beyond its range`);
+  return records;
+}
+
+function describe(type: EventType, event: Event, at: number, isDuplicate: boolean): readonly unknown[] {
+  const values = type.fields.map(({ name }) => {
+    const value = event.data[name] ?? null;
+    return typeof value === "number" ? value + 0 : value;
+  });
+  return [at, event.id, event.source, event.time, isDuplicate, ...values];
+}
+
+/** The master's records of one partition, in the same words. */
+async function* archivedRecords(
+  type: EventType,
+  files: readonly MasterFile[],
+  connection: DuckDBConnection,
+): AsyncGenerator<string, undefined, undefined> {
+  const fields = type.fields.map(({ name, type: fieldType }) =>
+    fieldType === "integer" ? `CAST(${quoteIdentifier(name)} AS DOUBLE)` : quoteIdentifier(name),
+  );
+  const columns = [
+    "CAST(_offset AS DOUBLE)",
+    "_event_id",
+    "_event_source",
+    "CAST(epoch_ms(_event_time) AS DOUBLE)",
+    "_duplicate",
+    ...fields,
+  ];
+  for (const { path } of files) {
+    const result = await connection.stream(`SELECT ${columns.join(", ")} FROM read_parquet($1)`, [path]);
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
+      for (const row of chunk.getRows()) yield JSON.stringify(row);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,59 @@
+import type { Manifest } from "../../infra/generations/generations.ts";
+import type { Log } from "../../infra/log/log.ts";
+import type { TailSegment } from "../../infra/tail/segment.ts";
+import { compileFold } from "../../speed-layer/fold.ts";
+import { foldFromLog } from "../../speed-layer/prefix.ts";
+import { type Cut, offsetAt } from "../../views/cut.ts";
+import { joinSorted } from "../../views/sorted-rows.ts";
+import type { View } from "../../views/view.ts";
+import { Check } from "./check.ts";
+import { isSameState, words } from "./generation-check.ts";
+
+/** The checkpoint's segments abut, end within the log, and hold the very states of their records. */
+export async function checkTail(
+  view: View,
+  segments: readonly TailSegment[],
+  current: Manifest | undefined,
+  log: Log,
+  end: Cut,
+): Promise<Check> {
+  const check = new Check(`tail of ${view.name}`);
+  const fold = compileFold(view);
+  let entries = 0;
+  for (let partition = 0; partition < view.from.partitions; partition++) {
+    const where = `${view.from.name}/${partition}`;
+    const chain = segments
+      .filter((s) => s.view === view && s.partition === partition)
+      .sort((a, b) => a.from - b.from);
+    let reached = chain[0]?.from;
+    for (const segment of chain) {
+      const { from, next } = segment;
+      if (from !== reached)
+        check.problem(`${where}: a segment ends at ${reached}, the one after it begins at ${from}`);
+      reached = next;
+      if (next > offsetAt(end, view.from.name, partition)) {
+        check.problem(`${where}: a segment reaches ${next}, beyond the log's end`);
+        continue;
+      }
+      const right = await foldFromLog(log, {
+        ...{ view, fold, partition, from, next },
+        maxEntries: Number.POSITIVE_INFINITY,
+        signal: new AbortController().signal,
+      });
+      for (const [expected, stored] of joinSorted([right.sortedRows(), segment.sortedRows()])) {
+        if (isSameState(view, expected, stored)) continue;
+        check.problem(
+          `${where} [${from}, ${next}): has ${words(stored)} where the records give ${words(expected)}`,
+        );
+      }
+      entries += segment.size;
+    }
+    const cut = current === undefined ? undefined : offsetAt(current.cut, view.from.name, partition);
+    if (cut !== undefined && chain[0] !== undefined && chain[0].from > cut) {
+      // No harm: the piece is folded from the log when the platform starts.
+      check.covered = `begins after the generation's cut in partition ${partition}; `;
+    }
+  }
+  check.covered += `${segments.filter((s) => s.view === view).length} segments, ${entries.toLocaleString("en")} entries`;
+  return check;
+}
