@@ -3,12 +3,12 @@ import type { Cell, StateRow } from "./state.ts";
 import { mergeState, type View } from "./view.ts";
 
 /** A source of rows in order of `storageKey`, then pane, with a look at the next one. */
-class Cursor {
-  readonly #rows: Iterator<StateRow>;
-  row: StateRow | undefined;
+export class Cursor<Row extends StateRow = StateRow> {
+  readonly #rows: Iterator<Row>;
+  row: Row | undefined;
   key: Uint8Array = new Uint8Array();
 
-  constructor(rows: Iterable<StateRow>) {
+  constructor(rows: Iterable<Row>) {
     this.#rows = rows[Symbol.iterator]();
     this.advance();
   }
@@ -26,7 +26,8 @@ class Cursor {
   }
 }
 
-function compareCursors(a: Cursor, b: Cursor): number {
+/** Below 0 where `a` has the lesser key and pane; a cursor at its end is greater than all. */
+export function compareCursors(a: Cursor, b: Cursor): number {
   if (a.row === undefined) return b.row === undefined ? 0 : 1;
   if (b.row === undefined) return -1;
   return compareKeys(a.key, b.key) || a.row.pane - b.row.pane;

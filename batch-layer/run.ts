@@ -1,0 +1,127 @@
+import type { Duckdb } from "../infra/duckdb.ts";
+import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
+import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import type { Master } from "../infra/master/master.ts";
+import type { SealedTail, SealRequest } from "../infra/tail/tail.ts";
+import type { Timers } from "../infra/timers.ts";
+import type { App } from "../views/app.ts";
+import { type Cut, cutCovers, formatCut, recordsBetween } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { View } from "../views/view.ts";
+import { type Built, buildGeneration } from "./build.ts";
+import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
+import { Progress } from "./run-progress.ts";
+import { servedAt } from "./served.ts";
+import { sourceOf } from "./source.ts";
+
+/**
+ * Brings the master dataset up to `until` at least, or, if that is undefined, up to where the log ends now. Gives the
+ * cut that the master then covers. `progress` is told how many records were archived so far.
+ */
+export type Archive = (
+  until: Cut | undefined,
+  signal: AbortSignal,
+  progress: (records: number) => void,
+) => Promise<Cut>;
+
+export interface RunParts {
+  readonly app: App;
+  readonly master: Master;
+  readonly generations: GenerationsWriter;
+  readonly archive: Archive;
+  readonly seal: SealRequest;
+  readonly sealedTail: SealedTail;
+  readonly duckdb: Duckdb;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly timers: Timers;
+  /** How long the speed layer may take to seal before the run goes on without it. Default 30 s. */
+  readonly sealWithinMs?: number;
+}
+
+/**
+ * One batch run, the whole hand-off: seal, archive, compute, reconcile, publish; see `docs/architecture.md`. All views
+ * are built before any pointer moves, so that a run that fails or is stopped leaves what served before it serving.
+ * Doing a run again is harmless. Rejects with TIDEMARK_RUN_CANCELLED once the signal has aborted.
+ */
+export async function performRun(
+  parts: RunParts,
+  run: Pick<Run, "id">,
+  report: (progress: RunProgress) => void,
+  signal: AbortSignal,
+): Promise<RunResult> {
+  const { app, generations } = parts;
+  const progress = new Progress(app.views, report);
+  const ends = new Lifecycle();
+  try {
+    const current = new Map<View, Manifest | undefined>();
+    for (const view of app.views) current.set(view, await generations.current(view));
+    progress.sealing();
+    const sealing = await sealWithin(parts.seal, parts.sealWithinMs ?? 30_000, parts.timers);
+    signal.throwIfAborted();
+    const cut = await archiveUpTo(parts, sealing, [...current.values()], progress, signal);
+    const connection = await parts.duckdb.connect();
+    ends.defer(() => parts.duckdb.disconnect(connection));
+    const built: Built[] = [];
+    for (const view of app.views) {
+      const source = sourceOf(view.from, await parts.master.files(view.from.name), cut);
+      const served = await servedAt(parts, view, current.get(view), cut, sealing, ends);
+      const work = { ...parts, run: run.id, view, source, served, cut, connection, progress, signal };
+      built.push(await buildGeneration(work, ends));
+    }
+    await publish(parts, built, progress, signal);
+    return {
+      generations: built.map(({ manifest: { view, id, rows, reconciliation } }) => ({
+        ...{ view, id, rows },
+        differing: reconciliation.kind === "compared" ? reconciliation.differing : null,
+      })),
+      records: recordsBetween({}, cut),
+    };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new TidemarkError("TIDEMARK_RUN_CANCELLED", `run ${run.id} was stopped`, { cause: error });
+  } finally {
+    await ends[Symbol.asyncDispose]();
+  }
+}
+
+/** Gives the cut of the run, which the master then covers. */
+async function archiveUpTo(
+  { app, master, archive }: RunParts,
+  sealing: Sealing,
+  current: readonly (Manifest | undefined)[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Cut> {
+  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, current) : undefined;
+  const missing = until === undefined ? Number.POSITIVE_INFINITY : recordsBetween(await master.cut(), until);
+  progress.archiving(0);
+  const archived = await archive(until, signal, (records) => progress.archiving(records / missing));
+  signal.throwIfAborted();
+  const cut = until ?? runCut(app.events, archived, current);
+  if (cutCovers(archived, cut)) return cut;
+  throw new TidemarkError(
+    "TIDEMARK_STORE_GAP",
+    `the master dataset reaches ${formatCut(archived)}, the run needs it up to ${formatCut(cut)}: the log has lost records, or is not the one that the generations were made from`,
+  );
+}
+
+/** Makes all of them visible, then moves the pointers; after that the run counts as done and is not stopped any more. */
+async function publish(
+  { app, generations }: RunParts,
+  built: readonly Built[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  let done = 0;
+  for (const { draft, manifest } of built) {
+    progress.publishing(done++ / built.length);
+    signal.throwIfAborted();
+    await draft.publish(manifest);
+  }
+  signal.throwIfAborted();
+  for (const { manifest } of built) await generations.point(manifest.view, manifest.id);
+  for (const { manifest } of built) await generations.prune(manifest.view, app.batch.keep);
+  progress.publishing(1);
+}

@@ -1,0 +1,73 @@
+import type { Generations, Manifest } from "../infra/generations/generations.ts";
+import type { Lifecycle } from "../infra/lifecycle.ts";
+import type { SealedTail } from "../infra/tail/tail.ts";
+import { type Cut, cutsEqual, formatCut } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import { mergeSorted } from "../views/sorted-rows.ts";
+import type { StateRow } from "../views/state.ts";
+import type { View } from "../views/view.ts";
+import type { Served } from "./reconcile.ts";
+import { cutOf, type Sealing } from "./run-cut.ts";
+
+export interface ServedFrom {
+  readonly generations: Generations;
+  readonly sealedTail: SealedTail;
+}
+
+/**
+ * What was being served of the view at the cut: the generation `current` merged with the sealed tail from its cut on. With
+ * no generation of this declaration the tail alone was. Where the two do not make up `[0, cut)` it says why not.
+ */
+export async function servedAt(
+  { generations, sealedTail }: ServedFrom,
+  view: View,
+  current: Manifest | undefined,
+  cut: Cut,
+  sealing: Sealing,
+  ends: Lifecycle,
+): Promise<Served> {
+  const from = cutOf(view.from, current?.cut ?? {});
+  const to = cutOf(view.from, cut);
+  const tail = sealedRows(sealedTail, view, from, to, sealing);
+  if (typeof tail === "string")
+    return { kind: "unknown", reason: await explain(generations, view, current, tail) };
+  if (current === undefined) return { kind: "served", against: null, rows: tail };
+  try {
+    const reader = ends.use(await generations.open(view, current.id));
+    const rows = mergeSorted(view, [reader.scan([], undefined, undefined), tail]);
+    return { kind: "served", against: current.id, rows };
+  } catch (error) {
+    // A generation that can't be read any more must not keep the run that replaces it from being made.
+    if (!(error instanceof TidemarkError) || error.code !== "TIDEMARK_STORE_CORRUPT") throw error;
+    return { kind: "unknown", reason: `generation "${current.id}" can't be read: ${error.message}` };
+  }
+}
+
+/** The tail's rows of `[from, to)`, or why there are none to be had. Nothing came since the cut: no rows, and no need of a seal. */
+function sealedRows(
+  sealedTail: SealedTail,
+  view: View,
+  from: Cut,
+  to: Cut,
+  sealing: Sealing,
+): Iterable<StateRow> | string {
+  if (cutsEqual(from, to)) return [];
+  if (sealing.kind === "unsealed") return sealing.reason;
+  return (
+    sealedTail.rows(view, from, to) ??
+    `the speed layer holds no sealed states that cover exactly ${formatCut(from)} to ${formatCut(to)}`
+  );
+}
+
+async function explain(
+  generations: Generations,
+  view: View,
+  current: Manifest | undefined,
+  reason: string,
+): Promise<string> {
+  if (current !== undefined) return reason;
+  const [former] = await generations.list(view.name);
+  return former === undefined
+    ? `the view's first generation; ${reason}`
+    : `the first generation of the view as it is declared now (${view.fingerprint}, formerly ${former.fingerprint}); ${reason}`;
+}

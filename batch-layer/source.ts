@@ -1,0 +1,36 @@
+import type { MasterFile } from "../infra/master/master.ts";
+import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { EventType } from "../views/event.ts";
+
+/** The master files of one topic that hold `[0, cut)`, told apart by whether they hold more than that. */
+export interface Source {
+  readonly event: EventType;
+  /** Files that lie wholly before the cut: read as they are. */
+  readonly covered: readonly string[];
+  /** Files that reach past the cut, at most one per partition: of these only the offsets before `next`. */
+  readonly straddling: readonly { readonly path: string; readonly next: Offset }[];
+}
+
+/** Throws TIDEMARK_STORE_GAP if the files end before the cut: a generation is of all the records or it is not made. */
+export function sourceOf(event: EventType, files: readonly MasterFile[], cut: Cut): Source {
+  const covered: string[] = [];
+  const straddling: { path: string; next: Offset }[] = [];
+  const reached = new Map<number, number>();
+  for (const { partition, from, next, path } of files) {
+    const end = offsetAt(cut, event.name, partition);
+    reached.set(partition, Math.max(reached.get(partition) ?? 0, next));
+    if (next <= end) covered.push(path);
+    else if (from < end) straddling.push({ path, next: end });
+  }
+  (cut[event.name] ?? []).forEach((next, partition) => {
+    const there = reached.get(partition) ?? 0;
+    if (there < next) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_GAP",
+        `the master dataset holds ${event.name}/${partition} up to ${there}; a generation at ${next} needs it up to there`,
+      );
+    }
+  });
+  return { event, covered, straddling };
+}

@@ -1,0 +1,102 @@
+import { join } from "node:path";
+import { BIGINT, BOOLEAN, DOUBLE, type DuckDBConnection, VARCHAR } from "@duckdb/node-api";
+import type { Master, MasterFile } from "../../infra/master/master.ts";
+import { type Cut, type Offset, offset } from "../../views/cut.ts";
+import type { EventType } from "../../views/event.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
+
+/** A record as the master dataset holds it, but for its place. */
+export interface Fact {
+  readonly time: number;
+  readonly isDuplicate?: boolean;
+  readonly data: Readonly<Record<string, string | number | boolean | undefined>>;
+}
+
+const sqlTypes = { string: VARCHAR, integer: BIGINT, number: DOUBLE, boolean: BOOLEAN } as const;
+
+/** Writes Parquet files with the columns that `infra/master/master.ts` documents, by hand. */
+export async function writeMasterFile(
+  connection: DuckDBConnection,
+  path: string,
+  event: EventType,
+  partition: number,
+  from: number,
+  facts: readonly Fact[],
+): Promise<void> {
+  const fields = event.fields.map((field) => `${quoteIdentifier(field.name)} ${sqlTypes[field.type]}`);
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE facts (_partition INTEGER, _offset BIGINT, _event_id VARCHAR, _event_source VARCHAR, _event_time TIMESTAMP_MS, _duplicate BOOLEAN, _rest VARCHAR, ${fields.join(", ")})`,
+  );
+  const columns = [
+    ...["_partition", "_offset", "_event_id", "_event_source", "_event_time", "_duplicate", "_rest"],
+    ...event.fields.map((field) => quoteIdentifier(field.name)),
+  ];
+  const places = columns.map((_, i) =>
+    columns[i] === "_event_time" ? `make_timestamp_ms($${i + 1})` : `$${i + 1}`,
+  );
+  const insert = await connection.prepare(`INSERT INTO facts VALUES (${places.join(", ")})`);
+  for (const [i, { time, isDuplicate = false, data }] of facts.entries()) {
+    insert.bindInteger(1, partition);
+    insert.bindBigInt(2, BigInt(from + i));
+    insert.bindVarchar(3, `id-${partition}-${from + i}`);
+    insert.bindVarchar(4, "test");
+    insert.bindBigInt(5, BigInt(time));
+    insert.bindBoolean(6, isDuplicate);
+    insert.bindNull(7);
+    event.fields.forEach(({ name, type }, f) => {
+      const value = data[name];
+      if (value === undefined) insert.bindNull(8 + f);
+      else insert.bindValue(8 + f, type === "integer" ? BigInt(value) : value, sqlTypes[type]);
+    });
+    await insert.run();
+  }
+  insert.destroySync();
+  await connection.run("COPY (SELECT * FROM facts ORDER BY _offset) TO $1 (FORMAT parquet)", [path]);
+}
+
+/** A master dataset whose list of files is kept by the test; the files themselves are real. */
+export class MasterInMemory implements Master {
+  readonly #connection: DuckDBConnection;
+  readonly #folder: string;
+  readonly #files: MasterFile[] = [];
+
+  constructor(connection: DuckDBConnection, folder: string) {
+    this.#connection = connection;
+    this.#folder = folder;
+  }
+
+  /** Adds the facts behind the partition's last file, as one file. */
+  async append(event: EventType, partition: number, facts: readonly Fact[]): Promise<void> {
+    const from = this.#next(event.name, partition);
+    const path = join(this.#folder, `${event.name}-${partition}-${from}.parquet`);
+    await writeMasterFile(this.#connection, path, event, partition, from, facts);
+    const next = offset(from + facts.length);
+    this.#files.push({ topic: event.name, partition, from, next, path });
+  }
+
+  async files(topic: string): Promise<readonly MasterFile[]> {
+    return this.#files
+      .filter((file) => file.topic === topic)
+      .sort((a, b) => a.partition - b.partition || a.from - b.from);
+  }
+
+  async cut(): Promise<Cut> {
+    const cut: Record<string, Offset[]> = {};
+    for (const { topic, partition, next } of this.#files) {
+      const nexts = cut[topic] ?? [];
+      cut[topic] = nexts;
+      for (let p = nexts.length; p <= partition; p++) nexts.push(offset(0));
+      nexts[partition] = next;
+    }
+    return cut;
+  }
+
+  add(): Promise<MasterFile> {
+    throw new Error("the batch layer adds no files itself");
+  }
+
+  #next(topic: string, partition: number): Offset {
+    const of = this.#files.filter((file) => file.topic === topic && file.partition === partition);
+    return of.at(-1)?.next ?? offset(0);
+  }
+}
