@@ -10,8 +10,9 @@ export type Row = Readonly<Record<string, unknown>>;
 export interface Answer {
   readonly rows: readonly Row[];
   readonly provenance: {
-    readonly cut: Readonly<Record<string, readonly number[]>>;
-    readonly position: Readonly<Record<string, readonly number[]>>;
+    /** `topic@partition:offset,…` */
+    readonly cut: string;
+    readonly position: string;
     readonly generation: string | null;
     readonly lag: number;
   };
