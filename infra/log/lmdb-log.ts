@@ -53,7 +53,7 @@ export class LmdbLog implements Log {
   }
 
   /** The records' bytes must not change until it resolves. TIDEMARK_INGEST_DISK if they could not be written. */
-  append(records: readonly Append[]): Promise<Position> {
+  async append(records: readonly Append[]): Promise<Position> {
     if (this.#writer === undefined) {
       throw new TidemarkError(
         "TIDEMARK_STORE_LOCKED",

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from "node:http";
+import { TidemarkError } from "../views/errors.ts";
+import type { IngestionLimits } from "./limits.ts";
+import type { Timer } from "./timer.ts";
+
+/** The client went away before its body was whole: nobody is left to answer. */
+export class ClientGone extends Error {
+  override readonly name = "ClientGone";
+}
+
+/**
+ * Hands a body's chunks to `take` as they arrive; while a promise that it gives is pending nothing is read from the
+ * socket. Rejects with what `take` throws, with TIDEMARK_INGEST_STALLED after a pause, or with ClientGone. Once it has
+ * settled, what is left of the body flows away unread.
+ */
+export function receiveBody(
+  body: IncomingMessage,
+  { stallMs }: Pick<IngestionLimits, "stallMs">,
+  timer: Timer,
+  take: (chunk: Buffer) => Promise<void> | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stall = timer(stallMs, stalled);
+
+    function settle(end: () => void): void {
+      stall[Symbol.dispose]();
+      body.off("data", onData).off("end", onEnd).off("close", onClose);
+      body.resume();
+      end();
+    }
+    function fail(reason: unknown): void {
+      settle(() => reject(reason));
+    }
+    function stalled(): void {
+      fail(
+        new TidemarkError(
+          "TIDEMARK_INGEST_STALLED",
+          `the body paused for ${stallMs} ms before its end: send it without pauses, or in several requests`,
+        ),
+      );
+    }
+    function onData(chunk: Buffer): void {
+      stall[Symbol.dispose]();
+      let busy: Promise<void> | undefined;
+      try {
+        busy = take(chunk);
+      } catch (failure) {
+        fail(failure);
+        return;
+      }
+      if (busy === undefined) {
+        stall = timer(stallMs, stalled);
+        return;
+      }
+      // Our own slowness is no stall of the client's.
+      body.pause();
+      busy.then(() => {
+        if (body.destroyed && !body.complete) return onClose();
+        stall = timer(stallMs, stalled);
+        body.resume();
+      }, fail);
+    }
+    function onEnd(): void {
+      settle(resolve);
+    }
+    function onClose(): void {
+      fail(new ClientGone("the client closed the connection in the middle of its body"));
+    }
+
+    body.on("data", onData).on("end", onEnd).on("close", onClose);
+  });
+}

@@ -1,0 +1,12 @@
+import { isUtf8 } from "node:buffer";
+import { TidemarkError } from "../views/errors.ts";
+
+/**
+ * Throws TIDEMARK_EVENT_NOT_UTF8 unless `text` is what the bytes say. Decoding puts U+FFFD for what is no UTF-8, so that
+ * only a text that holds one, which hardly any does, needs a second look.
+ */
+export function requireUtf8(text: string, bytes: Uint8Array): void {
+  if (text.includes("\ufffd") && !isUtf8(bytes)) {
+    throw new TidemarkError("TIDEMARK_EVENT_NOT_UTF8", "the event holds bytes that are not UTF-8");
+  }
+}
