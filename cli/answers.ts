@@ -1,6 +1,5 @@
 import type { Manifest, Reconciliation } from "../infra/generations/generations.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
-import type { Cut } from "../views/cut.ts";
 
 /** What the HTTP interface answers, as its clients read it. */
 
@@ -63,7 +62,7 @@ export interface ReconciledGeneration {
   readonly view: string;
   readonly generation: string;
   readonly createdAt: string;
-  readonly cut: Cut;
+  readonly cut: string;
   readonly reconciliation: Reconciliation;
 }
 
@@ -72,11 +71,12 @@ export interface StatusAnswer {
   readonly profile: string;
   readonly uptimeMs: number;
   readonly log: Readonly<Record<string, { readonly nexts: readonly number[] }>>;
-  readonly archived: Cut;
+  /** Where the master dataset ends, by topic and partition. */
+  readonly archived: string | null;
   readonly views: Readonly<Record<string, ViewStatus>>;
   readonly runs: {
     readonly running: Run | null;
-    readonly queued: readonly Run[] | number;
+    readonly queued: number;
     readonly last: Run | null;
   };
   readonly deadLetters: number;
@@ -85,6 +85,9 @@ export interface StatusAnswer {
 export interface ViewStatus {
   readonly fingerprint: string;
   readonly generation: Pick<Manifest, "id" | "createdAt" | "rows" | "records"> | null;
-  readonly tail: { readonly segments: number; readonly entries: number };
+  readonly tail: { readonly segments: number; readonly entries: number } | null;
+  readonly position: string;
   readonly lag: number;
+  /** Why the view can't be answered yet. */
+  readonly unready: string | null;
 }

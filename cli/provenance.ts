@@ -1,3 +1,4 @@
+import { parsePosition } from "../views/cut.ts";
 import type { Provenance } from "./answers.ts";
 import { formatCount } from "./quantity.ts";
 
@@ -22,8 +23,12 @@ export function describeProvenance(provenance: Provenance): string {
 }
 
 /** Records below a position, over all its partitions: `topic@0:12,1:30` is 42. */
-export function countRecords(position: string): number {
+export function countRecords(position: string, topic?: string): number {
+  if (position === "") return 0;
   let count = 0;
-  for (const [, next] of position.matchAll(/\d+:(\d+)/g)) count += Number(next);
+  for (const [name, partitions] of parsePosition(position)) {
+    if (topic !== undefined && name !== topic) continue;
+    for (const next of partitions.values()) count += next;
+  }
   return count;
 }

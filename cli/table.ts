@@ -33,7 +33,7 @@ export function renderTable(columns: readonly TableColumn[]): string {
   );
   table.push(
     titles,
-    widths.map((width) => "─".repeat(width)),
+    widths.map((width, i) => (titles[i] === "" ? "" : "─".repeat(width))),
   );
   const height = Math.max(0, ...cells.map((column) => column.length));
   for (let row = 0; row < height; row++) table.push(cells.map((column) => column[row] ?? ""));

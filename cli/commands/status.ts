@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { StatusAnswer } from "../answers.ts";
 import { type ClientOptions, clientCommand, withClient } from "../command.ts";
+import { countRecords } from "../provenance.ts";
 import { formatSpan, plural } from "../quantity.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
@@ -24,7 +25,8 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
   const { app, profile, uptimeMs, log, archived, views, runs, deadLetters } = status;
   const topics = Object.entries(log);
   const rows = Object.entries(views);
-  const total = (nexts: readonly number[] | undefined) => (nexts ?? []).reduce((sum, next) => sum + next, 0);
+  const total = (nexts: readonly number[]) => nexts.reduce((sum, next) => sum + next, 0);
+  const reasons = rows.flatMap(([, { unready }]) => (unready === null ? [] : [`not ready: ${unready}`]));
   return [
     `${paint(terminal, "bold", app)}, ${profile}, up for ${formatSpan(uptimeMs)}`,
     "",
@@ -32,17 +34,19 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
       { title: "event type", values: topics.map(([topic]) => topic) },
       { title: "partitions", values: topics.map(([, { nexts }]) => nexts.length) },
       { title: "records", values: topics.map(([, { nexts }]) => total(nexts)) },
-      { title: "archived", values: topics.map(([topic]) => total(archived[topic])) },
+      { title: "archived", values: topics.map(([topic]) => countRecords(archived ?? "", topic)) },
     ]),
     renderTable([
       { title: "view", values: rows.map(([name]) => name) },
       { title: "generation", values: rows.map(([, { generation }]) => generation?.id ?? null) },
       { title: "rows", values: rows.map(([, { generation }]) => generation?.rows ?? null) },
       { title: "records", values: rows.map(([, { generation }]) => generation?.records ?? null) },
-      { title: "tail entries", values: rows.map(([, { tail }]) => tail.entries) },
+      { title: "tail entries", values: rows.map(([, { tail }]) => tail?.entries ?? null) },
       { title: "lag", values: rows.map(([, { lag }]) => lag) },
     ]),
+    ...reasons,
     ...[runs.running, runs.last].flatMap((run) => (run === null ? [] : [runLine(run)])),
+    ...(runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
     deadLetters === 0 ? "no dead letters" : `${plural(deadLetters, "dead letter")}: GET /v1/dead-letters`,
     "",
   ].join("\n");

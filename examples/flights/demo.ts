@@ -17,7 +17,7 @@ import { describeRun, hasZeroDrift, keepRunning, type ReconciledRun, runBatch } 
 import { flightCount } from "./flights.ts";
 import { type Ingested, ingestFlights } from "./ingest.ts";
 import { askAll, renderAnswers } from "./known-answers-table.ts";
-import { askLayers, type Day, dayOf, formatDay, rangeOf, renderLayers } from "./side-by-side.ts";
+import { askLayers, type Day, dayBefore, formatDay, rangeOf, renderLayers } from "./side-by-side.ts";
 import { freePort, TidemarkProcess } from "./tidemark-process.ts";
 
 const usage = `Usage: npm run demo -- [options]
@@ -77,14 +77,14 @@ async function demo(terminal: Terminal, options: DemoOptions, interrupted: Abort
     say(`data     ${data}`);
     say();
     const client = lifecycle.use(new Client(server.url, interrupted));
-    const isRight = await Promise.race([tell(terminal, client, options.events), server.failed]);
+    const result = await Promise.race([tell(terminal, client, options.events), server.failed]);
     say(`${formatSpan(terminal.now() - startedAt)} in all, the server's start included`);
     if (!options.exit) {
       say();
-      say(addressesToTry(server.url));
+      say(addressesToTry(server.url, rangeOf(result.day)));
       await Promise.race([once(interrupted), server.failed]);
     }
-    return isRight ? 0 : 1;
+    return result.isRight ? 0 : 1;
   } finally {
     await lifecycle[Symbol.asyncDispose]();
   }
@@ -103,12 +103,19 @@ function once(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The whole story; gives whether every answer was right and every run free of drift. */
-async function tell(terminal: Terminal, client: Client, events: number): Promise<boolean> {
+interface Outcome {
+  /** Every answer was right and every run free of drift. */
+  readonly isRight: boolean;
+  /** The last whole day of the flights. */
+  readonly day: Day;
+}
+
+/** The whole story. */
+async function tell(terminal: Terminal, client: Client, events: number): Promise<Outcome> {
   const say = (text = "") => terminal.out.write(`${text}\n`);
   const runs: ReconciledRun[] = [];
   const ingested = await ingestWithRuns(terminal, client, events, runs);
-  const day = dayOf(ingested.latestTime);
+  const day = dayBefore(ingested.latestTime);
   const answers = await answersTo(events);
 
   const layersBefore = await askLayers(client, day, ingested.position);
@@ -133,7 +140,7 @@ async function tell(terminal: Terminal, client: Client, events: number): Promise
     ? `✓ every answer exact, zero drift in all of ${runs.length} batch runs`
     : `✗ ${wrong} of ${answers.length} answers wrong, ${drifting} of ${runs.length} batch runs with drift or not compared`;
   say(paint(terminal, isRight ? "green" : "red", summary));
-  return isRight;
+  return { isRight, day };
 }
 
 /** Ingest, batch runs and queries at the same time. */
@@ -154,8 +161,13 @@ async function ingestWithRuns(
     const rate = formatRate(sent, terminal.now() - startedAt);
     progress.update(sent, `${formatCount(sent)} at ${rate}, ${formatShare(late, sent)} late${glance}`);
   };
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   const ingest = ingestFlights(client, events, (ingested) => {
     now = ingested;
+    if (ingested.position !== "") begin();
     show();
   }).then((ingested) => {
     isDone = true;
@@ -165,17 +177,14 @@ async function ingestWithRuns(
     progress.note(`${formatCount(sent)} flights acknowledged in ${formatSpan(ms)}: ${rate}`);
     return ingested;
   });
-  const batch = keepRunning(
-    client,
-    () => isDone,
-    (run) => {
-      runs.push(run);
-      progress.note(verdict(terminal, runs.length, run));
-    },
-  );
+  const report = (run: ReconciledRun) => {
+    runs.push(run);
+    progress.note(verdict(terminal, runs.length, run));
+  };
+  const batch = begun.then(() => keepRunning(client, () => isDone, report));
   const queries = keepAsking(
     client,
-    () => (isDone ? "done" : now && dayOf(now.latestTime)),
+    () => (isDone ? "done" : now && dayBefore(now.latestTime)),
     (text) => {
       glance = text;
       show();
@@ -220,8 +229,7 @@ async function keepAsking(
   }
 }
 
-function addressesToTry(url: string): string {
-  const day = rangeOf(dayOf(Date.UTC(2001, 5, 30)));
+function addressesToTry(url: string, day: { readonly from: string; readonly to: string }): string {
   const range = `from=${day.from}&to=${day.to}`;
   return [
     "The server stays up until Ctrl-C. Addresses to try:",

@@ -9,6 +9,7 @@ const layers = ["merged", "batch", "speed"] as const;
 /** Flights of one day by airport, as each layer has them. */
 export type LayersOfDay = Readonly<Record<(typeof layers)[number], ReadonlyMap<string, number>>>;
 
+/** `position` has to be covered by the merged answer; the batch layer alone may be behind it. */
 export async function askLayers(client: Client, day: Day, position: string): Promise<LayersOfDay> {
   const entries = [];
   for (const layer of layers) {
@@ -18,7 +19,7 @@ export async function askLayers(client: Client, day: Day, position: string): Pro
       groupBy: "origin",
       measures: "flights",
       layer,
-      after: position,
+      after: layer === "merged" ? position : undefined,
     });
     entries.push([layer, new Map(rows.map(flightsOf))] as const);
   }
@@ -34,8 +35,9 @@ export type Day = number & { readonly __brand: "Day" };
 
 const dayMs = 86_400_000;
 
-export function dayOf(time: number): Day {
-  return (Math.floor(time / dayMs) * dayMs) as Day;
+/** The day at whose middle, at least, a replay has arrived that has come to `time`. */
+export function dayBefore(time: number): Day {
+  return (Math.floor((time - dayMs / 2) / dayMs) * dayMs) as Day;
 }
 
 export function formatDay(day: Day): string {

@@ -412,17 +412,26 @@ test("status shows log, views, runs and dead letters", async () => {
         profile: "embedded",
         uptimeMs: 65_000,
         log: { "aviation.flight.landed": { nexts: [600, 400] } },
-        archived: { "aviation.flight.landed": [500, 400] },
+        archived: "aviation.flight.landed@0:500,1:400",
         views: {
           "airport-hours": {
             fingerprint: "f",
             generation: { id: "g-1", createdAt: "2001-07-01T00:00:00Z", rows: 120, records: 900 },
             tail: { segments: 4, entries: 77 },
+            position: "aviation.flight.landed@0:600,1:400",
             lag: 0,
+            unready: null,
           },
-          "routes-by-day": { fingerprint: "f", generation: null, tail: { segments: 4, entries: 5 }, lag: 3 },
+          "routes-by-day": {
+            fingerprint: "f",
+            generation: null,
+            tail: null,
+            position: "aviation.flight.landed@0:600,1:397",
+            lag: 3,
+            unready: "the tail is catching up",
+          },
         },
-        runs: { running: null, queued: 0, last: null },
+        runs: { running: null, queued: 1, last: null },
         deadLetters: 2,
       },
     },
@@ -432,6 +441,8 @@ test("status shows log, views, runs and dead letters", async () => {
   expect(out).toContain("flights, embedded, up for 1 min 05 s");
   expect(out).toMatch(/aviation\.flight\.landed +2 +1,000 +900/);
   expect(out).toMatch(/airport-hours +g-1 +120 +900 +77 +0/);
-  expect(out).toMatch(/routes-by-day +– +– +– +5 +3/);
+  expect(out).toMatch(/routes-by-day +– +– +– +– +3/);
+  expect(out).toContain("not ready: the tail is catching up");
+  expect(out).toContain("1 run waiting");
   expect(out).toContain("2 dead letters");
 });
