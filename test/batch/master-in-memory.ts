@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { BIGINT, BOOLEAN, DOUBLE, type DuckDBConnection, VARCHAR } from "@duckdb/node-api";
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBConnection,
+  DuckDBTimestampMillisecondsValue,
+  VARCHAR,
+} from "@duckdb/node-api";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import type { EventType } from "../../views/event.ts";
@@ -25,32 +32,25 @@ export async function writeMasterFile(
 ): Promise<void> {
   const fields = event.fields.map((field) => `${quoteIdentifier(field.name)} ${sqlTypes[field.type]}`);
   await connection.run(
-    `CREATE OR REPLACE TEMP TABLE facts (_partition INTEGER, _offset BIGINT, _event_id VARCHAR, _event_source VARCHAR, _event_time TIMESTAMP_MS, _duplicate BOOLEAN, _rest VARCHAR, ${fields.join(", ")})`,
+    `CREATE OR REPLACE TABLE facts (_partition INTEGER, _offset BIGINT, _event_id VARCHAR, _event_source VARCHAR, _event_time TIMESTAMP_MS, _duplicate BOOLEAN, _rest VARCHAR, ${fields.join(", ")})`,
   );
-  const columns = [
-    ...["_partition", "_offset", "_event_id", "_event_source", "_event_time", "_duplicate", "_rest"],
-    ...event.fields.map((field) => quoteIdentifier(field.name)),
-  ];
-  const places = columns.map((_, i) =>
-    columns[i] === "_event_time" ? `make_timestamp_ms($${i + 1})` : `$${i + 1}`,
-  );
-  const insert = await connection.prepare(`INSERT INTO facts VALUES (${places.join(", ")})`);
+  const appender = await connection.createAppender("facts");
   for (const [i, { time, isDuplicate = false, data }] of facts.entries()) {
-    insert.bindInteger(1, partition);
-    insert.bindBigInt(2, BigInt(from + i));
-    insert.bindVarchar(3, `id-${partition}-${from + i}`);
-    insert.bindVarchar(4, "test");
-    insert.bindBigInt(5, BigInt(time));
-    insert.bindBoolean(6, isDuplicate);
-    insert.bindNull(7);
-    event.fields.forEach(({ name, type }, f) => {
+    appender.appendInteger(partition);
+    appender.appendBigInt(BigInt(from + i));
+    appender.appendVarchar(`id-${partition}-${from + i}`);
+    appender.appendVarchar("test");
+    appender.appendTimestampMilliseconds(new DuckDBTimestampMillisecondsValue(BigInt(time)));
+    appender.appendBoolean(isDuplicate);
+    appender.appendNull();
+    for (const { name, type } of event.fields) {
       const value = data[name];
-      if (value === undefined) insert.bindNull(8 + f);
-      else insert.bindValue(8 + f, type === "integer" ? BigInt(value) : value, sqlTypes[type]);
-    });
-    await insert.run();
+      if (value === undefined) appender.appendNull();
+      else appender.appendValue(type === "integer" ? BigInt(value) : value, sqlTypes[type]);
+    }
+    appender.endRow();
   }
-  insert.destroySync();
+  appender.closeSync();
   await connection.run("COPY (SELECT * FROM facts ORDER BY _offset) TO $1 (FORMAT parquet)", [path]);
 }
 

@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { scheduleRuns } from "../../batch-layer/schedule.ts";
+import type { Jobs, Run } from "../../infra/jobs/jobs.ts";
+import { defineApp, defineEvent, TidemarkError, Type } from "../../views/index.ts";
+
+const event = defineEvent({ name: "test.thing.seen", schema: Type.Object({ at: Type.Integer() }) });
+const appWith = (batch: { schedule: string | null; timezone?: string }) =>
+  defineApp({ name: "things", views: [], events: [event], batch });
+
+/** A queue that answers what it is told to; the promise resolves with the second request. */
+function queue(answer: () => Promise<Run>) {
+  const requests: Parameters<Jobs["submit"]>[0][] = [];
+  let second: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    second = resolve;
+  });
+  const submit: Jobs["submit"] = (request) => {
+    if (requests.push(request) === 2) second();
+    return answer();
+  };
+  return { submit, requests, asked };
+}
+
+const unforeseen = (error: unknown) => {
+  throw error;
+};
+
+test.each([
+  ["61 * * * *", /batch\.schedule "61 \* \* \* \*".*minute.*"\*\/5 \* \* \* \*"/],
+  ["hourly", /5 or 6 fields/],
+  ["* * * *", /5 or 6 fields but got 4/],
+  ["", /cron expression/],
+])(
+  "a schedule that is no cron expression is refused by saying what would be right: %j",
+  (schedule, words) => {
+    const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
+    expect(() => scheduleRuns(appWith({ schedule }), { submit }, unforeseen)).toThrow(
+      expect.objectContaining({ code: "TIDEMARK_CONFIG", message: expect.stringMatching(words) }),
+    );
+  },
+);
+
+test("a time zone that there is none of is refused", () => {
+  const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
+  const app = appWith({ schedule: "* * * * *", timezone: "Middle/Earth" });
+  expect(() => scheduleRuns(app, { submit }, unforeseen)).toThrow(
+    expect.objectContaining({ code: "TIDEMARK_CONFIG", message: expect.stringContaining("Middle/Earth") }),
+  );
+});
+
+test("a time at which a run is going on is let pass, and the next one asks again", async () => {
+  const busy = () => Promise.reject(new TidemarkError("TIDEMARK_RUN_BUSY", "run 1 is going on"));
+  const { submit, requests, asked } = queue(busy);
+  const failures: unknown[] = [];
+  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), { submit }, (error) => {
+    failures.push(error);
+  });
+  await asked;
+  await schedule[Symbol.asyncDispose]();
+  expect(requests[0]).toEqual({ requestedBy: "schedule", ifBusy: "refuse" });
+  expect(failures).toEqual([]);
+});
+
+test("a run that can't be asked for is told of, and the next time comes all the same", async () => {
+  const { submit, asked } = queue(() => Promise.reject(new Error("the disk is full")));
+  const failures: unknown[] = [];
+  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), { submit }, (error) => {
+    failures.push(error);
+  });
+  await asked;
+  await schedule[Symbol.asyncDispose]();
+  expect(failures[0]).toMatchObject({ message: "the disk is full" });
+});
+
+test("an app without a schedule has none", async () => {
+  const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
+  const schedule = scheduleRuns(appWith({ schedule: null }), { submit }, unforeseen);
+  await schedule[Symbol.asyncDispose]();
+});
