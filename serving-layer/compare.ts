@@ -1,0 +1,242 @@
+import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { Measure, Value } from "../views/aggregate.ts";
+import { TidemarkError } from "../views/errors.ts";
+import { integer } from "../views/integer.ts";
+import { groupKey } from "../views/key.ts";
+import type { Cell, StateRow } from "../views/state.ts";
+import { mergeState, type View, zeroState } from "../views/view.ts";
+import type { Turns } from "./clock.ts";
+import { compareValues } from "./order.ts";
+import type { Query } from "./parameters.ts";
+import type { Group, Plan } from "./plan.ts";
+import { compileKeyJson, compileMeasuresJson, valueJson } from "./present.ts";
+import { collectTail, gather, type Rollup, type Sink, scanGroups } from "./rollup.ts";
+import { type Page, PageSink } from "./rows.ts";
+import type { Snapshot, Snapshots } from "./snapshot.ts";
+
+/** A group as each layer has it; undefined: no such key there. */
+interface ComparedGroup extends Group {
+  /** The generation. */
+  batch: Cell[] | undefined;
+  /** What was being served at the generation's cut. */
+  speed: Cell[] | undefined;
+  /** Generation and tail, now. */
+  merged: Cell[] | undefined;
+}
+
+type Side = "batch" | "speed" | "merged";
+
+/** What was being served at the generation's cut, where that was not what the generation has. */
+interface Served {
+  /** By `rowKey`; null: that key was not served. */
+  readonly differing: ReadonlyMap<string, readonly Cell[] | null>;
+  /** Keys that the generation does not have. */
+  readonly added: readonly StateRow[];
+}
+
+/** Why there is, or is not, a speed side. */
+export type ComparedWith =
+  | { readonly kind: "compared" }
+  | { readonly kind: "not-compared"; readonly reason: string };
+
+/** Holds, row by row, the generation against what was being served at the same cut, and against what is served now. */
+export class Comparison {
+  readonly #snapshots: Snapshots;
+  readonly #served = new WeakMap<GenerationReader, Served>();
+
+  constructor(snapshots: Snapshots) {
+    this.#snapshots = snapshots;
+  }
+
+  async compare(
+    plan: Plan,
+    snapshot: Snapshot,
+    turns: Turns,
+  ): Promise<{ page: Page; reconciliation: ComparedWith }> {
+    const { query } = plan;
+    const { view } = query;
+    const { reader } = snapshot;
+    if (reader === undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_QUERY_NO_GENERATION",
+        `view "${view.name}" has no generation to compare with yet: start a run with POST /v1/batch/runs`,
+      );
+    }
+    const ahead = collectTail(
+      plan,
+      this.#snapshots.segments(snapshot),
+      rollupInto(view, () => ["merged"]),
+    );
+    const hold = this.#snapshots.hold(snapshot);
+    try {
+      const { reconciliation, served } = await this.#servedBy(view, reader, turns);
+      for (const row of served.added) {
+        if (isAskedFor(plan, row))
+          gather(
+            plan,
+            ahead,
+            row,
+            rollupInto(view, () => ["speed"]),
+          );
+      }
+      const page = new PageSink<ComparedGroup>(plan, ({ merged }) => merged ?? zeroState(view));
+      const sink: Sink<ComparedGroup> = {
+        offer: (group) => {
+          if (!query.differing || (reconciliation.kind === "compared" && differs(query, group)))
+            page.offer(group);
+        },
+        get isFull() {
+          return page.isFull;
+        },
+      };
+      await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
+      return { page: page.page(compileJson(query, reconciliation.kind === "compared")), reconciliation };
+    } finally {
+      hold[Symbol.dispose]();
+    }
+  }
+
+  async #servedBy(
+    view: View,
+    reader: GenerationReader,
+    turns: Turns,
+  ): Promise<{ reconciliation: ComparedWith; served: Served }> {
+    const { reconciliation } = reader.manifest;
+    const nothing: Served = { differing: new Map(), added: [] };
+    if (reconciliation.kind === "not-compared") {
+      return { reconciliation: { kind: "not-compared", reason: reconciliation.reason }, served: nothing };
+    }
+    if (reconciliation.differing === 0) return { reconciliation: { kind: "compared" }, served: nothing };
+    const served = this.#served.get(reader) ?? (await readServed(view, reader, turns));
+    this.#served.set(reader, served);
+    const kept = served.differing.size + served.added.length;
+    if (kept < reconciliation.differing) {
+      const reason = `${reconciliation.differing} keys differed, of which only the first ${kept} were kept`;
+      return { reconciliation: { kind: "not-compared", reason }, served: nothing };
+    }
+    return { reconciliation: { kind: "compared" }, served };
+  }
+}
+
+async function readServed(view: View, reader: GenerationReader, turns: Turns): Promise<Served> {
+  const differing = new Map<string, readonly Cell[] | null>();
+  const added: StateRow[] = [];
+  const width = view.window?.window.widthMs ?? 1;
+  for (const { dimensions, pane, cells } of reader.drift()) {
+    if (turns.isDue()) await turns.next();
+    const isInGeneration = reader.group(dimensions, pane, pane + width).length > 0;
+    if (isInGeneration) differing.set(rowKey(view, dimensions, pane), cells);
+    else if (cells !== null) added.push({ dimensions, pane, cells });
+  }
+  return { differing, added };
+}
+
+function rowKey(view: View, dimensions: StateRow["dimensions"], pane: number): string {
+  return `${pane}|${groupKey(view.dimensions, dimensions)}`;
+}
+
+function isAskedFor(plan: Plan, { dimensions, pane }: StateRow): boolean {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan.query;
+  return pane >= from && pane < to && plan.matches(dimensions);
+}
+
+/** Rows of the generation count on all sides; where something else was served, that counts as speed. */
+function generationRollup(view: View, { differing }: Served): Rollup<ComparedGroup> {
+  if (differing.size === 0) return rollupInto(view, () => ["batch", "speed", "merged"]);
+  const plain = rollupInto(view, () => ["batch", "merged"]);
+  return {
+    start(row, bucket) {
+      const group = plain.start(row, bucket);
+      addSpeed(group, row);
+      return group;
+    },
+    add(group, row) {
+      plain.add(group, row);
+      addSpeed(group, row);
+    },
+    combine: plain.combine,
+  };
+  function addSpeed(group: ComparedGroup, row: StateRow): void {
+    const served = differing.get(rowKey(view, row.dimensions, row.pane));
+    if (served !== null) mergeSide(view, group, "speed", served ?? row.cells);
+  }
+}
+
+const sides: readonly Side[] = ["batch", "speed", "merged"];
+
+function rollupInto(view: View, sidesOf: () => readonly Side[]): Rollup<ComparedGroup> {
+  const add = (group: ComparedGroup, { cells }: StateRow) => {
+    for (const side of sidesOf()) mergeSide(view, group, side, cells);
+  };
+  return {
+    start(row, bucket) {
+      const { dimensions } = row;
+      const group = { dimensions, pane: bucket, batch: undefined, speed: undefined, merged: undefined };
+      add(group, row);
+      return group;
+    },
+    add,
+    combine(group, ahead) {
+      for (const side of sides) {
+        const cells = ahead[side];
+        if (cells !== undefined) mergeSide(view, group, side, cells);
+      }
+    },
+  };
+}
+
+function mergeSide(view: View, group: ComparedGroup, side: Side, cells: readonly Cell[]): void {
+  const mine = group[side];
+  if (mine === undefined) group[side] = cells.slice();
+  else mergeState(view, mine, cells);
+}
+
+function differs({ measures }: Query, { batch, speed }: ComparedGroup): boolean {
+  if (batch === undefined || speed === undefined) return batch !== speed;
+  return measures.some(
+    (measure) => compareValues(presented(measure, batch), presented(measure, speed)) !== 0,
+  );
+}
+
+function presented({ aggregate, firstCell }: Measure, cells: readonly Cell[]): Value {
+  return aggregate.present(cells, firstCell);
+}
+
+function compileJson(query: Query, hasSpeed: boolean): (group: ComparedGroup) => string {
+  const { view, measures } = query;
+  const keyJson = compileKeyJson(query);
+  const measuresJson = compileMeasuresJson(query);
+  const sideJson = (cells: readonly Cell[] | undefined) =>
+    cells === undefined ? "null" : `{${measuresJson(cells)}}`;
+  const differenceJson = (batch: readonly Cell[], speed: readonly Cell[]) =>
+    measures
+      .map((measure) => {
+        const difference = subtract(presented(measure, batch), presented(measure, speed));
+        return `${JSON.stringify(measure.name)}:${valueJson(difference)}`;
+      })
+      .join(",");
+  return ({ dimensions, pane, batch, speed, merged }) => {
+    const key = keyJson(dimensions, pane);
+    const difference = hasSpeed
+      ? `{${differenceJson(batch ?? zeroState(view), speed ?? zeroState(view))}}`
+      : "null";
+    const values = `"batch":${sideJson(batch)},"speed":${hasSpeed ? sideJson(speed) : "null"},"merged":${sideJson(merged)}`;
+    return `{${key}${key === "" ? "" : ","}${values},"difference":${difference}}`;
+  };
+}
+
+/** Null where one of them is no number. */
+function subtract(a: Value, b: Value): Value {
+  if (typeof a === "bigint" || typeof b === "bigint") {
+    return isNumeric(a) && isNumeric(b) ? integer(BigInt(a) - BigInt(b)) : null;
+  }
+  if (typeof a !== "number" || typeof b !== "number") return null;
+  const difference = a - b;
+  return Number.isInteger(a) && Number.isInteger(b) && !Number.isSafeInteger(difference)
+    ? integer(BigInt(a) - BigInt(b))
+    : difference;
+}
+
+function isNumeric(value: Value): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
+}

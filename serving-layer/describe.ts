@@ -1,0 +1,43 @@
+import type { Manifest } from "../infra/generations/generations.ts";
+import { formatCut } from "../views/cut.ts";
+import type { View } from "../views/view.ts";
+
+/** A view's declaration as `/v1/views` shows it. */
+export function describeView(view: View) {
+  return {
+    name: view.name,
+    fingerprint: view.fingerprint,
+    event: view.from.name,
+    dimensions: view.dimensions.map(({ name, type, nullable }) => ({ name, type, nullable })),
+    window:
+      view.window === undefined
+        ? null
+        : { name: view.window.name, kind: view.window.window.kind, width: view.window.window.text },
+    measures: view.measures.map(({ name, aggregate }) => ({
+      name,
+      kind: aggregate.kind,
+      type: aggregate.value.type,
+      nullable: aggregate.value.nullable,
+      approximation: aggregate.approximation ?? null,
+    })),
+    /** Of a state: what merges. */
+    columns: view.columns.map(({ name, type }) => ({ name, type })),
+    rows: `/v1/views/${view.name}/rows`,
+    compare: `/v1/views/${view.name}/compare`,
+  };
+}
+
+/** A generation without its reconciliation's examples. */
+export function describeGeneration(manifest: Manifest) {
+  const { id, fingerprint, cut, run, createdAt, rows, records, computeMs } = manifest;
+  return {
+    ...{ id, fingerprint, cut: formatCut(cut), run, createdAt, rows, records, computeMs },
+    reconciliation: describeReconciliation(manifest),
+  };
+}
+
+function describeReconciliation({ reconciliation }: Manifest) {
+  if (reconciliation.kind === "not-compared") return reconciliation;
+  const { kind, against, keys, differing, largestDrift } = reconciliation;
+  return { kind, against, keys, differing, largestDrift };
+}

@@ -1,0 +1,194 @@
+import { createHash } from "node:crypto";
+import type { Value } from "../views/aggregate.ts";
+import { TidemarkError, unreachable } from "../views/errors.ts";
+import type { Scalar } from "../views/expression.ts";
+import { compareKeys, encodeKey, groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
+import type { Cell } from "../views/state.ts";
+import { decodeCursor } from "./cursor.ts";
+import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
+import type { Column, OrderTerm, Query } from "./parameters.ts";
+
+/** A group that the query asks for: of `dimensions` only the grouped ones mean anything. */
+export interface Group {
+  readonly dimensions: readonly Scalar[];
+  /** First millisecond of the bucket; 0 where rows have no time. */
+  readonly pane: number;
+}
+
+/** How a query is carried out; made once per query text. */
+export interface Plan {
+  readonly query: Query;
+  /** Tells queries apart for cursors: all that decides which rows there are and in which order. */
+  readonly hash: string;
+  /** The cursor's order key: rows up to it were answered before. */
+  readonly after: OrderKey | undefined;
+  /** Equal for two groups exactly if they are one row of the answer. */
+  keyOf(dimensions: readonly Scalar[], bucket: number): string;
+  bucketOf(pane: number): number;
+  /** Whether the filters let the dimensions through. */
+  matches(dimensions: readonly Scalar[]): boolean;
+  /** The index is read below each of these, in its order; `[[]]` is all of it. */
+  readonly prefixes: readonly (readonly Scalar[])[];
+  /** `groupKey` of each prefix, where every dimension has its values: the tail is then looked up instead of walked. */
+  readonly groupKeys: readonly string[] | undefined;
+  /** How many first dimensions are grouped by or have one value: rows that share them lie together in the index. */
+  readonly leading: number;
+  /** The answer's order begins with the leading dimensions, so that a full page ends the reading. */
+  readonly isIndexOrdered: boolean;
+  /** The answer's order is that of time alone. */
+  readonly isTimeOrdered: boolean;
+  orderKeyOf(group: Group, cells: readonly Cell[]): OrderKey;
+  readonly compare: CompareKeys;
+}
+
+const maxPrefixes = 256;
+
+export function planOf(query: Query): Plan {
+  const { view, bucketMs, filters, groupBy, orderBy } = query;
+  const hash = hashOf(query);
+  const isFixed = (i: number) => filters[i]?.length === 1;
+  const free = view.dimensions.findIndex((_, i) => !isFixed(i) && !groupBy.includes(i));
+  const leading = free === -1 ? view.dimensions.length : free;
+  const prefixes = prefixesOf(query);
+  const orderThatMatters = orderBy.filter(
+    ({ column }) => column.kind !== "dimension" || !isFixed(column.index),
+  );
+  return Object.freeze<Plan>({
+    query,
+    hash,
+    after: query.cursor === undefined ? undefined : decodeCursor(query.cursor, hash, orderBy.length),
+    keyOf: compileKey(query),
+    bucketOf: bucketing(bucketMs, view.window?.window.widthMs),
+    matches: matching(filters),
+    prefixes,
+    groupKeys: prefixes.every((prefix) => prefix.length === view.dimensions.length)
+      ? prefixes.map((prefix) => groupKey(view.dimensions, prefix))
+      : undefined,
+    leading,
+    isIndexOrdered: beginsWithLeading(orderThatMatters, leading, isFixed),
+    isTimeOrdered: orderThatMatters.every(
+      ({ column, descending }) => column.kind === "window" && !descending,
+    ),
+    orderKeyOf: orderKeys(orderBy),
+    compare: compareBy(orderBy.map(({ descending }) => descending)),
+  });
+}
+
+/** Where the query names one group of the index, its key. */
+export function onlyGroup(plan: Plan): { dimensions: readonly Scalar[]; key: string } | undefined {
+  const [dimensions, second] = plan.prefixes;
+  const key = plan.groupKeys?.[0];
+  return dimensions === undefined || second !== undefined || key === undefined
+    ? undefined
+    : { dimensions, key };
+}
+
+function bucketing(bucketMs: number | undefined, widthMs: number | undefined): (pane: number) => number {
+  if (bucketMs === undefined) return () => 0;
+  if (bucketMs === widthMs) return (pane) => pane;
+  return (pane) => Math.floor(pane / bucketMs) * bucketMs;
+}
+
+function compileKey({ view, groupBy, bucketMs }: Query): Plan["keyOf"] {
+  const dimensions = view.dimensions.filter((_, i) => groupBy.includes(i));
+  const key = groupKeyToJs(
+    dimensions,
+    groupBy.map((i) => `dimensions[${i}]`),
+  );
+  const text = bucketMs === undefined ? key : `bucket + "|" + ${key}`;
+  return new Function("dimensions", "bucket", `return ${text};`) as Plan["keyOf"];
+}
+
+/** All combinations of the first dimensions' values, in the index's order, while they are not too many. */
+function prefixesOf({ view, filters }: Query): readonly (readonly Scalar[])[] {
+  let prefixes: readonly (readonly Scalar[])[] = [[]];
+  for (let i = 0; i < view.dimensions.length; i++) {
+    const values = filters[i];
+    if (values === undefined || prefixes.length * values.length > maxPrefixes) break;
+    prefixes = prefixes.flatMap((prefix) => values.map((value) => [...prefix, value]));
+  }
+  return prefixes
+    .map((prefix) => ({ prefix, key: encodeKey(prefix) }))
+    .sort((a, b) => compareKeys(a.key, b.key))
+    .map(({ prefix }) => prefix);
+}
+
+function beginsWithLeading(
+  order: readonly OrderTerm[],
+  leading: number,
+  isFixed: (i: number) => boolean,
+): boolean {
+  const indexes = Array.from({ length: leading }, (_, i) => i).filter((i) => !isFixed(i));
+  return (
+    indexes.length > 0 &&
+    indexes.every((index, at) => {
+      const term = order[at];
+      return term?.column.kind === "dimension" && term.column.index === index && !term.descending;
+    })
+  );
+}
+
+function orderKeys(orderBy: readonly OrderTerm[]): Plan["orderKeyOf"] {
+  return (group, cells) => orderBy.map(({ column }) => valueIn(column, group, cells));
+}
+
+function valueIn(column: Column, { dimensions, pane }: Group, cells: readonly Cell[]): Value {
+  switch (column.kind) {
+    case "dimension":
+      return dimensions[column.index] ?? null;
+    case "window":
+      return pane;
+    case "measure":
+      return column.measure.aggregate.present(cells, column.measure.firstCell);
+    default:
+      return unreachable(column);
+  }
+}
+
+function matching(filters: Query["filters"]): Plan["matches"] {
+  const sets = filters.flatMap((values, i) => (values === undefined ? [] : [{ i, values: new Set(values) }]));
+  return (dimensions) => sets.every(({ i, values }) => values.has(dimensions[i] ?? null));
+}
+
+function hashOf(query: Query): string {
+  const { view, measures, orderBy, from, to, bucketMs, filters, groupBy, layer, kind, differing } = query;
+  const order = orderBy.map(({ column, descending }) => [
+    column.kind === "measure" ? column.measure.name : column.kind === "window" ? "" : column.index,
+    descending,
+  ]);
+  const names = measures.map(({ name }) => name);
+  const range = [from ?? null, to ?? null, bucketMs ?? null];
+  const meaning = [
+    kind,
+    view.name,
+    view.fingerprint,
+    layer,
+    range,
+    filters,
+    groupBy,
+    names,
+    order,
+    differing,
+  ];
+  return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
+}
+
+/** Whether a key that begins with these is stored with them whole, so that the index is in their true order around it. */
+export function isStoredWhole(dimensions: readonly Scalar[], leading: number): boolean {
+  let bytes = 0;
+  for (let i = 0; i < leading; i++) {
+    const value = dimensions[i];
+    bytes += 12 + (typeof value === "string" ? 3 * value.length : 0);
+  }
+  return bytes <= wholeKeyBytes;
+}
+
+/** How many groups one query may hold at a time. */
+export const maxGroups = 1_000_000;
+
+export function tooManyGroups({ query: { view } }: Plan): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_QUERY_TOO_LARGE",
+    `this query of view "${view.name}" makes more than ${maxGroups} rows that have to be held at once: narrow it by from, to or a filter, or group by fewer dimensions`,
+  );
+}

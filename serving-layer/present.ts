@@ -1,0 +1,94 @@
+import type { Value } from "../views/aggregate.ts";
+import type { Scalar } from "../views/expression.ts";
+import type { Cell } from "../views/state.ts";
+import { formatTime } from "../views/time.ts";
+import type { Query } from "./parameters.ts";
+
+/** JSON members (without braces) of a row's key: dimensions, then the bucket's first instant. */
+export type KeyJson = (dimensions: readonly Scalar[], pane: number) => string;
+/** JSON members (without braces) of the measures that the query names. */
+export type MeasuresJson = (cells: readonly Cell[]) => string;
+
+/** Generated per query: names and fixed dimensions become constant text. */
+export function compileKeyJson(query: Query): KeyJson {
+  return compile(["dimensions", "pane"], keyParts(query), query) as KeyJson;
+}
+
+export function compileMeasuresJson(query: Query): MeasuresJson {
+  return compile(["cells"], measureParts(query), query) as MeasuresJson;
+}
+
+/** Generated per query: a whole row. */
+export function compileRowJson(
+  query: Query,
+): (dimensions: readonly Scalar[], pane: number, cells: readonly Cell[]) => string {
+  const members = [...keyParts(query), ...measureParts(query)];
+  const row = compile(["dimensions", "pane", "cells"], members, query, "{", "}");
+  return row as ReturnType<typeof compileRowJson>;
+}
+
+/** A piece of JavaScript that gives a member's JSON; `text` is constant. */
+type Part = { readonly kind: "text" | "code"; readonly text: string };
+
+function keyParts({ view, filters, groupBy, bucketMs }: Query): readonly Part[][] {
+  const members = groupBy.map((i): Part[] => {
+    const dimension = view.dimensions[i];
+    const values = filters[i];
+    const name: Part = { kind: "text", text: `${JSON.stringify(dimension?.name)}:` };
+    if (values?.length === 1) return [name, { kind: "text", text: JSON.stringify(values[0]) }];
+    const value = `dimensions[${i}]`;
+    return [name, { kind: "code", text: dimension?.type === "string" ? `JSON.stringify(${value})` : value }];
+  });
+  if (view.window !== undefined && bucketMs !== undefined) {
+    members.push([
+      { kind: "text", text: `"${view.window.name}":"` },
+      { kind: "code", text: "time(pane)" },
+      { kind: "text", text: '"' },
+    ]);
+  }
+  return members;
+}
+
+function measureParts({ measures }: Query): readonly Part[][] {
+  return measures.map(({ name, firstCell }, i) => [
+    { kind: "text", text: `${JSON.stringify(name)}:` },
+    { kind: "code", text: `value(measures[${i}].aggregate.present(cells, ${firstCell}))` },
+  ]);
+}
+
+function compile(
+  parameters: readonly string[],
+  members: readonly Part[][],
+  { measures }: Query,
+  opening = "",
+  closing = "",
+): unknown {
+  const comma: Part = { kind: "text", text: "," };
+  const parts: Part[] = [
+    { kind: "text", text: opening },
+    ...members.flatMap((member, i) => (i === 0 ? member : [comma, ...member])),
+    { kind: "text", text: closing },
+  ];
+  const body = parts.map(({ kind, text }) => (kind === "text" ? JSON.stringify(text) : `(${text})`));
+  const source = `return (${parameters.join(", ")}) => ${body.join(" + ")};`;
+  return new Function("measures", "value", "time", source)(measures, valueJson, timeText);
+}
+
+/** A whole number beyond ±(2^53 − 1) goes as its decimal text; so does what JSON has no number for. */
+export function valueJson(value: Value): string {
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : `"${value}"`;
+  return typeof value === "bigint" ? `"${value}"` : JSON.stringify(value);
+}
+
+let recentTimes = new Map<number, string>();
+
+/** `formatTime`, remembered for the times that many rows share. */
+function timeText(ms: number): string {
+  let text = recentTimes.get(ms);
+  if (text === undefined) {
+    if (recentTimes.size >= 8_192) recentTimes = new Map();
+    text = formatTime(ms);
+    recentTimes.set(ms, text);
+  }
+  return text;
+}

@@ -1,0 +1,56 @@
+import { type Cut, formatCut, type Offset, offsetAt, recordsBetween } from "../views/cut.ts";
+import type { View } from "../views/view.ts";
+import type { Layer, Query } from "./parameters.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** What an answer rests on. Positions are in the text form that `after` takes, of the view's own topic. */
+export interface Provenance {
+  readonly view: string;
+  readonly fingerprint: string;
+  readonly layer: Layer;
+  /** Null: no generation has a part in the answer. */
+  readonly generation: string | null;
+  /** Where the generation ends and the tail begins. */
+  readonly cut: string;
+  /** The answer is exactly the state at this position (with `layer=speed`: of what came since the cut). */
+  readonly position: string;
+  /** How many records of the log the position does not cover yet; the log's end is known to within 100 ms. */
+  readonly lag: number;
+  readonly complete: boolean;
+}
+
+/** By measure, why its value is not exact and by how much at most; the part of provenance that queries choose. */
+export function approximationsOf({ measures }: Query): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    measures.flatMap(({ name, aggregate: { approximation } }) =>
+      approximation === undefined ? [] : [[name, approximation]],
+    ),
+  );
+}
+
+export function provenanceOf(
+  layer: Layer,
+  { view, reader, cut }: Snapshot,
+  position: Cut,
+  logEnd: Cut,
+): Provenance {
+  const ownPosition = ownPart(view, position);
+  const lag = recordsBetween(ownPosition, ownPart(view, logEnd));
+  return {
+    view: view.name,
+    fingerprint: view.fingerprint,
+    layer,
+    generation: layer === "speed" ? null : (reader?.manifest.id ?? null),
+    cut: formatCut(ownPart(view, cut)),
+    position: formatCut(ownPosition),
+    lag,
+    complete: lag === 0,
+  };
+}
+
+/** The part that speaks of the view's topic, every partition named. */
+export function ownPart({ from }: View, cut: Cut): Cut {
+  return {
+    [from.name]: Array.from({ length: from.partitions }, (_, p): Offset => offsetAt(cut, from.name, p)),
+  };
+}

@@ -1,0 +1,244 @@
+import type { Tail } from "../infra/tail/tail.ts";
+import type { App } from "../views/app.ts";
+import { type Cut, formatCut, formatPosition, positionCovered } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { StateRow } from "../views/state.ts";
+import type { View } from "../views/view.ts";
+import { type Clock, Turns } from "./clock.ts";
+import { Comparison } from "./compare.ts";
+import type { LogEnd } from "./log-end.ts";
+import { type Query, readQuery } from "./parameters.ts";
+import { type Plan, planOf } from "./plan.ts";
+import { compileRowJson } from "./present.ts";
+import { approximationsOf, ownPart, provenanceOf } from "./provenance.ts";
+import { Recent } from "./recent.ts";
+import { collectTail, type Rollup, scanGroups } from "./rollup.ts";
+import {
+  isPoint,
+  isTotal,
+  type Page,
+  PageSink,
+  pageInOrder,
+  type RowGroup,
+  readPoint,
+  rowRollup,
+  totalOfNothing,
+} from "./rows.ts";
+import type { Snapshot, Snapshots } from "./snapshot.ts";
+
+/** A query made ready, kept for when the same text comes again. */
+interface Prepared {
+  readonly plan: Plan;
+  readonly rowJson: (row: StateRow) => string;
+  readonly rollup: Rollup<RowGroup>;
+  readonly approximate: string;
+  answer: { readonly moment: Moment; readonly text: string } | undefined;
+}
+
+/** All that an answer depends on besides its query: equal moments give equal answers. */
+interface Moment {
+  readonly snapshot: Snapshot;
+  /** Of the tail. */
+  readonly version: number;
+  readonly logEnd: Cut;
+}
+
+function isSameMoment(a: Moment, b: Moment): boolean {
+  return a.snapshot.reader === b.snapshot.reader && a.version === b.version && a.logEnd === b.logEnd;
+}
+
+const preparedQueries = 1_024;
+const keptAnswerLength = 16_384;
+
+/** Answers questions about views from the snapshots. */
+export class Queries {
+  readonly #app: App;
+  readonly #snapshots: Snapshots;
+  readonly #tail: Tail;
+  readonly #logEnd: LogEnd;
+  readonly #clock: Clock;
+  readonly #prepared = new Recent<string, Prepared>(preparedQueries);
+  readonly #provenances = new Map<string, { readonly moment: Moment; readonly text: string }>();
+  readonly #comparison: Comparison;
+
+  constructor(parts: { app: App; snapshots: Snapshots; tail: Tail; logEnd: LogEnd; clock: Clock }) {
+    this.#app = parts.app;
+    this.#snapshots = parts.snapshots;
+    this.#tail = parts.tail;
+    this.#logEnd = parts.logEnd;
+    this.#clock = parts.clock;
+    this.#comparison = new Comparison(parts.snapshots);
+  }
+
+  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are. */
+  view(name: string): View {
+    const view = this.#app.views.find((candidate) => candidate.name === name);
+    if (view !== undefined) return view;
+    const names = this.#app.views.map((candidate) => candidate.name);
+    throw new TidemarkError(
+      "TIDEMARK_QUERY_VIEW_UNKNOWN",
+      `there is no view "${name.slice(0, 100)}"; there are ${names.join(", ")}`,
+    );
+  }
+
+  /** The answer as JSON text, if it takes neither waiting nor a scan. */
+  rowsAtOnce(view: string, search: string): string | undefined {
+    const prepared = this.#prepare(view, search);
+    const logEnd = this.#logEnd.known();
+    if (logEnd === undefined || !this.#isCovered(prepared.plan.query)) return undefined;
+    const moment = this.#moment(prepared.plan.query, logEnd);
+    const { answer } = prepared;
+    if (answer !== undefined && isSameMoment(answer.moment, moment)) return answer.text;
+    if (!isPoint(prepared.plan, moment.snapshot.reader)) return undefined;
+    const text = this.#point(prepared, moment);
+    if (text.length <= keptAnswerLength) prepared.answer = { moment, text };
+    return text;
+  }
+
+  /** The answer as JSON text; waits for the position of `after` and gives up the thread while it scans. */
+  async rows(view: string, search: string, isGone: () => boolean): Promise<string> {
+    const prepared = this.#prepare(view, search);
+    const { plan } = prepared;
+    await this.#covered(plan.query);
+    const moment = this.#moment(plan.query, await this.#logEnd.current());
+    if (isPoint(plan, moment.snapshot.reader)) return this.#point(prepared, moment);
+    return this.#scan(prepared, moment, isGone);
+  }
+
+  /** The answer of `compare` as JSON text. */
+  async compare(view: string, search: string, isGone: () => boolean): Promise<string> {
+    const plan = planOf(readQuery(this.view(view), "compare", search, this.#app.events));
+    await this.#covered(plan.query);
+    const logEnd = await this.#logEnd.current();
+    const { snapshot } = this.#moment(plan.query, logEnd);
+    const position = this.#tail.position(plan.query.view);
+    const turns = new Turns(this.#clock, isGone);
+    const { page, reconciliation } = await this.#comparison.compare(plan, snapshot, turns);
+    return answerJson(
+      page,
+      JSON.stringify({
+        ...provenanceOf("merged", snapshot, position, logEnd),
+        approximate: approximationsOf(plan.query),
+        reconciliation,
+      }),
+    );
+  }
+
+  #prepare(viewName: string, search: string): Prepared {
+    const key = `${viewName}?${search}`;
+    const known = this.#prepared.get(key);
+    if (known !== undefined) return known;
+    const view = this.view(viewName);
+    const query = readQuery(view, "rows", search, this.#app.events);
+    const rowJson = compileRowJson(query);
+    const prepared: Prepared = {
+      plan: planOf(query),
+      rowJson: ({ dimensions, pane, cells }) => rowJson(dimensions, pane, cells),
+      rollup: rowRollup(view),
+      approximate: JSON.stringify(approximationsOf(query)),
+      answer: undefined,
+    };
+    this.#prepared.set(key, prepared);
+    return prepared;
+  }
+
+  #moment({ view, layer }: Query, logEnd: Cut): Moment {
+    const snapshot = layer === "batch" ? this.#snapshots.batch(view) : this.#snapshots.serving(view);
+    if (snapshot === undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_QUERY_NO_GENERATION",
+        `view "${view.name}" has no generation yet: start a run with POST /v1/batch/runs, or ask without layer=batch`,
+      );
+    }
+    return { snapshot, version: this.#tail.version, logEnd };
+  }
+
+  #point(prepared: Prepared, { snapshot, version, logEnd }: Moment): string {
+    const { plan, rowJson, rollup } = prepared;
+    const { layer, view } = plan.query;
+    const segments = layer === "batch" ? [] : this.#snapshots.segments(snapshot);
+    let groups = readPoint(plan, rollup, layer === "speed" ? undefined : snapshot.reader, segments);
+    if (groups.length === 0 && isTotal(plan.query)) groups = [totalOfNothing(view)];
+    const page = plan.isTimeOrdered ? pageInOrder(plan, groups, rowJson) : pageSorted(plan, groups, rowJson);
+    return answerJson(page, this.#provenance(prepared, { snapshot, version, logEnd }));
+  }
+
+  async #scan(prepared: Prepared, moment: Moment, isGone: () => boolean): Promise<string> {
+    const { plan, rowJson, rollup } = prepared;
+    const { layer, view } = plan.query;
+    const { snapshot } = moment;
+    const segments = layer === "batch" ? [] : this.#snapshots.segments(snapshot);
+    // The tail's part and the provenance are of one moment: no await stands between them.
+    const ahead = collectTail(plan, segments, rollup);
+    const provenance = this.#provenance(prepared, moment);
+    const hold = this.#snapshots.hold(snapshot);
+    try {
+      const sink = new PageSink<RowGroup>(plan, ({ cells }) => cells);
+      const reader = layer === "speed" ? undefined : snapshot.reader;
+      await scanGroups(plan, reader, ahead, rollup, sink, new Turns(this.#clock, isGone));
+      if (sink.isEmpty && isTotal(plan.query)) sink.offer(totalOfNothing(view));
+      return answerJson(sink.page(rowJson), provenance);
+    } finally {
+      hold[Symbol.dispose]();
+    }
+  }
+
+  /** Made once per view, layer and moment; the part that queries choose is put in last. */
+  #provenance({ plan, approximate }: Prepared, moment: Moment): string {
+    const { view, layer } = plan.query;
+    const key = `${view.name} ${layer}`;
+    const known = this.#provenances.get(key);
+    let text = known !== undefined && isSameMoment(known.moment, moment) ? known.text : undefined;
+    if (text === undefined) {
+      const position = layer === "batch" ? moment.snapshot.cut : this.#tail.position(view);
+      text = JSON.stringify(provenanceOf(layer, moment.snapshot, position, moment.logEnd)).slice(0, -1);
+      this.#provenances.set(key, { moment, text });
+    }
+    return `${text},"approximate":${approximate}}`;
+  }
+
+  #position({ view, layer }: Query): Cut {
+    if (layer !== "batch") return this.#tail.position(view);
+    return this.#snapshots.batch(view)?.cut ?? {};
+  }
+
+  #isCovered(query: Query): boolean {
+    return query.after === undefined || positionCovered(this.#position(query), query.after);
+  }
+
+  /** Waits until the position that the query names is covered; TIDEMARK_QUERY_AFTER if it is not in time. */
+  async #covered(query: Query): Promise<void> {
+    const { after, timeoutMs, view } = query;
+    if (after === undefined || this.#isCovered(query)) return;
+    const { promise, resolve } = withResolvers();
+    const ends = [
+      this.#snapshots.onChange(() => this.#isCovered(query) && resolve(true)),
+      this.#clock.after(timeoutMs, () => resolve(false)),
+    ];
+    const isCovered = await promise;
+    for (const end of ends) end[Symbol.dispose]();
+    if (isCovered) return;
+    throw new TidemarkError(
+      "TIDEMARK_QUERY_AFTER",
+      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatCut(ownPart(view, this.#position(query)))}: ask again, or give a longer timeout`,
+    );
+  }
+}
+
+function withResolvers(): { promise: Promise<boolean>; resolve: (value: boolean) => void } {
+  let resolve: (value: boolean) => void = () => undefined;
+  const promise = new Promise<boolean>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+function pageSorted(plan: Plan, groups: readonly StateRow[], json: (row: StateRow) => string): Page {
+  const sink = new PageSink<StateRow>(plan, ({ cells }) => cells);
+  for (const group of groups) sink.offer(group);
+  return sink.page(json);
+}
+
+function answerJson({ rows, cursor }: Page, provenance: string): string {
+  return `{"rows":[${rows.join(",")}],"cursor":${cursor === null ? "null" : `"${cursor}"`},"provenance":${provenance}}`;
+}

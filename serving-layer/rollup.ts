@@ -1,0 +1,148 @@
+import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { Entry, Segment } from "../infra/tail/tail.ts";
+import type { Scalar } from "../views/expression.ts";
+import type { StateRow } from "../views/state.ts";
+import type { Turns } from "./clock.ts";
+import { compareValues } from "./order.ts";
+import { type Group, isStoredWhole, maxGroups, type Plan, tooManyGroups } from "./plan.ts";
+
+/** How states become groups `G` of an answer. */
+export interface Rollup<G extends Group> {
+  /** A new group of one row. The row's cells may change later or belong to others: copy them. */
+  start(row: StateRow, bucket: number): G;
+  add(group: G, row: StateRow): void;
+  /** Adds what was collected from the tail under the same key. */
+  combine(group: G, ahead: G): void;
+}
+
+export type Groups<G extends Group> = Map<string, G>;
+
+/** The tail's part, of one moment: does not give up the thread. */
+export function collectTail<G extends Group>(
+  plan: Plan,
+  segments: readonly Segment[],
+  rollup: Rollup<G>,
+): Groups<G> {
+  const groups: Groups<G> = new Map();
+  forEachEntry(plan, segments, (entry) => gather(plan, groups, entry, rollup));
+  return groups;
+}
+
+/** Every entry of the tail that the query asks for. */
+export function forEachEntry(plan: Plan, segments: readonly Segment[], take: (entry: Entry) => void): void {
+  const { groupKeys, query } = plan;
+  for (const { panes } of segments) {
+    const visit = (entries: ReadonlyMap<string, Entry>) => {
+      if (groupKeys === undefined) {
+        for (const entry of entries.values()) if (plan.matches(entry.dimensions)) take(entry);
+        return;
+      }
+      for (const key of groupKeys) {
+        const entry = entries.get(key);
+        if (entry !== undefined) take(entry);
+      }
+    };
+    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query;
+    const widthMs = query.view.window?.window.widthMs;
+    if (widthMs !== undefined && (to - from) / widthMs <= panes.size) {
+      for (let pane = from; pane < to; pane += widthMs) {
+        const entries = panes.get(pane);
+        if (entries !== undefined) visit(entries);
+      }
+    } else {
+      for (const [pane, entries] of panes) if (pane >= from && pane < to) visit(entries);
+    }
+  }
+}
+
+export function gather<G extends Group>(
+  plan: Plan,
+  groups: Groups<G>,
+  row: StateRow,
+  rollup: Rollup<G>,
+): void {
+  const bucket = plan.bucketOf(row.pane);
+  const key = plan.keyOf(row.dimensions, bucket);
+  const group = groups.get(key);
+  if (group !== undefined) rollup.add(group, row);
+  else if (groups.size >= maxGroups) throw tooManyGroups(plan);
+  else groups.set(key, rollup.start(row, bucket));
+}
+
+/** Where whole groups go. */
+export interface Sink<G extends Group> {
+  offer(group: G): void;
+  /** It holds a whole page: only smaller rows could change it. */
+  readonly isFull: boolean;
+}
+
+/**
+ * Reads the generation in the index's order and offers each group once it is whole, `ahead` (the tail's part) included.
+ * Rows that share the leading dimensions lie together, so only their groups are held; keys that are too long to be
+ * stored whole are not in true order among themselves, so groups are held until a key that is. Gives up the thread.
+ */
+export async function scanGroups<G extends Group>(
+  plan: Plan,
+  reader: GenerationReader | undefined,
+  ahead: Groups<G>,
+  rollup: Rollup<G>,
+  sink: Sink<G>,
+  turns: Turns,
+): Promise<void> {
+  const { query, leading } = plan;
+  const held: Groups<G> = new Map();
+  const flush = () => {
+    for (const [key, group] of held) {
+      const more = ahead.get(key);
+      if (more !== undefined) {
+        rollup.combine(group, more);
+        ahead.delete(key);
+      }
+      sink.offer(group);
+    }
+    held.clear();
+  };
+  let last: StateRow | undefined;
+  for (const prefix of reader === undefined ? [] : plan.prefixes) {
+    for (const row of reader?.scan(prefix, query.from, query.to) ?? []) {
+      if (turns.isDue()) await turns.next();
+      if (!plan.matches(row.dimensions)) continue;
+      if (last !== undefined && !sharesLeading(last, row, leading)) {
+        const isWhole = isStoredWhole(last.dimensions, leading);
+        if (isWhole || isStoredWhole(row.dimensions, leading)) flush();
+        if (isWhole && plan.isIndexOrdered && sink.isFull) {
+          offerUpTo(plan, ahead, last, sink);
+          return;
+        }
+      }
+      last = row;
+      gather(plan, held, row, rollup);
+    }
+  }
+  flush();
+  for (const group of ahead.values()) {
+    if (turns.isDue()) await turns.next();
+    sink.offer(group);
+  }
+}
+
+function sharesLeading(a: StateRow, b: StateRow, leading: number): boolean {
+  if (a.dimensions === b.dimensions) return true;
+  for (let i = 0; i < leading; i++) if (a.dimensions[i] !== b.dimensions[i]) return false;
+  return true;
+}
+
+/** Groups of the tail alone that come before the place where the reading ended. */
+function offerUpTo<G extends Group>(plan: Plan, ahead: Groups<G>, last: StateRow, sink: Sink<G>): void {
+  for (const group of ahead.values()) {
+    if (compareLeading(group.dimensions, last.dimensions, plan.leading) <= 0) sink.offer(group);
+  }
+}
+
+function compareLeading(a: readonly Scalar[], b: readonly Scalar[], leading: number): number {
+  for (let i = 0; i < leading; i++) {
+    const difference = compareValues(a[i] ?? null, b[i] ?? null);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,59 @@
+import type { FastifyInstance } from "fastify";
+import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { Generations } from "../infra/generations/generations.ts";
+import type { Jobs } from "../infra/jobs/jobs.ts";
+import type { Log } from "../infra/log/log.ts";
+import type { Master } from "../infra/master/master.ts";
+import type { Tail } from "../infra/tail/tail.ts";
+import type { App } from "../views/app.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { LogEnd } from "./log-end.ts";
+import { Queries } from "./query.ts";
+import { registerRunRoutes } from "./run-routes.ts";
+import { Snapshots } from "./snapshot.ts";
+import { registerStatusRoutes } from "./status-routes.ts";
+import { registerViewRoutes } from "./view-routes.ts";
+
+export interface ServingParts {
+  readonly app: App;
+  readonly generations: Generations;
+  readonly tail: Tail;
+  readonly log: Log;
+  readonly jobs: Jobs;
+  readonly deadLetters: DeadLetters;
+  /** For the status only. */
+  readonly master?: Pick<Master, "cut">;
+  /** "embedded" or "cluster", for the status only. */
+  readonly profile: string;
+  readonly clock?: Clock;
+}
+
+/** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
+export function registerServing(server: FastifyInstance, parts: ServingParts): AsyncDisposable {
+  const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
+  const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
+  const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
+  const logEnd = new LogEnd(parts.log, clock);
+  const queries = new Queries({ app, snapshots, tail, logEnd, clock });
+  registerViewRoutes(server, { app, generations, snapshots, queries });
+  registerRunRoutes(server, jobs, clock);
+  registerStatusRoutes(server, { app, profile, snapshots, tail, logEnd, jobs, deadLetters, master, clock });
+  server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
+  return snapshots;
+}
+
+function addressesOf(app: App): readonly string[] {
+  return [
+    "/v1/status",
+    "/v1/views",
+    ...app.views.flatMap(({ name }) => [
+      `/v1/views/${name}/rows?limit=10`,
+      `/v1/views/${name}/compare?limit=10`,
+    ]),
+    "/v1/reconciliations",
+    "/v1/batch/runs",
+    "/v1/dead-letters",
+    "/healthz",
+    "/readyz",
+  ];
+}

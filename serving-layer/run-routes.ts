@@ -1,0 +1,61 @@
+import type { FastifyInstance } from "fastify";
+import type { Jobs, Run } from "../infra/jobs/jobs.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { Clock } from "./clock.ts";
+import { readListQuery } from "./list-query.ts";
+import { RunEvents } from "./run-events.ts";
+
+interface RunRoute {
+  readonly Params: { readonly id: string };
+}
+
+/** Batch runs: start, list, look at, follow, cancel. */
+export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Clock): void {
+  const events = new RunEvents(jobs, clock);
+  server.addHook("preClose", async () => events.endAll());
+
+  server.post("/v1/batch/runs", async ({ body }, reply) => {
+    const run = await jobs.submit({ requestedBy: "http", ifBusy: readIfBusy(body) });
+    return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
+  });
+
+  server.get("/v1/batch/runs", async ({ query }) => {
+    const { limit } = readListQuery(query, ["limit"], { limit: 20, maxLimit: 1_000 });
+    return { runs: await jobs.list(limit) };
+  });
+
+  server.get<RunRoute>("/v1/batch/runs/:id", ({ params }) => findRun(jobs, params.id));
+
+  server.delete<RunRoute>("/v1/batch/runs/:id", async ({ params }) => {
+    await findRun(jobs, params.id);
+    return jobs.cancel(params.id);
+  });
+
+  server.get<RunRoute>("/v1/batch/runs/:id/events", async ({ params }, reply) => {
+    const run = await findRun(jobs, params.id);
+    reply.hijack();
+    await events.stream(run.id, reply.raw, run);
+  });
+}
+
+async function findRun(jobs: Jobs, id: string): Promise<Run> {
+  const run = await jobs.get(id);
+  if (run !== undefined) return run;
+  throw new TidemarkError(
+    "TIDEMARK_RUN_UNKNOWN",
+    `there is no batch run "${id.slice(0, 100)}"; GET /v1/batch/runs lists those that are remembered`,
+  );
+}
+
+function readIfBusy(body: unknown): "wait" | "refuse" {
+  if (body === undefined || body === null) return "wait";
+  const { ifBusy = "wait", ...others } = typeof body === "object" ? (body as Record<string, unknown>) : {};
+  const unknown = Object.keys(others)[0];
+  if (typeof body !== "object" || unknown !== undefined || (ifBusy !== "wait" && ifBusy !== "refuse")) {
+    throw new TidemarkError(
+      "TIDEMARK_REQUEST",
+      `a run is asked for with no body, or with {"ifBusy": "wait"} or {"ifBusy": "refuse"}${unknown === undefined ? "" : `; there is no "${unknown.slice(0, 100)}"`}`,
+    );
+  }
+  return ifBusy;
+}

@@ -1,0 +1,105 @@
+import { isUtf8 } from "node:buffer";
+import type { FastifyInstance } from "fastify";
+import type { DeadLetter, DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { Jobs } from "../infra/jobs/jobs.ts";
+import type { Master } from "../infra/master/master.ts";
+import type { Tail } from "../infra/tail/tail.ts";
+import type { App } from "../views/app.ts";
+import { formatCut, recordsBetween } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { View } from "../views/view.ts";
+import type { Clock } from "./clock.ts";
+import { describeGeneration } from "./describe.ts";
+import { readListQuery, readWhole } from "./list-query.ts";
+import type { LogEnd } from "./log-end.ts";
+import { ownPart } from "./provenance.ts";
+import type { Snapshots } from "./snapshot.ts";
+
+export interface StatusParts {
+  readonly app: App;
+  readonly profile: string;
+  readonly snapshots: Snapshots;
+  readonly tail: Tail;
+  readonly logEnd: LogEnd;
+  readonly jobs: Jobs;
+  readonly deadLetters: DeadLetters;
+  readonly master: Pick<Master, "cut"> | undefined;
+  readonly clock: Clock;
+}
+
+/** How the platform is: status, health, readiness, dead letters. */
+export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts): void {
+  const { app, snapshots, deadLetters, clock } = parts;
+  const startedAt = clock.now();
+
+  server.get("/v1/status", async () => ({
+    app: app.name,
+    profile: parts.profile,
+    uptimeMs: Math.round(clock.now() - startedAt),
+    ...(await logStatus(parts)),
+    runs: await runStatus(parts.jobs),
+    deadLetters: await deadLetters.count(),
+  }));
+
+  server.get("/healthz", () => ({ status: "up" }));
+
+  server.get("/readyz", () => {
+    const reasons = app.views.flatMap((view) => snapshots.unready(view) ?? []);
+    if (reasons.length > 0) throw new TidemarkError("TIDEMARK_NOT_READY", reasons.join("; "));
+    return { status: "ready" };
+  });
+
+  server.get("/v1/dead-letters", async ({ query }) => {
+    const { limit, before } = readListQuery(query, ["limit", "before"], { limit: 100, maxLimit: 1_000 });
+    const letters = await deadLetters.list({
+      limit,
+      ...(before === undefined ? {} : { before: readWhole("before", before, 0, Number.MAX_SAFE_INTEGER) }),
+    });
+    return { deadLetters: letters.map(describeLetter) };
+  });
+}
+
+async function logStatus({ app, logEnd, master, snapshots, tail }: StatusParts) {
+  const end = await logEnd.current();
+  const archived = master === undefined ? null : formatCut(await master.cut());
+  const describe = (view: View) => {
+    const manifest = snapshots.batch(view)?.reader.manifest;
+    const position = ownPart(view, tail.position(view));
+    return {
+      fingerprint: view.fingerprint,
+      generation: manifest === undefined ? null : describeGeneration(manifest),
+      tail: tailStatus(snapshots, view),
+      position: formatCut(position),
+      lag: recordsBetween(position, ownPart(view, end)),
+      unready: snapshots.unready(view) ?? null,
+    };
+  };
+  return {
+    log: Object.fromEntries(Object.entries(end).map(([topic, nexts]) => [topic, { nexts }])),
+    archived,
+    views: Object.fromEntries(app.views.map((view) => [view.name, describe(view)])),
+  };
+}
+
+function tailStatus(snapshots: Snapshots, view: View) {
+  if (snapshots.unready(view) !== undefined) return null;
+  const segments = snapshots.segments(snapshots.serving(view));
+  return { segments: segments.length, entries: segments.reduce((entries, { size }) => entries + size, 0) };
+}
+
+async function runStatus(jobs: Jobs) {
+  const runs = await jobs.list(100);
+  return {
+    running: runs.find(({ state }) => state === "running") ?? null,
+    queued: runs.filter(({ state }) => state === "queued").length,
+    last: runs.find(({ finishedAt }) => finishedAt !== null) ?? null,
+  };
+}
+
+/** Raw bytes as the text that they are, or in base64. */
+function describeLetter({ raw, ...letter }: DeadLetter) {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  return isUtf8(bytes)
+    ? { ...letter, raw: bytes.toString(), encoding: "utf-8" }
+    : { ...letter, raw: bytes.toString("base64"), encoding: "base64" };
+}

@@ -1,0 +1,108 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Generations, Manifest } from "../infra/generations/generations.ts";
+import type { App } from "../views/app.ts";
+import { formatCut } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { View } from "../views/view.ts";
+import { describeGeneration, describeView } from "./describe.ts";
+import { readListQuery } from "./list-query.ts";
+import type { Queries } from "./query.ts";
+import type { Snapshots } from "./snapshot.ts";
+
+interface ViewRoute {
+  readonly Params: { readonly view: string };
+}
+
+interface GenerationRoute {
+  readonly Params: { readonly view: string; readonly id: string };
+}
+
+export interface ViewRouteParts {
+  readonly app: App;
+  readonly generations: Generations;
+  readonly snapshots: Snapshots;
+  readonly queries: Queries;
+}
+
+/** Views, their rows, comparisons, generations and reconciliations. */
+export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
+  const { app, generations, snapshots, queries } = parts;
+
+  server.get("/v1/views", () => ({ views: app.views.map(describeView) }));
+
+  server.get<ViewRoute>("/v1/views/:view", async ({ params }) => {
+    const view = queries.view(params.view);
+    const serving = snapshots.batch(view)?.reader.manifest.id;
+    const manifests = await generations.list(view.name);
+    return {
+      ...describeView(view),
+      generations: manifests.map((manifest) => ({
+        ...describeGeneration(manifest),
+        isServing: manifest.id === serving,
+      })),
+    };
+  });
+
+  server.get<ViewRoute>("/v1/views/:view/rows", (request, reply) => {
+    const search = searchOf(request);
+    const answer = queries.rowsAtOnce(request.params.view, search);
+    if (answer !== undefined) return sendJson(reply, answer);
+    return queries
+      .rows(request.params.view, search, () => request.raw.destroyed)
+      .then((text) => sendJson(reply, text));
+  });
+
+  server.get<ViewRoute>("/v1/views/:view/compare", async (request, reply) =>
+    sendJson(
+      reply,
+      await queries.compare(request.params.view, searchOf(request), () => request.raw.destroyed),
+    ),
+  );
+
+  server.post<GenerationRoute>("/v1/views/:view/generations/:id/activate", async ({ params }) => {
+    const view = queries.view(params.view);
+    const manifest = await findGeneration(generations, view, params.id);
+    await generations.point(view.name, manifest.id);
+    return { view: view.name, ...describeGeneration(manifest) };
+  });
+
+  server.get("/v1/reconciliations", async (request) => {
+    const query = readListQuery(request.query, ["view", "limit"], { limit: 100, maxLimit: 10_000 });
+    const views = query.view === undefined ? app.views : [queries.view(query.view)];
+    const manifests = (await Promise.all(views.map((view) => generations.list(view.name)))).flat();
+    return {
+      reconciliations: manifests
+        .sort(newestFirst)
+        .slice(0, query.limit)
+        .map(({ view, id, run, createdAt, cut, reconciliation }) => ({
+          ...{ view, generation: id, run, createdAt, cut: formatCut(cut), reconciliation },
+        })),
+    };
+  });
+}
+
+function newestFirst(a: Manifest, b: Manifest): number {
+  return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1);
+}
+
+/** Only generations of the view as it is declared now can serve. */
+async function findGeneration(generations: Generations, view: View, id: string): Promise<Manifest> {
+  const manifests = await generations.list(view.name);
+  const manifest = manifests.find((candidate) => candidate.id === id);
+  if (manifest?.fingerprint === view.fingerprint) return manifest;
+  const usable = manifests.filter(({ fingerprint }) => fingerprint === view.fingerprint).map((m) => m.id);
+  const reason = manifest === undefined ? "does not exist" : "was made from another declaration of the view";
+  throw new TidemarkError(
+    "TIDEMARK_GENERATION_UNKNOWN",
+    `generation "${id.slice(0, 100)}" of view "${view.name}" ${reason}; there are ${usable.join(", ") || "none"}`,
+  );
+}
+
+function searchOf({ raw: { url = "" } }: FastifyRequest): string {
+  const at = url.indexOf("?");
+  return at === -1 ? "" : url.slice(at + 1);
+}
+
+function sendJson(reply: FastifyReply, text: string): FastifyReply {
+  return reply.header("content-type", "application/json; charset=utf-8").send(text);
+}

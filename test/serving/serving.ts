@@ -1,0 +1,52 @@
+import type { FastifyInstance } from "fastify";
+import { createServer } from "../../infra/http.ts";
+import { type Clock, systemClock } from "../../serving-layer/clock.ts";
+import { registerServing } from "../../serving-layer/routes.ts";
+import { defineApp } from "../../views/app.ts";
+import type { View } from "../../views/view.ts";
+import { PlainJobs } from "./plain-jobs.ts";
+import { PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } from "./plain-stores.ts";
+
+export interface Serving extends AsyncDisposable {
+  readonly server: FastifyInstance;
+  readonly generations: PlainGenerations;
+  readonly tail: PlainTail;
+  readonly log: PlainLog;
+  readonly jobs: PlainJobs;
+  readonly deadLetters: PlainDeadLetters;
+  get(url: string): Promise<{ status: number; body: Answer }>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a server answers is looked at member by member
+type Answer = any;
+
+/** A real server over plain stores. */
+export function startServing(views: readonly View[], clock: Clock = systemClock): Serving {
+  const parts = {
+    generations: new PlainGenerations(),
+    tail: new PlainTail(),
+    log: new PlainLog(views),
+    jobs: new PlainJobs(),
+    deadLetters: new PlainDeadLetters(),
+  };
+  const server = createServer({});
+  const app = defineApp({ name: "test", views });
+  const serving = registerServing(server, { app, profile: "embedded", clock, ...parts });
+  return {
+    ...parts,
+    server,
+    async get(url) {
+      const { statusCode, payload } = await server.inject({ method: "GET", url });
+      return { status: statusCode, body: JSON.parse(payload) };
+    },
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      await serving[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** After everything that is due has been done. */
+export function settled(): Promise<void> {
+  return systemClock.nextTurn();
+}
