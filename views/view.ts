@@ -71,8 +71,11 @@ export const reservedNames: ReadonlySet<string> = new Set([
     "layer",
     "after",
   ],
-  ...["asOf", "explain", "fill", "live", "totals", "timeout"],
+  ...["asOf", "differing", "explain", "fill", "live", "totals", "timeout"],
 ]);
+
+/** Names that stand beside the dimensions in the rows of a comparison. */
+const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", "difference"]);
 
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
 export function defineView<E extends EventType, B extends By, M extends Readonly<Record<string, Aggregate>>>(
@@ -106,6 +109,12 @@ function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
   const dimensions: Dimension[] = [];
   let window: WindowDimension | undefined;
   for (const [name, part] of Object.entries(by)) {
+    if (comparedNames.has(name)) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_NAME",
+        `view "${view}": "${name}" can't name a dimension: comparisons show ${[...comparedNames].join(", ")} beside the dimensions`,
+      );
+    }
     if (part instanceof Expression) {
       const { node } = part;
       if (node.type === "number") {
