@@ -2,7 +2,7 @@ import type { Timers } from "../infra/timers.ts";
 import type { Archiver } from "./archive.ts";
 
 export interface KeepArchivingOptions {
-  readonly archiver: Archiver;
+  readonly archiver: Pick<Archiver, "pending" | "logEnd" | "archive">;
   readonly timers: Timers;
   /** Archives what is pending when this much time has passed since the last time. Default 60,000 ms. */
   readonly everyMs?: number;

@@ -164,7 +164,7 @@ test("watching tells the start and every move of a pointer once, and nothing aft
   const looks: (() => void)[] = [];
   const timers = {
     setTimeout: ((look: () => void) => void looks.push(look)) as unknown as typeof setTimeout,
-    clearTimeout: () => undefined,
+    clearTimeout: () => void looks.splice(0),
   };
   const writer = await GenerationsFolder.own(options());
   for (const n of [1, 2]) await publish(writer, n);
@@ -189,9 +189,26 @@ test("watching tells the start and every move of a pointer once, and nothing aft
   await writer.point("windowless", "g1");
   await lookAgain();
   expect(told.splice(0)).toEqual(["windowless g2", "windowless g1"]);
-  watch[Symbol.dispose]();
   await writer.point("windowless", "g2");
   looks.shift()?.();
-  await writer.current(windowless);
+  watch[Symbol.dispose]();
+  // By the time that another has looked, the look that was under way is over too.
+  const another = GenerationsFolder.read(options({ timers })).watch([windowless, windowed], () => undefined);
+  await lookDone();
+  another[Symbol.dispose]();
   expect(told).toEqual([]);
+});
+
+test("a pointer names the former or the new generation at every moment of its move", async () => {
+  const generations = await GenerationsFolder.own(options());
+  for (const n of [1, 2]) await publish(generations, n);
+  await generations.point("windowless", "g1");
+  let isMoving = true;
+  const moving = (async () => {
+    for (let move = 0; move < 50; move++) await generations.point("windowless", `g${1 + (move % 2)}`);
+    isMoving = false;
+  })();
+  const reader = GenerationsFolder.read(options());
+  while (isMoving) expect(["g1", "g2"]).toContain((await reader.current(windowless))?.id);
+  await moving;
 });

@@ -113,6 +113,7 @@ const time = fc.oneof(
     "1969-12-31T23:59:59Z",
     "2026-01-01T02:00:00+02:00",
     "2026-01-01t00:00:00z",
+    "2026-01-01t00:00:00Z",
     "2026-01-01T00:00:00.5Z",
   ),
 );
@@ -139,7 +140,7 @@ const thingOf: fc.Arbitrary<Thing> = fc.record(
   },
   { requiredKeys: ["id", "source", "time", "partition", "data"], noNullPrototype: true },
 );
-const things = fc.array(thingOf, { maxLength: 120 });
+const things = fc.array(thingOf, { maxLength: 120, size: "max" });
 
 test("the Parquet files hold every record once, in order, typed, and mark duplicates by the rule", async () => {
   await fc.assert(
@@ -156,8 +157,11 @@ test("the Parquet files hold every record once, in order, typed, and mark duplic
   );
 });
 
-test("archiving in many small steps, by several archivers and in small files, equals archiving in one", async () => {
-  const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.boolean()), { maxLength: 5 });
+test("archiving in many small steps, by archivers in turn and in small files, equals archiving in one", async () => {
+  const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.boolean()), {
+    maxLength: 5,
+    size: "max",
+  });
   await fc.assert(
     fc.asyncProperty(
       things,
@@ -166,12 +170,15 @@ test("archiving in many small steps, by several archivers and in small files, eq
       async (events, steps, recordsPerFile) => {
         log = await newLog();
         const master = await newMaster();
-        let archiver = archiverOf(master, { recordsPerFile });
+        const [one, another] = [
+          archiverOf(master, { recordsPerFile }),
+          archiverOf(master, { recordsPerFile }),
+        ];
         let appended = 0;
-        for (const [count, isRestarted] of [...steps, [events.length, true] as const]) {
+        for (const [count, isOne] of [...steps, [events.length, true] as const]) {
           await log.append(events.slice(appended, appended + count).map(appendOf));
           appended += count;
-          if (isRestarted) archiver = archiverOf(master, { recordsPerFile });
+          const archiver = isOne ? one : another;
           await archiver.archive(await archiver.logEnd());
           expect(await archiver.pending()).toBe(0);
         }
@@ -183,6 +190,34 @@ test("archiving in many small steps, by several archivers and in small files, eq
     ),
     { numRuns: 15 },
   );
+});
+
+test("a new archiver looks exactly as far back for duplicates as one that went on", async () => {
+  const fillers = (first: number, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ ...plainThing(first + n), partition: 0 }));
+  const event = { ...plainThing(0), partition: 0 };
+  const master = await newMaster();
+  const rounds = [
+    [event, ...fillers(1, thing.duplicatesWithin - 1)],
+    [event, ...fillers(1_000, thing.duplicatesWithin)],
+    [event],
+  ];
+  for (const events of rounds) {
+    await log.append(events.map(appendOf));
+    const archiver = archiverOf(master);
+    await archiver.archive(await archiver.logEnd());
+  }
+  const rows = (await rowsOf(master)).filter((row) => row._event_id === event.id);
+  expect(rows.map((row) => row._duplicate)).toEqual([false, true, false]);
+});
+
+test("minus zero is archived as zero, as the fold sees it", async () => {
+  const value = Buffer.from(textOf(plainThing(0)).replace('"whole":0', '"whole":-0,"weight":-0'));
+  await log.append([{ topic: thing.name, partition: 0, key: null, value }]);
+  const master = await newMaster();
+  const archiver = archiverOf(master);
+  await archiver.archive(await archiver.logEnd());
+  expect(await rowsOf(master)).toMatchObject([{ whole: 0n, weight: 0 }]);
 });
 
 test("chunks, files and row groups keep the order of many records", async () => {
