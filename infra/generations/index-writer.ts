@@ -10,6 +10,12 @@ const maxBatchBytes = 4 << 20;
 /** How many differing keys are kept. */
 export const maxDrift = 100_000;
 
+interface Put {
+  readonly into: "rows" | "drift";
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
 /** Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. */
 export class IndexWriter {
   readonly #view: View;
@@ -18,7 +24,7 @@ export class IndexWriter {
   #block: StateRow[] = [];
   #blockStart = 0;
   #key: Uint8Array = new Uint8Array();
-  #batch: { readonly key: Buffer; readonly value: Buffer }[] = [];
+  #batch: Put[] = [];
   #batchBytes = 0;
   #rows = 0;
   #drift = 0;
@@ -40,7 +46,7 @@ export class IndexWriter {
     return this.#rows === 0 ? null : { first: this.#first, last: this.#last };
   }
 
-  /** Throws TIDEMARK_STORE_CORRUPT for a row that is out of order or a second of its key. */
+  /** The row must not change after. Throws TIDEMARK_STORE_CORRUPT for one that is out of order or a second of its key. */
   add(row: StateRow): void {
     const before = this.#block.at(-1);
     const isSameGroup = before !== undefined && sameValues(before.dimensions, row.dimensions);
@@ -71,7 +77,7 @@ export class IndexWriter {
       dimensions,
       cells === null ? [] : [{ dimensions, pane, cells }],
     );
-    this.#file.drift.putSync(new NumberedKey(storageKey(dimensions)).at(pane), value);
+    this.#put({ into: "drift", key: new NumberedKey(storageKey(dimensions)).at(pane), value });
   }
 
   async close(): Promise<void> {
@@ -86,15 +92,21 @@ export class IndexWriter {
     const key = new NumberedKey(this.#key).at(this.#blockStart);
     const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, this.#block);
     this.#block = [];
-    this.#batch.push({ key, value });
-    this.#batchBytes += key.length + value.length;
+    this.#put({ into: "rows", key, value });
+  }
+
+  #put(put: Put): void {
+    this.#batch.push(put);
+    this.#batchBytes += put.key.length + put.value.length;
     if (this.#batchBytes >= maxBatchBytes) this.#writeBatch();
   }
 
+  /** One transaction, since each is synced. Blocks come in order of key, drift does not need to. */
   #writeBatch(): void {
-    const { rows } = this.#file;
-    rows.transactionSync(() => {
-      for (const { key, value } of this.#batch) rows.putSync(key, value, { append: true });
+    this.#file.root.transactionSync(() => {
+      for (const { into, key, value } of this.#batch) {
+        this.#file[into].putSync(key, value, { append: into === "rows" });
+      }
     });
     this.#batch = [];
     this.#batchBytes = 0;

@@ -75,7 +75,7 @@ test("what was added is read back whole and in order, whatever the keys, panes a
         expect([...reader.scan([], undefined, undefined)]).toStrictEqual(rows);
       }),
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
   await fc.assert(
     fc.asyncProperty(windowlessRows, (rows) =>
@@ -109,7 +109,7 @@ test("group and scan give what a plain filter over all rows gives", async () => 
         expect([...reader.scan([], from, to)]).toStrictEqual(wanted);
       }),
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 

@@ -74,7 +74,7 @@ function rowsOf(
     .chain((groups) =>
       fc.array(
         fc.record({ dimensions: fc.constantFrom(...groups), pane: panes, cells }, { noNullPrototype: true }),
-        { maxLength: 300 },
+        { maxLength: 200, size: "max" },
       ),
     )
     .map(inOrder);
