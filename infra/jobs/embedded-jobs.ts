@@ -8,10 +8,11 @@ export interface EmbeddedJobsOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly newId: () => string;
+  /** How many runs are kept that have ended. Default 1,000. */
+  readonly history?: number;
 }
 
 const mostQueued = 10;
-const historyLength = 1_000;
 const mostAttempts = 2;
 
 /** The queue of one process, kept in LMDB. Every change is durable before anyone is told of it, but for progress. */
@@ -32,8 +33,8 @@ export class EmbeddedJobs implements Jobs {
     return jobs;
   }
 
-  private constructor({ path, clock, newId }: EmbeddedJobsOptions) {
-    this.#store = new RunStore(path, historyLength);
+  private constructor({ path, clock, newId, history = 1_000 }: EmbeddedJobsOptions) {
+    this.#store = new RunStore(path, history);
     this.#clock = clock;
     this.#newId = newId;
     this.#nextNumber = this.#store.nextNumber;
