@@ -17,7 +17,7 @@ import { describeRun, hasZeroDrift, keepRunning, type ReconciledRun, runBatch } 
 import { flightCount } from "./flights.ts";
 import { type Ingested, ingestFlights } from "./ingest.ts";
 import { askAll, renderAnswers } from "./known-answers-table.ts";
-import { askLayers, type Day, dayBefore, formatDay, rangeOf, renderLayers } from "./side-by-side.ts";
+import { askLayers, type Day, formatDay, latestDay, rangeOf, renderLayers } from "./side-by-side.ts";
 import { freePort, TidemarkProcess } from "./tidemark-process.ts";
 
 const usage = `Usage: npm run demo -- [options]
@@ -115,7 +115,7 @@ async function tell(terminal: Terminal, client: Client, events: number): Promise
   const say = (text = "") => terminal.out.write(`${text}\n`);
   const runs: ReconciledRun[] = [];
   const ingested = await ingestWithRuns(terminal, client, events, runs);
-  const day = dayBefore(ingested.latestTime);
+  const day = latestDay(ingested.latestTime);
   const answers = await answersTo(events);
 
   const layersBefore = await askLayers(client, day, ingested.position);
@@ -159,7 +159,10 @@ async function ingestWithRuns(
     if (now === undefined) return;
     const { sent, late } = now;
     const rate = formatRate(sent, terminal.now() - startedAt);
-    progress.update(sent, `${formatCount(sent)} at ${rate}, ${formatShare(late, sent)} late${glance}`);
+    progress.update(
+      sent,
+      `${formatCount(sent)} at ${rate}, ${formatShare(late, sent)} out of order${glance}`,
+    );
   };
   let begin = () => {};
   const begun = new Promise<void>((resolve) => {
@@ -173,7 +176,7 @@ async function ingestWithRuns(
     isDone = true;
     const { sent, late } = ingested;
     const ms = terminal.now() - startedAt;
-    const rate = `${formatRate(sent, ms)}, ${formatShare(late, sent)} of them late`;
+    const rate = `${formatRate(sent, ms)}, ${formatShare(late, sent)} of them out of order`;
     progress.note(`${formatCount(sent)} flights acknowledged in ${formatSpan(ms)}: ${rate}`);
     return ingested;
   });
@@ -184,7 +187,7 @@ async function ingestWithRuns(
   const batch = begun.then(() => keepRunning(client, () => isDone, report));
   const queries = keepAsking(
     client,
-    () => (isDone ? "done" : now && dayBefore(now.latestTime)),
+    () => isDone,
     (text) => {
       glance = text;
       show();
@@ -204,27 +207,23 @@ function verdict(terminal: Terminal, number: number, run: ReconciledRun): string
 
 const askEveryMs = 1_000;
 
-/** Asks once a second how today goes at ORD, today being the day that the replay has come to. */
+/** Asks once a second how ORD does so far. */
 async function keepAsking(
   client: Client,
-  today: () => Day | "done" | undefined,
+  shouldStop: () => boolean,
   report: (text: string) => void,
 ): Promise<void> {
-  for (let day = today(); day !== "done"; day = today()) {
-    if (day !== undefined) {
-      const askedAt = performance.now();
-      const { rows, provenance } = await client.rows(airportHours.name, {
-        ...rangeOf(day),
-        origin: "ORD",
-        groupBy: "",
-        measures: "flights,late",
-      });
-      const took = (performance.now() - askedAt).toFixed(0);
-      const { flights = 0, late = 0 } = rows[0] ?? {};
-      report(
-        ` · ORD on ${formatDay(day)}: ${flights} departures, ${late} delayed (${took} ms, ${formatCount(provenance.lag)} behind)`,
-      );
-    }
+  while (!shouldStop()) {
+    const askedAt = performance.now();
+    const { rows } = await client.rows(airportHours.name, {
+      origin: "ORD",
+      groupBy: "",
+      measures: "flights,late",
+    });
+    const took = (performance.now() - askedAt).toFixed(0);
+    const flights = Number(rows[0]?.flights ?? 0);
+    const delayed = formatShare(Number(rows[0]?.late ?? 0), flights);
+    report(` · ORD: ${formatCount(flights)} departures, ${delayed} delayed (${took} ms)`);
     await new Promise((resolve) => setTimeout(resolve, askEveryMs));
   }
 }

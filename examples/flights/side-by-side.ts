@@ -35,8 +35,8 @@ export type Day = number & { readonly __brand: "Day" };
 
 const dayMs = 86_400_000;
 
-/** The day at whose middle, at least, a replay has arrived that has come to `time`. */
-export function dayBefore(time: number): Day {
+/** The latest day that lies at least half before `time`. */
+export function latestDay(time: number): Day {
   return (Math.floor((time - dayMs / 2) / dayMs) * dayMs) as Day;
 }
 

@@ -1,0 +1,100 @@
+/** `npm run bench`: what Tidemark costs over the bare minimum, side by side in one run, as a Markdown table. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { Client } from "../cli/client.ts";
+import { airportHours } from "../examples/flights/app.ts";
+import { runBatch } from "../examples/flights/batch-runs.ts";
+import { replay } from "../examples/flights/flights.ts";
+import { latestDay, rangeOf } from "../examples/flights/side-by-side.ts";
+import { freePort, TidemarkProcess } from "../examples/flights/tidemark-process.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import { benchCompute } from "./compute.ts";
+import { benchDuringBatch } from "./during-batch.ts";
+import { benchFold } from "./fold.ts";
+import { benchFreshness } from "./freshness.ts";
+import { benchIngest, ingestedEvents } from "./ingest.ts";
+import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
+import { type Bound, isWithin, type Row } from "./rounds.ts";
+
+const tailEvents = 100_000;
+
+async function bench(lifecycle: Lifecycle): Promise<Row[]> {
+  const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
+  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, "scratch"));
+  const rows: Row[] = [];
+  const report = (row: Row) => {
+    rows.push(row);
+    process.stderr.write(`${row.what}: ${formatMeasured(row)} (${row.detail})\n`);
+  };
+  const server = lifecycle.use(await TidemarkProcess.start(join(folder, "data"), await freePort()));
+  const client = lifecycle.use(new Client(server.url));
+  const measure = async () => {
+    report(await benchIngest(client));
+    // Archives what was ingested, so that it does not happen beside the next rows.
+    await runBatch(client);
+    report(await benchFold());
+    report(await benchCompute(folder));
+    const query = await growTail(client);
+    const from = ingestedEvents + tailEvents;
+    report(await benchQuery(client, query, from, folder));
+    report(await benchFreshness(client, from + trickledEvents, query));
+    report(await benchDuringBatch(client, query));
+  };
+  await Promise.race([measure(), server.failed]);
+  return rows;
+}
+
+/** Ingests past the generation; gives a query of 24 rows around where it ends. */
+async function growTail(client: Client): Promise<MergedQuery> {
+  let first: number | undefined;
+  let position = "";
+  for await (const { bytes, latestTime } of replay({ from: ingestedEvents, limit: tailEvents })) {
+    first ??= latestTime;
+    ({ position } = await client.ingest({ body: [bytes], contentType: "application/x-ndjson" }));
+  }
+  const { from } = rangeOf(latestDay(first ?? 0));
+  const parameters = { origin: "ORD", from, limit: "24" };
+  await client.rows(airportHours.name, { ...parameters, after: position, timeout: "30s" });
+  return { view: airportHours.name, parameters };
+}
+
+function formatTable(rows: readonly Row[]): string {
+  return [
+    "| what | against | mark | aim | measured | |",
+    "|---|---|---|---|---|---|",
+    ...rows.map(
+      (row) =>
+        `| ${row.what} | ${row.against} | ${formatBound(row.mark)} | ${formatBound(row.aim)} | **${formatMeasured(row)}** ${verdict(row)} | ${row.detail} |`,
+    ),
+  ].join("\n");
+}
+
+function formatBound({ kind, value, unit }: Bound): string {
+  return `${kind === "at-least" ? "≥" : "≤"} ${value}${unit}`;
+}
+
+function formatMeasured({ measured, mark }: Row): string {
+  return `${measured.toFixed(mark.unit === " ms" ? 1 : 2)}${mark.unit}`;
+}
+
+function verdict({ measured, mark, aim }: Row): string {
+  if (!isWithin(measured, mark)) return "misses the mark";
+  return isWithin(measured, aim) ? "reaches the aim" : "meets the mark";
+}
+
+function describeMachine(): string {
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB`;
+  const date = new Date().toISOString().slice(0, 10);
+  return `${date}, ${availableParallelism()} cores (${cpus()[0]?.model ?? "unknown"}), ${memory}, Node ${process.version}`;
+}
+
+const lifecycle = new Lifecycle();
+try {
+  const rows = await bench(lifecycle);
+  process.stdout.write(`${formatTable(rows)}\n\nMedians of alternating rounds. ${describeMachine()}\n`);
+  if (!rows.every(({ measured, mark }) => isWithin(measured, mark))) process.exitCode = 1;
+} finally {
+  await lifecycle[Symbol.asyncDispose]();
+}

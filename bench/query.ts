@@ -1,0 +1,82 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import autocannon from "autocannon";
+import type { Client } from "../cli/client.ts";
+import { formatCount } from "../cli/quantity.ts";
+import { loadLines, splitLines } from "./lines.ts";
+import { alternate, atLeast, type Row } from "./rounds.ts";
+
+const rounds = 3;
+const secondsPerRound = 4;
+const connections = 10;
+
+/** The query that the bench asks: 24 rows of one airport, of which some come from the tail. */
+export interface MergedQuery {
+  readonly view: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+const eventEveryMs = 5;
+
+/**
+ * Requests per second of a merged answer, against a bare Fastify that has the same rows ready. Meanwhile events come
+ * in one by one, or the answer could be kept: the same query at the same moment has the same answer.
+ */
+export async function benchQuery(
+  client: Client,
+  query: MergedQuery,
+  from: number,
+  folder: string,
+): Promise<Row> {
+  const url = `${client.url}/v1/views/${query.view}/rows?${new URLSearchParams(query.parameters)}`;
+  const answer = await client.rows(query.view, query.parameters);
+  if (answer.rows.length !== 24) throw new Error(`the query gives ${answer.rows.length} rows, not 24`);
+  const payload = join(folder, "payload.json");
+  await writeFile(payload, JSON.stringify(answer));
+  const bare = fork(fileURLToPath(new URL("./bare-fastify.ts", import.meta.url)), [payload], {
+    execArgv: ["--import", "tsx"],
+  });
+  try {
+    const [port] = await once(bare, "message");
+    const lines = splitLines(await loadLines(from, trickledEvents));
+    const ask = async (url: string) => {
+      let isDone = false;
+      const trickling = trickle(client, lines, () => isDone);
+      const { requests, errors, non2xx } = await autocannon({ url, connections, duration: secondsPerRound });
+      isDone = true;
+      await trickling;
+      if (errors + non2xx > 0) throw new Error(`${errors + non2xx} requests to ${url} failed`);
+      return requests.average;
+    };
+    const { ours, theirs, ratio } = await alternate(
+      rounds,
+      () => ask(url),
+      () => ask(`http://127.0.0.1:${port}/`),
+    );
+    return {
+      what: "merged 24-row query",
+      against: "bare Fastify returning the same payload",
+      mark: atLeast(0.4),
+      aim: atLeast(0.8),
+      measured: ratio,
+      detail: `${formatCount(Math.round(ours))} against ${formatCount(Math.round(theirs))} requests/s, an event every ${eventEveryMs} ms`,
+    };
+  } finally {
+    bare.kill();
+  }
+}
+
+/** How many events `benchQuery` takes from the replay at most. */
+export const trickledEvents = 10_000;
+
+async function trickle(client: Client, lines: Buffer[], isDone: () => boolean): Promise<void> {
+  while (!isDone()) {
+    const line = lines.pop();
+    if (line === undefined) throw new Error("there are not enough events to send one by one");
+    await client.ingest({ body: [line], contentType: "application/x-ndjson" });
+    await new Promise((resolve) => setTimeout(resolve, eventEveryMs));
+  }
+}
