@@ -25,7 +25,8 @@ export interface SegmentChange {
   readonly segment: TailSegment;
   readonly next: Offset;
   readonly isSealed: boolean;
-  readonly rows: readonly StateRow[];
+  /** Read once. */
+  readonly rows: Iterable<StateRow>;
 }
 
 /** What changed in a chain of segments, all of one moment. */

@@ -19,113 +19,121 @@ import {
 } from "./checkpoint-layout.ts";
 import type { SealedTail } from "./tail.ts";
 
-interface SealedSlot {
-  readonly slot: number;
-  readonly database: Slot;
+/** One opening of the store. Only one read goes on in it at a time. */
+interface Opening {
+  readonly root: Root;
+  readonly headers: Headers;
+  readonly databases: Map<number, Slot>;
 }
 
-/** Reads the sealed segments of a checkpoint that another process writes. */
+/**
+ * Reads the sealed segments of a checkpoint that another process writes.
+ *
+ * Reads that go on side by side have an opening of the store each: lmdb ends the current read transaction when it opens a
+ * database, and the current one may be the very one that an earlier read still holds.
+ */
 export class SealedTailReader implements SealedTail, AsyncDisposable {
   readonly #path: string;
   readonly #app: App;
-  #root: Root | undefined;
-  #headers: Headers | undefined;
-  readonly #databases = new Map<number, Slot>();
+  readonly #roots: Root[] = [];
+  readonly #idle: Opening[] = [];
 
   constructor(options: { readonly path: string; readonly app: App }) {
     this.#path = options.path;
     this.#app = options.app;
   }
 
+  /** Reads in one transaction, from the first row asked for to the last. TIDEMARK_STORE_GAP if all was dropped before the first. */
   rows(view: View, from: Cut, to: Cut): Iterable<StateRow> | undefined {
-    const root = this.#open();
-    if (root === undefined) return undefined;
-    root.resetReadTxn();
-    const slots = this.#slotsBetween(view, from, to);
-    if (slots === undefined) return undefined;
-    return this.#read(root, view, from, to, this.#openSlots(root, slots));
+    const opening = this.#take();
+    if (opening === undefined) return undefined;
+    try {
+      opening.root.resetReadTxn();
+      const slots = slotsBetween(opening.headers, view, from, to);
+      return slots === undefined ? undefined : this.#read(view, from, to, slots);
+    } finally {
+      this.#idle.push(opening);
+    }
+  }
+
+  *#read(view: View, from: Cut, to: Cut, slots: readonly number[]): Generator<StateRow, void, undefined> {
+    const opening = this.#take();
+    if (opening === undefined) return;
+    const { root, headers } = opening;
+    try {
+      const databases = slots.map((slot) => this.#database(opening, slot));
+      root.resetReadTxn();
+      const transaction = root.useReadTransaction();
+      try {
+        if (slotsBetween(headers, view, from, to, transaction)?.join() !== slots.join()) {
+          throw new TidemarkError(
+            "TIDEMARK_STORE_GAP",
+            `the sealed segments of view "${view.name}" were dropped before they were read`,
+          );
+        }
+        yield* mergeSorted(
+          view,
+          databases.map((database) => readRows(database, view.columns, transaction)),
+        );
+      } finally {
+        transaction.done();
+      }
+    } finally {
+      this.#idle.push(opening);
+    }
   }
 
   /** Undefined while there is no checkpoint yet. */
-  #open(): Root | undefined {
-    if (this.#root === undefined && existsSync(join(this.#path, "data.mdb"))) {
-      const root = openRoot(this.#path, this.#app, true);
-      this.#root = root;
-    }
-    if (this.#root !== undefined) this.#headers ??= openHeaders(this.#root);
-    return this.#headers === undefined ? undefined : this.#root;
+  #take(): Opening | undefined {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (!existsSync(join(this.#path, "data.mdb"))) return undefined;
+    const root = openRoot(this.#path, this.#app, true);
+    const headers = openHeaders(root);
+    this.#roots.push(root);
+    return headers === undefined ? undefined : { root, headers, databases: new Map<number, Slot>() };
   }
 
-  /** Opened before any transaction is held: lmdb ends the current read transaction when it opens a database. */
-  #openSlots(root: Root, slots: readonly number[]): readonly SealedSlot[] {
-    return slots.map((slot) => {
-      const database = this.#databases.get(slot) ?? openSlot(root, slot);
-      if (database === undefined) {
-        throw new TidemarkError(
-          "TIDEMARK_STORE_CORRUPT",
-          `${this.#path}: slot ${slot} has a header but no rows`,
-        );
-      }
-      this.#databases.set(slot, database);
-      return { slot, database };
-    });
-  }
-
-  /** Reads in one transaction, which it holds until the last row or until the reader stops. */
-  *#read(
-    root: Root,
-    view: View,
-    from: Cut,
-    to: Cut,
-    sealed: readonly SealedSlot[],
-  ): Generator<StateRow, void, undefined> {
-    root.resetReadTxn();
-    const transaction = root.useReadTransaction();
-    // Lets go of it as the shared one, which the next `openDB` would end.
-    root.resetReadTxn();
-    try {
-      const now = this.#slotsBetween(view, from, to, transaction);
-      if (now === undefined || now.join() !== sealed.map(({ slot }) => slot).join()) {
-        throw new TidemarkError(
-          "TIDEMARK_STORE_GAP",
-          `the sealed segments of view "${view.name}" were dropped before they were read`,
-        );
-      }
-      yield* mergeSorted(
-        view,
-        sealed.map(({ database }) => readRows(database, view.columns, transaction)),
+  #database({ root, databases }: Opening, slot: number): Slot {
+    const database = databases.get(slot) ?? openSlot(root, slot);
+    if (database === undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_CORRUPT",
+        `${this.#path}: slot ${slot} has a header but no rows`,
       );
-    } finally {
-      transaction.done();
     }
+    databases.set(slot, database);
+    return database;
   }
 
-  /** Slots of the sealed segments that lead from `from` to `to` in every partition. */
-  #slotsBetween(
-    view: View,
-    from: Cut,
-    to: Cut,
-    transaction?: ReturnType<Root["useReadTransaction"]>,
-  ): readonly number[] | undefined {
-    const headers = [...(this.#headers?.getRange(transaction === undefined ? {} : { transaction }) ?? [])]
-      .map(({ key, value }) => ({ slot: key, ...decodeHeader(value) }))
-      .filter((header) => header.isSealed && isOfView(header, view));
-    const slots: number[] = [];
-    for (let partition = 0; partition < view.from.partitions; partition++) {
-      const next = offsetAt(to, view.from.name, partition);
-      let at = offsetAt(from, view.from.name, partition);
-      while (at < next) {
-        const header = headers.find((each) => each.partition === partition && each.from === at);
-        if (header === undefined) return undefined;
-        slots.push(header.slot);
-        at = header.next;
-      }
-      if (at !== next) return undefined;
-    }
-    return slots;
-  }
-
+  /** Only once every read has come to its end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#root?.close();
+    for (const root of this.#roots.splice(0)) await root.close();
   }
+}
+
+/** Slots of the sealed segments that lead from `from` to `to` in every partition. */
+function slotsBetween(
+  headers: Headers,
+  view: View,
+  from: Cut,
+  to: Cut,
+  transaction?: ReturnType<Root["useReadTransaction"]>,
+): readonly number[] | undefined {
+  const sealed = [...headers.getRange(transaction === undefined ? {} : { transaction })]
+    .map(({ key, value }) => ({ slot: key, ...decodeHeader(value) }))
+    .filter((header) => header.isSealed && isOfView(header, view));
+  const slots: number[] = [];
+  for (let partition = 0; partition < view.from.partitions; partition++) {
+    const next = offsetAt(to, view.from.name, partition);
+    let at = offsetAt(from, view.from.name, partition);
+    while (at < next) {
+      const header = sealed.find((each) => each.partition === partition && each.from === at);
+      if (header === undefined) return undefined;
+      slots.push(header.slot);
+      at = header.next;
+    }
+    if (at !== next) return undefined;
+  }
+  return slots;
 }

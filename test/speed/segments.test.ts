@@ -51,6 +51,18 @@ test("a view whose generation is ahead begins anew there, and another view of th
   );
 });
 
+test("a view that is ahead by many batches stays where it is until the others are there", async () => {
+  const speed = await started();
+  await speed.stopSpeed();
+  await speed.append(0, visitsFrom(0, 3500));
+  speed.pointers.point(placesByHour, cutAt([2500, 0]));
+  await speed.startSpeed();
+  await speed.until(() => (nextsOf(speed.tail.position(longVisits))[0] ?? 0) > 0);
+  expect(nextsOf(speed.tail.position(placesByHour))[0]).toBeGreaterThanOrEqual(2500);
+  await speed.caughtUp();
+  expect(placesSince(speed, [2500, 0])).toEqual(expectedPlaces(speed, [2500, 0]));
+});
+
 test("after every view has jumped forward, duplicates of records that were passed over are known", async () => {
   const speed = await started();
   await speed.append(0, visitsFrom(0, 2));
@@ -123,26 +135,31 @@ test("a seal gives the position, and what was sealed does not change any more", 
 
 test("many seals make few segments: neighbours are merged where nobody needs the boundary", async () => {
   const speed = await started();
-  await speed.append(0, visitsFrom(0, 6));
-  await speed.caughtUp();
-  speed.pointers.point(placesByHour, cutAt([3, 0]));
-  await speed.until(() => placesSince(speed, [3, 0]) !== undefined);
-  for (let round = 1; round < 12; round++) {
+  const folded = async (round: number) => {
     // The same places each time, so that merging has states to merge.
     const again = visitsFrom(0, 6).flatMap((each) => (each === "garbage" ? [] : [each]));
     await speed.append(
       0,
       again.map((each) => ({ ...each, id: `${round}-${each.id}` })),
     );
-    await speed.append(0, visitsFrom(round * 100, 3));
     await speed.caughtUp();
-    await speed.speed.seal();
-  }
-  await speed.until(() => (speed.tail.segments(placesByHour, cutAt([3, 0])) ?? []).length <= 5);
-  expect(placesSince(speed, [3, 0])).toEqual(expectedPlaces(speed, [3, 0]));
+    return nextsOf(await speed.speed.seal());
+  };
+  await folded(0);
+  const needed = await folded(1);
+  speed.pointers.point(placesByHour, cutAt(needed));
+  const unneeded = await folded(2);
+  for (let round = 3; round < 12; round++) await folded(round);
+  const length = () =>
+    (speed.tail.segments(placesByHour, {}) ?? []).filter((segment) => segment.partition === 0).length;
+  await speed.until(() => length() <= 4);
+  expect(placesSince(speed, [0, 0])).toEqual(expectedPlaces(speed, [0, 0]));
+  expect(placesSince(speed, needed)).toEqual(expectedPlaces(speed, needed));
+  expect(placesSince(speed, unneeded)).toBeUndefined();
   await speed.stopSpeed();
   await speed.startSpeed();
-  expect(placesSince(speed, [3, 0])).toEqual(expectedPlaces(speed, [3, 0]));
+  expect(length()).toBeLessThanOrEqual(4);
+  expect(placesSince(speed, needed)).toEqual(expectedPlaces(speed, needed));
 });
 
 test("the tail asks for room once when it nears its bound, stops at the bound, and goes on once released", async () => {
