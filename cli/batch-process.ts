@@ -47,7 +47,14 @@ const fail = (error: unknown) =>
   peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
 const generations = await GenerationsFolder.own({ root: folder.generations, onWatchError: fail });
 const sealedTail = lifecycle.use(new SealedTailReader({ path: folder.tail, app }));
-const archiver = new Archiver({ app, log, master, duckdb });
+const archiver = new Archiver({
+  ...{ app, log, master, duckdb },
+  // Only a producer that goes round the gateway can bring one about.
+  onInvalid: async ({ offset, value }, { code, message }, topic, partition) => {
+    const where = `${topic}/${partition} at ${offset}: ${message}`;
+    await peer.call("dead-letter", { code, message: where, raw: Buffer.from(value).toString("base64") });
+  },
+});
 
 const peer: Peer = new Peer(channelToParent(), {
   run: (run, report, signal) =>

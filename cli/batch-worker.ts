@@ -12,9 +12,19 @@ export interface BatchWorkerOptions {
   readonly appPath: string;
   readonly data: string;
   readonly seal: () => Promise<Cut>;
+  /** Keeps what the archiver found to be no event. */
+  readonly keepLetter: (letter: InvalidRecord) => Promise<void>;
   readonly timers: Timers;
   /** Something went wrong in the process outside of a run, or it died; it is started again. */
   readonly failed: (message: string) => void;
+}
+
+/** A record of the log that is no event of its topic. */
+export interface InvalidRecord {
+  readonly code: string;
+  readonly message: string;
+  /** Base64 of its bytes. */
+  readonly raw: string;
 }
 
 const restartMs = 1_000;
@@ -57,7 +67,7 @@ export class BatchWorker implements AsyncDisposable {
   #start(): Started {
     const isSource = import.meta.url.endsWith(".ts");
     const module = new URL(isSource ? "./batch-process.ts" : "./batch-process.js", import.meta.url);
-    const { appPath, data, seal, failed } = this.#options;
+    const { appPath, data, seal, keepLetter, failed } = this.#options;
     const child = fork(fileURLToPath(module), [appPath, data], {
       // An app's declaration is TypeScript, also where we are not.
       execArgv: ["--import", import.meta.resolve("tsx")],
@@ -76,6 +86,7 @@ export class BatchWorker implements AsyncDisposable {
     const peer = new Peer(channelToChild(child), {
       ready: (...args) => isReady(...args),
       seal: () => seal(),
+      "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
       failed: async (message) => failed(String(message)),
     });
     child.once("exit", (code, signal) => {

@@ -87,6 +87,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       appPath,
       data,
       seal: () => speed.seal(),
+      keepLetter: ({ code, message, raw }) => {
+        const bytes = Buffer.from(raw, "base64");
+        const receivedAt = new Date().toISOString();
+        return deadLetters.put([{ receivedAt, code, message, raw: bytes, bytes: bytes.length }]);
+      },
       timers: globalThis,
       failed: (message) => logger.error(message),
     }),
@@ -95,7 +100,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
-  const server = createServer({ loggerInstance: logger, disableRequestLogging: true });
+  const server = createServer({ loggerInstance: logger });
   lifecycle.defer(() => server.close());
   registerIngestion(server, {
     app,

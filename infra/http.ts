@@ -1,4 +1,9 @@
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from "fastify";
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from "fastify";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
 
 export interface Problem {
@@ -39,7 +44,12 @@ function isClientError(error: unknown): error is FastifyError & { readonly statu
 
 /** A Fastify server whose every error is a problem document. Layers add their routes to it. */
 export function createServer(options: FastifyServerOptions): FastifyInstance {
-  const server = Fastify({ requestIdHeader: "x-request-id", ...options });
+  const server = Fastify({
+    requestIdHeader: "x-request-id",
+    // A line per request would cost more than a point query does; errors are logged below.
+    logController: new LogController({ disableRequestLogging: true }),
+    ...options,
+  });
   server.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
     if (problem.status >= 500) request.log.error({ err: error }, problem.title);
