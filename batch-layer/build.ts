@@ -17,7 +17,8 @@ export interface Build {
   readonly run: string;
   readonly view: View;
   readonly source: Source;
-  readonly served: Served;
+  /** Asked only once the states are computed: what it finds is then read at once. */
+  readonly served: () => Promise<Served>;
   readonly cut: Cut;
   readonly generations: GenerationsWriter;
   readonly connection: DuckDBConnection;
@@ -50,7 +51,7 @@ export async function buildGeneration(build: Build, ends: Lifecycle): Promise<Bu
 
   progress.reconciling(view, 0);
   const batch = readStateRows(connection, view, draft.statesPath);
-  const reconciled = await reconcile(view, batch, build.served, draft, (rows) => {
+  const reconciled = await reconcile(view, batch, await build.served(), draft, (rows) => {
     signal.throwIfAborted();
     progress.reconciling(view, rows / rowsChanged);
   });

@@ -66,7 +66,7 @@ export async function performRun(
     const built: Built[] = [];
     for (const view of app.views) {
       const source = sourceOf(view.from, await parts.master.files(view.from.name), cut);
-      const served = await servedAt(parts, view, current.get(view), cut, sealing, ends);
+      const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
       const work = { ...parts, run: run.id, view, source, served, cut, connection, progress, signal };
       built.push(await buildGeneration(work, ends));
     }

@@ -462,7 +462,7 @@ describe("a run that does not end well leaves what served before it, and no draf
     await expect(run({ master: long }, progress, stop.signal)).rejects.toMatchObject({
       code: "TIDEMARK_RUN_CANCELLED",
     });
-    expect(performance.now() - stoppedAt).toBeLessThan(500);
+    expect(performance.now() - stoppedAt).toBeLessThan(1_000);
     expect(await names()).toEqual(before);
   });
 });
