@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Jobs, Run, RunHandler, RunProgress, RunResult } from "../../infra/jobs/jobs.ts";
 import { TidemarkError } from "../../views/errors.ts";
 
-/** A queue under test. `reopen` closes it as an orderly shutdown does and opens it again with what it has kept. */
+/** A queue under test. What is opened again after it was closed holds what it held before. */
 export interface JobsUnderTest {
   open(): Promise<Jobs>;
   remove(): Promise<void>;
