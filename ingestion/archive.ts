@@ -1,6 +1,7 @@
 import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { Log, LogRecord } from "../infra/log/log.ts";
+import { recordText } from "../infra/log/record-text.ts";
 import type { Master } from "../infra/master/master.ts";
 import { RecordTable } from "../infra/master/record-table.ts";
 import type { App } from "../views/app.ts";
@@ -188,8 +189,8 @@ export class Archiver {
         );
       }
       for (const record of batch.records) {
-        const text = textOf(record.value);
         try {
+          const text = recordText(record.value);
           const envelope = parseEnvelope(text);
           const event = decoder.event(envelope, text);
           const isDuplicate = window.duplicates.note(event.source, event.id, record.offset);
@@ -259,8 +260,4 @@ function requireReached(topic: string, partition: number, wanted: Offset, next: 
     "TIDEMARK_STORE_OUT_OF_RANGE",
     `partition ${partition} of ${topic} can't be archived up to offset ${wanted}: the log ends at ${next}`,
   );
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

@@ -1,5 +1,6 @@
 import type { DeadLetter, DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import type { Append, Log } from "../infra/log/log.ts";
+import { requireUtf8 } from "../infra/log/record-text.ts";
 import type { Offset, Position } from "../views/cut.ts";
 import { type Decoder, type Envelope, parseEnvelope, requireEnvelope } from "../views/decoder.ts";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
@@ -7,7 +8,6 @@ import { formatTime } from "../views/time.ts";
 import { type Completion, missingAttributes, withAttributes } from "./completion.ts";
 import type { KeyPartitions } from "./key-partitions.ts";
 import type { Pressure } from "./pressure.ts";
-import { requireUtf8 } from "./utf8.ts";
 
 export interface Rejection {
   /** The event's place in the request: its index in the array, or its line, from 0. */

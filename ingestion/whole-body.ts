@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { requireUtf8 } from "../infra/log/record-text.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { receiveBody } from "./body.ts";
 import { structuredText } from "./cloudevents.ts";
@@ -9,7 +10,6 @@ import type { IngestionLimits } from "./limits.ts";
 import type { Form } from "./media-type.ts";
 import type { Pressure } from "./pressure.ts";
 import type { Timer } from "./timer.ts";
-import { requireUtf8 } from "./utf8.ts";
 
 interface Bounds {
   readonly limits: IngestionLimits;

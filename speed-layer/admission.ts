@@ -1,5 +1,5 @@
-import { isUtf8 } from "node:buffer";
 import type { Log, LogRecord } from "../infra/log/log.ts";
+import { recordText } from "../infra/log/record-text.ts";
 import type { Offset } from "../views/cut.ts";
 import { Decoder } from "../views/decoder.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
@@ -74,12 +74,8 @@ export class Admission {
 
   #decode(record: LogRecord): Event | null {
     if (record.event !== undefined) return record.event;
-    const { value } = record;
-    if (!isUtf8(value)) return null;
     try {
-      return this.#decoder.decode(
-        Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8"),
-      );
+      return this.#decoder.decode(recordText(record.value));
     } catch (error) {
       if (error instanceof TidemarkError) return null;
       throw error;

@@ -1,4 +1,5 @@
 import type { Log } from "../../infra/log/log.ts";
+import { recordText } from "../../infra/log/record-text.ts";
 import type { App } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
@@ -41,7 +42,7 @@ export async function checkLog(app: App, log: Log, end: Cut): Promise<Check> {
 /** The event, or why there is none. */
 function decodeRecord(decoder: Decoder, value: Uint8Array): Event | string {
   try {
-    return decoder.decode(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8"));
+    return decoder.decode(recordText(value));
   } catch (error) {
     return (error as Error).message;
   }

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Log } from "../../infra/log/log.ts";
+import { recordText } from "../../infra/log/record-text.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import type { App } from "../../views/app.ts";
 import { type Cut, offset, offsetAt } from "../../views/cut.ts";
@@ -61,11 +62,7 @@ async function comparePartition(
   let records = 0;
   for await (const batch of log.read(type.name, partition, start, next)) {
     for (const record of batch.records) {
-      const text = Buffer.from(
-        record.value.buffer,
-        record.value.byteOffset,
-        record.value.byteLength,
-      ).toString("utf8");
+      const text = recordText(record.value);
       const event = decoder.decode(text);
       const isDuplicate = window.note(event.source, event.id, record.offset);
       const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));

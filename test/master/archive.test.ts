@@ -279,12 +279,21 @@ test("an archive that is aborted adds no half file, and the next one finds the s
 
 test("a record that is no event of its topic is handed over, and its offset stays covered", async () => {
   const other = { ...plainThing(3), extra: { type: "test.other.seen" } };
-  const values = [textOf(plainThing(0)), "no JSON", '{"id":"1"}', textOf(other), textOf(plainThing(0))];
-  const append = (value: string) => ({
+  // Latin-1 is no UTF-8: decoded all the same, "é" would be another text in each layer.
+  const latin = Buffer.from(textOf(plainThing(4)).replace("{", '{"note":"é",'), "latin1");
+  const values = [
+    textOf(plainThing(0)),
+    "no JSON",
+    '{"id":"1"}',
+    textOf(other),
+    latin,
+    textOf(plainThing(0)),
+  ];
+  const append = (value: string | Buffer) => ({
     topic: thing.name,
     partition: 0,
     key: null,
-    value: Buffer.from(value),
+    value: Buffer.from(value as string),
   });
   await log.append(values.map(append));
   const master = await newMaster();
@@ -296,18 +305,18 @@ test("a record that is no event of its topic is handed over, and its offset stay
   expect(await rowsOf(master)).toEqual([]);
   const invalid: unknown[] = [];
   const archiver = archiverOf(master, {
-    onInvalid: (record, reason) =>
-      void invalid.push([record.offset, Buffer.from(record.value).toString(), reason.code]),
+    onInvalid: (record, reason) => void invalid.push([record.offset, Buffer.from(record.value), reason.code]),
   });
   expect(await archiver.archive(end)).toEqual(end);
   expect(invalid).toEqual([
-    [1, values[1], "TIDEMARK_EVENT_NOT_JSON"],
-    [2, values[2], "TIDEMARK_EVENT_ENVELOPE"],
-    [3, values[3], "TIDEMARK_EVENT_TYPE_UNKNOWN"],
+    [1, Buffer.from("no JSON"), "TIDEMARK_EVENT_NOT_JSON"],
+    [2, Buffer.from('{"id":"1"}'), "TIDEMARK_EVENT_ENVELOPE"],
+    [3, Buffer.from(textOf(other)), "TIDEMARK_EVENT_TYPE_UNKNOWN"],
+    [4, latin, "TIDEMARK_EVENT_NOT_UTF8"],
   ]);
   const rows = await rowsOf(master);
   expect(rows.map((row) => [row._offset, row._duplicate])).toEqual([
     [0n, false],
-    [4n, true],
+    [5n, true],
   ]);
 });

@@ -1,5 +1,12 @@
 import { isUtf8 } from "node:buffer";
-import { TidemarkError } from "../views/errors.ts";
+import { TidemarkError } from "../../views/errors.ts";
+
+/** The text of a record: the one way from bytes to what a decoder reads. Throws TIDEMARK_EVENT_NOT_UTF8. */
+export function recordText(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  requireUtf8(text, bytes);
+  return text;
+}
 
 /**
  * Throws TIDEMARK_EVENT_NOT_UTF8 unless `text` is what the bytes say. Decoding puts U+FFFD for what is no UTF-8, so that
