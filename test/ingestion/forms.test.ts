@@ -19,7 +19,7 @@ describe("POST /v1/events takes events in every form", () => {
 
   test("an array's events are stored as they were sent, each on its own", async () => {
     const texts = [
-      orderText("1", { data: { shop: "a", amount: 1, note: 'brackets ]}", \\" and \\\\' } }),
+      orderText("1", { data: { shop: "a", amount: 1, note: 'brackets ]}", and then \\' } }),
       orderText("2", { data: { shop: "a", amount: 2, more: [[], {}, [1, "]"]] } }),
       `{"id":"3", "source":"/é", "type":"${order.name}","time":"2001-01-31T08:15:00Z","data":{"shop":"a","amount":1e2}}`,
     ];
@@ -40,6 +40,11 @@ describe("POST /v1/events takes events in every form", () => {
       const answer = await gateway.post(body, { "content-type": type });
       expect(answer).toMatchObject({ status: 202, body: { accepted: 3, rejectedCount: 0 } });
       expect(await gateway.stored()).toEqual(lines);
+      expect((await gateway.events()).map(({ source }) => source)).toEqual([
+        "/till/1",
+        "/zürich/🛬",
+        "/till/1",
+      ]);
     },
   );
 

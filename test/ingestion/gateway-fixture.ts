@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { LmdbDeadLetters } from "../../infra/dead-letters/lmdb-dead-letters.ts";
 import { createServer } from "../../infra/http.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import type { Log } from "../../infra/log/log.ts";
+import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { type IngestionParts, registerIngestion } from "../../ingestion/gateway.ts";
 import { offset } from "../../views/cut.ts";
-import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { defineApp, defineEvent, type Event, Type } from "../../views/index.ts";
 
 export const order = defineEvent({
   name: "shop.order.placed",
@@ -121,13 +121,22 @@ export class GatewayFixture {
 
   /** The texts of all records, partition after partition. */
   async stored(): Promise<string[]> {
-    const texts: string[] = [];
+    return (await this.#records()).map(({ value }) => Buffer.from(value).toString());
+  }
+
+  /** What the gateway decoded them to. */
+  async events(): Promise<Event[]> {
+    return (await this.#records()).flatMap(({ event }) => (event === undefined ? [] : [event]));
+  }
+
+  async #records(): Promise<LogRecord[]> {
+    const records: LogRecord[] = [];
     for (const [partition, next] of (await this.log.nexts(order.name)).entries()) {
       for await (const batch of this.log.read(order.name, partition, offset(0), next)) {
-        texts.push(...batch.records.map(({ value }) => Buffer.from(value).toString()));
+        records.push(...batch.records);
       }
     }
-    return texts;
+    return records;
   }
 }
 
