@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { RunHandler, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
-import { type Handler, Peer } from "../infra/peer.ts";
+import { Peer } from "../infra/peer.ts";
 import { channelToChild } from "../infra/process-channel.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
@@ -34,37 +34,38 @@ const stopMs = 10_000;
 interface Started {
   readonly child: ChildProcess;
   readonly peer: Peer;
-  readonly ready: Promise<void>;
 }
 
 /** The archiver and the batch layer in a process of their own, which is started again whenever it dies. */
 export class BatchWorker implements AsyncDisposable {
   readonly #options: BatchWorkerOptions;
-  #started: Started;
+  #child: ChildProcess | undefined;
+  /** The process that is there, or that comes after the one that died. */
+  #started: Promise<Started>;
   #isStopping = false;
   #restart: NodeJS.Timeout | undefined;
 
   constructor(options: BatchWorkerOptions) {
     this.#options = options;
     this.#started = this.#start();
+    this.#started.catch(() => undefined);
   }
 
   /** Performs a run in the process. TIDEMARK_PROCESS_GONE if that dies meanwhile. */
   readonly perform: RunHandler = async (run, report, signal) => {
-    const { peer, ready } = this.#started;
-    await ready;
+    const { peer } = await this.#started;
     return (await peer.call("run", run, {
       report: (progress) => report(progress as RunProgress),
       signal,
     })) as RunResult;
   };
 
-  /** Resolves once the process has opened its stores. */
-  get ready(): Promise<void> {
-    return this.#started.ready;
+  /** Waits until the process has opened its stores. */
+  async ready(): Promise<void> {
+    await this.#started;
   }
 
-  #start(): Started {
+  #start(): Promise<Started> {
     const isSource = import.meta.url.endsWith(".ts");
     const module = new URL(isSource ? "./batch-process.ts" : "./batch-process.js", import.meta.url);
     const { appPath, data, seal, keepLetter, failed } = this.#options;
@@ -74,39 +75,41 @@ export class BatchWorker implements AsyncDisposable {
       // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.
       env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
     });
-    let isReady: Handler = async () => undefined;
-    const ready = new Promise<void>((resolve, reject) => {
-      isReady = async () => resolve();
-      child.once("exit", () =>
-        reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the batch process ended before it was ready")),
-      );
-    });
-    // Whoever needs it awaits it; that nobody does is no crash.
-    ready.catch(() => undefined);
-    const peer = new Peer(channelToChild(child), {
-      ready: (...args) => isReady(...args),
-      seal: () => seal(),
-      "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
-      failed: async (message) => failed(String(message)),
-    });
+    this.#child = child;
     child.once("exit", (code, signal) => {
       if (this.#isStopping) return;
       failed(`the batch process ended (${signal ?? code}); it is started again`);
-      this.#restart = this.#options.timers.setTimeout(() => {
-        this.#started = this.#start();
-      }, restartMs);
+      this.#started = this.#startLater();
+      this.#started.catch(() => undefined);
     });
-    return { child, peer, ready };
+    return new Promise((resolve, reject) => {
+      child.once("exit", () =>
+        reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the batch process ended before it was ready")),
+      );
+      const peer = new Peer(channelToChild(child), {
+        ready: async () => resolve({ child, peer }),
+        seal: () => seal(),
+        "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
+        failed: async (message) => failed(String(message)),
+      });
+    });
+  }
+
+  async #startLater(): Promise<Started> {
+    await new Promise<void>((resolve) => {
+      this.#restart = this.#options.timers.setTimeout(resolve, restartMs);
+    });
+    return this.#start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     this.#options.timers.clearTimeout(this.#restart);
-    const { child, peer, ready } = this.#started;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     const kill = this.#options.timers.setTimeout(() => child.kill("SIGKILL"), stopMs);
-    await ready.then(() => peer.call("stop", null)).catch(() => undefined);
+    await this.#started.then(({ peer }) => peer.call("stop", null)).catch(() => undefined);
     child.disconnect();
     await ended;
     this.#options.timers.clearTimeout(kill);

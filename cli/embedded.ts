@@ -127,7 +127,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       master: MasterFolder.read(folder.master, topics),
     }),
   );
-  await worker.ready;
+  await worker.ready();
   const url = await server.listen({ host, port });
   return { url, done: speed.done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };
 }

@@ -1,9 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { pino } from "pino";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import { startEmbedded } from "../embedded.ts";
 import { loadApp } from "../load-app.ts";
 import { paint, type Terminal } from "../terminal.ts";
 
@@ -43,6 +41,8 @@ export function registerUp(program: Command, terminal: Terminal): void {
 
 async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   requireLoopback(options.host);
+  // Loaded here, so that the other commands start without the layers.
+  const [{ pino }, { startEmbedded }] = await Promise.all([import("pino"), import("../embedded.ts")]);
   const app = withSchedule(await loadApp(options.app), options.schedule);
   const stopped = untilStopped();
   const running = await startEmbedded({

@@ -1,25 +1,14 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { lockFolder } from "../../infra/folder-lock.ts";
-import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
-import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
 import type { App } from "../../views/app.ts";
-import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 import type { Check } from "../verify/check.ts";
-import { checkGenerations } from "../verify/generation-check.ts";
-import { checkLog } from "../verify/log-check.ts";
-import { checkMaster } from "../verify/master-check.ts";
-import { checkTail } from "../verify/tail-check.ts";
 
 interface VerifyOptions {
   readonly app: string;
@@ -72,6 +61,8 @@ async function verify(
     checks.push(check);
     if (options.json === undefined) show(check, terminal);
   };
+  // Loaded here, so that the other commands start without the stores.
+  const { runChecks } = await import("../verify/run-checks.ts");
   for await (const check of runChecks(app, folder, lifecycle)) done(check);
   const problems = checks.reduce((sum, check) => sum + check.problemCount, 0);
   if (options.json) writeJson(terminal, { clean: problems === 0, checks: checks.map(describe) });
@@ -83,33 +74,6 @@ async function verify(
     );
   }
   return problems === 0;
-}
-
-async function* runChecks(
-  app: App,
-  folder: ReturnType<typeof dataFolder>,
-  lifecycle: Lifecycle,
-): AsyncGenerator<Check> {
-  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
-  const master = MasterFolder.read(folder.master, topics);
-  await mkdir(folder.scratch, { recursive: true });
-  const duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "1GB", threads: 1, temporaryFolder: folder.scratch }),
-  );
-  const connection = await duckdb.connect();
-  const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
-  const end: Record<string, Cut[string]> = {};
-  for (const { name } of topics) end[name] = await log.nexts(name);
-  yield await checkLog(app, log, end);
-  yield await checkMaster(app, log, master, end, connection);
-  const archived = await master.cut();
-  for (const view of app.views)
-    yield await checkGenerations({ view, generations, log, archived, connection });
-  const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
-  const segments = await checkpoint.load();
-  for (const view of app.views)
-    yield await checkTail(view, segments, await generations.current(view), log, end);
 }
 
 function describe({ name, covered, problemCount, problems }: Check) {

@@ -1,0 +1,43 @@
+import { mkdir } from "node:fs/promises";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
+import type { App } from "../../views/app.ts";
+import type { Cut } from "../../views/cut.ts";
+import type { dataFolder } from "../data-folder.ts";
+import type { Check } from "./check.ts";
+import { checkGenerations } from "./generation-check.ts";
+import { checkLog } from "./log-check.ts";
+import { checkMaster } from "./master-check.ts";
+import { checkTail } from "./tail-check.ts";
+
+/** Checks a data folder store by store, each as soon as it is asked for. What it opens is the lifecycle's to close. */
+export async function* runChecks(
+  app: App,
+  folder: ReturnType<typeof dataFolder>,
+  lifecycle: Lifecycle,
+): AsyncGenerator<Check> {
+  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  const master = MasterFolder.read(folder.master, topics);
+  await mkdir(folder.scratch, { recursive: true });
+  const duckdb = lifecycle.use(
+    await Duckdb.open({ memoryLimit: "1GB", threads: 1, temporaryFolder: folder.scratch }),
+  );
+  const connection = await duckdb.connect();
+  const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
+  const end: Record<string, Cut[string]> = {};
+  for (const { name } of topics) end[name] = await log.nexts(name);
+  yield await checkLog(app, log, end);
+  yield await checkMaster(app, log, master, end, connection);
+  const archived = await master.cut();
+  for (const view of app.views)
+    yield await checkGenerations({ view, generations, log, archived, connection });
+  const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
+  const segments = await checkpoint.load();
+  for (const view of app.views)
+    yield await checkTail(view, segments, await generations.current(view), log, end);
+}
