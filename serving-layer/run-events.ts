@@ -15,11 +15,8 @@ export class RunEvents {
     this.#clock = clock;
   }
 
-  /**
-   * Writes until the run has ended or the client is gone. A slow client misses progress in between, never the end.
-   * `run` is read after watching began, so that no change falls between.
-   */
-  async stream(id: string, response: ServerResponse, known: Run): Promise<void> {
+  /** Writes until the run has ended or the client is gone. A slow client misses progress in between, never the end. */
+  async stream({ id }: Run, response: ServerResponse): Promise<void> {
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
@@ -55,7 +52,15 @@ export class RunEvents {
       { [Symbol.dispose]: () => beat?.[Symbol.dispose]() },
       this.#jobs.watch((run) => run.id === id && write(run)),
     );
-    write((await this.#jobs.get(id)) ?? known);
+    try {
+      // Read after watching began, so that no change falls between.
+      const run = await this.#jobs.get(id);
+      if (run === undefined || response.destroyed) close();
+      else write(run);
+    } catch (error) {
+      close();
+      throw error;
+    }
   }
 
   /** Ends all streams, so that a server can close. */

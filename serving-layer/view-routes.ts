@@ -48,14 +48,14 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     const answer = queries.rowsAtOnce(request.params.view, search);
     if (answer !== undefined) return sendJson(reply, answer);
     return queries
-      .rows(request.params.view, search, () => request.raw.destroyed)
+      .rows(request.params.view, search, () => request.raw.socket.destroyed)
       .then((text) => sendJson(reply, text));
   });
 
   server.get<ViewRoute>("/v1/views/:view/compare", async (request, reply) =>
     sendJson(
       reply,
-      await queries.compare(request.params.view, searchOf(request), () => request.raw.destroyed),
+      await queries.compare(request.params.view, searchOf(request), () => request.raw.socket.destroyed),
     ),
   );
 

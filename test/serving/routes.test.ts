@@ -16,8 +16,8 @@ beforeEach(async () => {
     { partition: 0, from: 0, next: 1, rows: [row] },
     { partition: 0, from: 1, next: 3, rows: [row] },
   ]);
-  serving.generations.add(byMachine, "g-1", cut, [row]);
   serving.generations.add(byMachine, "g-0", {}, [], { createdAt: "2000-12-31T00:00:00.000Z" });
+  serving.generations.add(byMachine, "g-1", cut, [row]);
   await serving.generations.point(byMachine.name, "g-1");
   await settled();
 });
@@ -43,10 +43,12 @@ describe("views", () => {
       id,
       isServing,
     ]);
-    expect(generations).toEqual([
-      ["g-1", true],
-      ["g-0", false],
-    ]);
+    expect(new Map(generations)).toEqual(
+      new Map([
+        ["g-1", true],
+        ["g-0", false],
+      ]),
+    );
     expect((await serving.get("/v1/views/nothing")).body.code).toBe("TIDEMARK_QUERY_VIEW_UNKNOWN");
   });
 
@@ -64,7 +66,7 @@ describe("views", () => {
       url: "/v1/views/by-machine/generations/g-9/activate",
     });
     expect(unknown.json()).toMatchObject({ status: 404, code: "TIDEMARK_GENERATION_UNKNOWN" });
-    expect(unknown.json().detail).toContain("there are g-1, g-0");
+    expect(unknown.json().detail).toContain("there are g-0, g-1");
   });
 
   test("show their reconciliations, newest first", async () => {

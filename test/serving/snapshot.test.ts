@@ -7,6 +7,7 @@ const topic = byMachine.from.name;
 const cut = (first: number, second: number) => ({ [topic]: [first, second] }) as unknown as Cut;
 const one = (value: number): Measured => ({ site: "a", unit: 1, label: null, isOn: true, hour: 0, value });
 const states = (...values: number[]) => values.map((value) => stateOf(one(value)));
+const key = { site: "a", unit: 1, label: null, isOn: true, hour: "1970-01-01T00:00:00.000Z" };
 const total = "/v1/views/by-machine/rows?groupBy=&measures=records,total";
 
 describe("a snapshot", () => {
@@ -101,6 +102,25 @@ describe("a snapshot", () => {
       expect(first?.isClosed).toBe(true);
       expect((await get(total)).body.provenance.generation).toBe("g-2");
     }, clock);
+  });
+
+  test("and a tail that has moved give another answer to the same question", async () => {
+    await serve(async ({ generations, tail, get }) => {
+      await settled();
+      tail.put(byMachine, [{ partition: 0, from: 0, next: 2, rows: states(1, 2) }]);
+      const url = "/v1/views/by-machine/rows?site=a&unit=1&label=null&isOn=true&measures=total";
+      const ask = async () => (await get(url)).body;
+      expect((await ask()).rows).toEqual([{ ...key, total: 3 }]);
+      tail.put(byMachine, [{ partition: 1, from: 0, next: 1, rows: states(4) }]);
+      const answer = await ask();
+      expect(answer.rows).toEqual([{ ...key, total: 7 }]);
+      expect(answer.provenance.position).toBe(`${topic}@0:2,1:1`);
+      expect(await ask()).toEqual(answer);
+      generations.add(byMachine, "g-1", {}, []);
+      await generations.point(byMachine.name, "g-1");
+      await settled();
+      expect((await ask()).provenance.generation).toBe("g-1");
+    });
   });
 
   test("goes on serving when the next generation can't be opened", async () => {
