@@ -1,4 +1,4 @@
-import { type Cut, formatCut, type Offset, offsetAt, recordsBetween } from "../views/cut.ts";
+import { type Cut, formatCut, type Offset, offsetAt } from "../views/cut.ts";
 import type { View } from "../views/view.ts";
 import type { Layer, Query } from "./parameters.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -30,27 +30,35 @@ export function approximationsOf({ measures }: Query): Readonly<Record<string, s
 
 export function provenanceOf(
   layer: Layer,
-  { view, reader, cut }: Snapshot,
+  { view, reader, cutText }: Snapshot,
   position: Cut,
   logEnd: Cut,
 ): Provenance {
-  const ownPosition = ownPart(view, position);
-  const lag = recordsBetween(ownPosition, ownPart(view, logEnd));
+  const lag = lagOf(view, position, logEnd);
   return {
     view: view.name,
     fingerprint: view.fingerprint,
     layer,
     generation: layer === "speed" ? null : (reader?.manifest.id ?? null),
-    cut: formatCut(ownPart(view, cut)),
-    position: formatCut(ownPosition),
+    cut: cutText,
+    position: formatOwn(view, position),
     lag,
     complete: lag === 0,
   };
 }
 
-/** The part that speaks of the view's topic, every partition named. */
-export function ownPart({ from }: View, cut: Cut): Cut {
-  return {
-    [from.name]: Array.from({ length: from.partitions }, (_, p): Offset => offsetAt(cut, from.name, p)),
-  };
+/** The text of the part that speaks of the view's topic, every partition named. */
+export function formatOwn({ from: { name, partitions } }: View, cut: Cut): string {
+  return formatCut({
+    [name]: Array.from({ length: partitions }, (_, p): Offset => offsetAt(cut, name, p)),
+  });
+}
+
+/** How many records of the view's topic lie between the position and the log's end. */
+export function lagOf({ from: { name, partitions } }: View, position: Cut, logEnd: Cut): number {
+  let records = 0;
+  for (let p = 0; p < partitions; p++) {
+    records += Math.max(0, offsetAt(logEnd, name, p) - offsetAt(position, name, p));
+  }
+  return records;
 }

@@ -1,6 +1,6 @@
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
-import { type Cut, formatCut, formatPosition, positionCovered } from "../views/cut.ts";
+import { type Cut, formatPosition, positionCovered } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
@@ -10,7 +10,7 @@ import type { LogEnd } from "./log-end.ts";
 import { type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson } from "./present.ts";
-import { approximationsOf, ownPart, provenanceOf } from "./provenance.ts";
+import { approximationsOf, formatOwn, provenanceOf } from "./provenance.ts";
 import { Recent } from "./recent.ts";
 import { collectTail, type Rollup, scanGroups } from "./rollup.ts";
 import {
@@ -220,7 +220,7 @@ export class Queries {
     if (isCovered) return;
     throw new TidemarkError(
       "TIDEMARK_QUERY_AFTER",
-      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatCut(ownPart(view, this.#position(query)))}: ask again, or give a longer timeout`,
+      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(query))}: ask again, or give a longer timeout`,
     );
   }
 }

@@ -4,12 +4,15 @@ import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import type { Clock } from "./clock.ts";
+import { formatOwn } from "./provenance.ts";
 
 /** What answers of a view rest on: one generation, or none, and the cut from which the tail goes on. */
 export interface Snapshot {
   readonly view: View;
   readonly reader: GenerationReader | undefined;
   readonly cut: Cut;
+  /** The cut as answers name it. */
+  readonly cutText: string;
 }
 
 /** A snapshot and how many queries hold it; a retired one's reader is closed by the last that lets go. */
@@ -152,8 +155,9 @@ export class Snapshots implements AsyncDisposable {
       });
       return;
     }
+    const cut = manifest?.cut ?? {};
     const held: Held = {
-      snapshot: Object.freeze({ view: state.view, reader, cut: manifest?.cut ?? {} }),
+      snapshot: Object.freeze({ view: state.view, reader, cut, cutText: formatOwn(state.view, cut) }),
       holders: 0,
       isRetired: false,
     };

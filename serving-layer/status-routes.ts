@@ -5,14 +5,14 @@ import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
-import { formatCut, recordsBetween } from "../views/cut.ts";
+import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import type { Clock } from "./clock.ts";
 import { describeGeneration } from "./describe.ts";
 import { readListQuery, readWhole } from "./list-query.ts";
 import type { LogEnd } from "./log-end.ts";
-import { ownPart } from "./provenance.ts";
+import { formatOwn, lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
 
 export interface StatusParts {
@@ -64,13 +64,13 @@ async function logStatus({ app, logEnd, master, snapshots, tail }: StatusParts) 
   const archived = master === undefined ? null : formatCut(await master.cut());
   const describe = (view: View) => {
     const manifest = snapshots.batch(view)?.reader.manifest;
-    const position = ownPart(view, tail.position(view));
+    const position = tail.position(view);
     return {
       fingerprint: view.fingerprint,
       generation: manifest === undefined ? null : describeGeneration(manifest),
       tail: tailStatus(snapshots, view),
-      position: formatCut(position),
-      lag: recordsBetween(position, ownPart(view, end)),
+      position: formatOwn(view, position),
+      lag: lagOf(view, position, end),
       unready: snapshots.unready(view) ?? null,
     };
   };
