@@ -101,7 +101,6 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
   const server = createServer({ loggerInstance: logger });
-  lifecycle.defer(() => server.close());
   registerIngestion(server, {
     app,
     log,
@@ -127,6 +126,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       master: MasterFolder.read(folder.master, topics),
     }),
   );
+  // Closed before what its routes rest on: requests in hand are answered.
+  lifecycle.defer(() => server.close());
   await worker.ready();
   const url = await server.listen({ host, port });
   return { url, done: speed.done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };

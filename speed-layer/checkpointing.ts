@@ -10,7 +10,8 @@ export interface CheckpointingOptions {
   readonly now: () => number;
 }
 
-const minIntervalMs = 1_000;
+/** What a restart has to read again at most, beside what the cost allows: a second or two of work after a burst. */
+const minIntervalMs = 5_000;
 /** Checkpoints take at most about this part of the time, one in so many. */
 const intervalPerDuration = 20;
 

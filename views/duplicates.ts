@@ -12,6 +12,10 @@ export class DuplicateWindow {
   #young = new Map<string, Map<string, Offset>>();
   #old = new Map<string, Map<string, Offset>>();
   #youngSize = 0;
+  /** The source noted last, and its ids: most records come from where the one before them came from. */
+  #source: string | undefined;
+  #youngIds = new Map<string, Offset>();
+  #oldIds: ReadonlyMap<string, Offset> | undefined;
 
   constructor(records: number) {
     this.#records = records;
@@ -20,18 +24,26 @@ export class DuplicateWindow {
   /** Notes the record and says whether it is a duplicate. Offsets must rise from call to call. */
   note(source: string, id: string, at: Offset): boolean {
     if (this.#records === 0) return false;
+    if (source !== this.#source) this.#turnTo(source);
+    const before = this.#youngIds.get(id) ?? this.#oldIds?.get(id);
+    this.#youngIds.set(id, at);
+    if (++this.#youngSize >= this.#records) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngSize = 0;
+      this.#source = undefined;
+    }
+    return before !== undefined && at - before <= this.#records;
+  }
+
+  #turnTo(source: string): void {
     let ids = this.#young.get(source);
     if (ids === undefined) {
       ids = new Map();
       this.#young.set(source, ids);
     }
-    const before = ids.get(id) ?? this.#old.get(source)?.get(id);
-    ids.set(id, at);
-    if (++this.#youngSize >= this.#records) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngSize = 0;
-    }
-    return before !== undefined && at - before <= this.#records;
+    this.#source = source;
+    this.#youngIds = ids;
+    this.#oldIds = this.#old.get(source);
   }
 }

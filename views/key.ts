@@ -46,26 +46,45 @@ const int32SignBit = 1 << 31;
  * 0x00 0x00; an integer as 8 bytes big-endian with the sign bit flipped; a boolean as one byte.
  */
 export function encodeKey(values: readonly Scalar[]): Uint8Array {
-  const bytes: number[] = [];
+  let capacity = 0;
+  for (const value of values) capacity += typeof value === "string" ? 3 * value.length + 3 : 9;
+  const bytes = new Uint8Array(capacity);
+  let at = 0;
   for (const value of values) {
     if (value === null) {
-      bytes.push(0);
+      at++;
       continue;
     }
-    bytes.push(1);
-    if (typeof value === "string") pushString(bytes, value);
-    else if (typeof value === "boolean") bytes.push(value ? 1 : 0);
-    else bytes.push(...encodeInteger(value));
+    bytes[at++] = 1;
+    if (typeof value === "string") at = putString(bytes, at, value);
+    else if (typeof value === "boolean") bytes[at++] = value ? 1 : 0;
+    else {
+      writeInteger(new DataView(bytes.buffer), at, value);
+      at += 8;
+    }
   }
-  return Uint8Array.from(bytes);
+  return bytes.subarray(0, at);
 }
 
-function pushString(bytes: number[], text: string): void {
-  for (const byte of encoder.encode(text)) {
-    bytes.push(byte);
-    if (byte === 0) bytes.push(0xff);
+/** Gives where the string's bytes end; `bytes` has room for three per UTF-16 unit, and the zeros at its end. */
+function putString(bytes: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Anything but plain ASCII is for the encoder, from the beginning.
+    if (unit === 0 || unit > 0x7f) return putEncoded(bytes, at, text);
+    bytes[at + i] = unit;
   }
-  bytes.push(0, 0);
+  return at + text.length + 2;
+}
+
+function putEncoded(bytes: Uint8Array, at: number, text: string): number {
+  for (const byte of encoder.encode(text)) {
+    bytes[at++] = byte;
+    if (byte === 0) bytes[at++] = 0xff;
+  }
+  bytes[at++] = 0;
+  bytes[at++] = 0;
+  return at;
 }
 
 /** 8 bytes, big-endian, sign bit flipped: byte order is numeric order. Also how a pane follows a key. */

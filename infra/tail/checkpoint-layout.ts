@@ -2,7 +2,7 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import type { App } from "../../views/app.ts";
 import { type Offset, offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
-import { encodeInteger, storageKey } from "../../views/key.ts";
+import { storageKey, writeInteger } from "../../views/key.ts";
 import {
   type Cell,
   decodeCell,
@@ -78,7 +78,7 @@ export function putRow(slot: Slot, row: StateRow): void {
   const group = storageKey(row.dimensions);
   const key = new Uint8Array(group.length + 8);
   key.set(group);
-  key.set(encodeInteger(row.pane), group.length);
+  writeInteger(new DataView(key.buffer), group.length, row.pane);
   slot.put(key, [row.dimensions, row.pane, row.cells.map(encodeCell)]);
 }
 
