@@ -3,6 +3,8 @@ declare module "autocannon" {
   interface Options {
     readonly url: string;
     readonly connections: number;
+    /** Asked in turn by each connection. Default: the one of `url`. */
+    readonly requests?: readonly { readonly path: string }[];
     /** Seconds. */
     readonly duration: number;
   }

@@ -116,7 +116,7 @@ export class GenerationsFolder implements GenerationsWriter {
       current: (view) => this.current(view),
       changed,
       failed: this.#options.onWatchError,
-      pollMs: this.#options.pollMs ?? 50,
+      pollMs: this.#options.pollMs ?? 200,
       timers: this.#options.timers ?? globalThis,
     });
   }
