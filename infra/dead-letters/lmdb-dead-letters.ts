@@ -1,5 +1,6 @@
 import { type Database, open } from "lmdb";
 import { TidemarkError } from "../../views/errors.ts";
+import { durableCommits } from "../lmdb.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
 
 /** A letter's raw bytes are kept up to this length. */
@@ -20,10 +21,7 @@ export class LmdbDeadLetters implements DeadLetters {
       path,
       noSubdir: false,
       encoding: "msgpack",
-      // Resolved is durable.
-      overlappingSync: false,
-      // Otherwise a failed commit also rejects a promise of lmdb's own that nobody can catch.
-      eventTurnBatching: false,
+      ...durableCommits,
     });
   }
 

@@ -1,5 +1,6 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { readInteger, writeInteger } from "../../views/key.ts";
+import { durableCommits } from "../lmdb.ts";
 
 /**
  * The index of a generation: one LMDB file. `rows` holds blocks by storage key and block start, `drift` what was being
@@ -23,6 +24,7 @@ export function openIndexFile(path: string, access: "write" | "read"): IndexFile
     readOnly: access === "read",
     maxDbs: 2,
     pageSize,
+    ...durableCommits,
   });
   return {
     root,

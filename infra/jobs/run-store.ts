@@ -1,4 +1,5 @@
 import { type Database, open, type RootDatabase } from "lmdb";
+import { durableCommits } from "../lmdb.ts";
 import type { Run } from "./jobs.ts";
 
 /** A run with what only the queue needs to know of it. */
@@ -21,7 +22,7 @@ export class RunStore implements AsyncDisposable {
 
   /** Keeps the last `keep` runs; of those that have not ended, all. */
   constructor(path: string, keep: number) {
-    this.#root = open({ path, maxDbs: 2 });
+    this.#root = open({ path, maxDbs: 2, ...durableCommits });
     this.#runs = this.#root.openDB<StoredRun, number>({ name: "runs", encoding: "json" });
     this.#numbers = this.#root.openDB<number, string>({ name: "numbers", encoding: "json" });
     this.#keep = keep;
@@ -44,7 +45,6 @@ export class RunStore implements AsyncDisposable {
         this.#numbers.remove(value.run.id);
       }
     });
-    await this.#root.flushed;
   }
 
   get(id: string): Run | undefined {

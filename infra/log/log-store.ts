@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { durableCommits } from "../lmdb.ts";
 import type { Topic } from "./log.ts";
 import { RecordBatch } from "./record-batch.ts";
 
@@ -30,10 +31,7 @@ export class LogStore {
       noSubdir: false,
       maxDbs: 2,
       readOnly: mode === "reader",
-      // A commit is then durable once it resolves, and nobody sees records that are not.
-      overlappingSync: false,
-      // Otherwise lmdb makes a promise per event turn that nobody can catch, and a full disk ends the process.
-      eventTurnBatching: false,
+      ...durableCommits,
     });
     try {
       this.#meta = this.#root.openDB<unknown, string>("meta", { encoding: "json", useVersions: true });

@@ -12,6 +12,7 @@ import {
   type StateRow,
 } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
+import { durableCommits } from "../lmdb.ts";
 
 /**
  * How segments lie in LMDB. The database `segments` names each by the number of its slot; the slot is a database of its
@@ -44,7 +45,7 @@ export type Slot = Database<EncodedRow, Uint8Array>;
 /** LMDB must be told how many databases there can be: a chain has seldom more than five segments. */
 export function openRoot(path: string, app: App, readOnly: boolean): Root {
   const chains = app.views.reduce((sum, view) => sum + view.from.partitions, 0);
-  return open({ path, readOnly, maxDbs: 1024 + 16 * chains, noSubdir: false, overlappingSync: false });
+  return open({ path, readOnly, maxDbs: 1024 + 16 * chains, noSubdir: false, ...durableCommits });
 }
 
 export function openHeaders(root: Root): Headers | undefined {
