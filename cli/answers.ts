@@ -55,7 +55,11 @@ export interface ComparedRow {
 
 export interface CompareAnswer {
   readonly rows: readonly ComparedRow[];
-  readonly provenance: Provenance;
+  readonly provenance: Provenance & {
+    readonly reconciliation:
+      | { readonly kind: "compared" }
+      | { readonly kind: "not-compared"; readonly reason: string };
+  };
 }
 
 export interface ReconciledGeneration {

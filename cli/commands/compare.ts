@@ -32,8 +32,11 @@ export function registerCompare(program: Command, terminal: Terminal): void {
 function writeComparison(terminal: Terminal, { rows, provenance }: CompareAnswer): void {
   terminal.out.write(rows.length === 0 ? "no rows\n" : renderTable(comparisonColumns(rows)));
   const differing = rows.filter(differs).length;
-  const compared = rows.some(({ difference }) => difference !== null);
-  const verdict = compared ? `${plural(differing, "row")} with drift` : "nothing to compare with";
+  const { reconciliation } = provenance;
+  const verdict =
+    reconciliation.kind === "compared"
+      ? `${plural(differing, "row")} with drift`
+      : `not compared: ${reconciliation.reason}`;
   terminal.out.write(
     `\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${verdict} · ${describeProvenance(provenance)}`)}\n`,
   );

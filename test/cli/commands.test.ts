@@ -389,7 +389,8 @@ test("compare shows batch, speed, difference and merged per row and measure", as
       difference: null,
     },
   ];
-  const server = await serve({ "GET /v1/views/airport-hours/compare": { body: { rows, provenance } } });
+  const compared = { rows, provenance: { ...provenance, reconciliation: { kind: "compared" } } };
+  const server = await serve({ "GET /v1/views/airport-hours/compare": { body: compared } });
   const { out } = await tidemark(server, "compare", "airport-hours", "--differing", "--where", "origin=ORD");
   expect(server.asked[0]?.parameters.get("differing")).toBe("true");
   expect(out.split("\n").slice(0, 8)).toEqual([
@@ -402,6 +403,17 @@ test("compare shows batch, speed, difference and merged per row and measure", as
     "",
     expect.stringContaining("1 row with drift"),
   ]);
+});
+
+test("compare says that nothing differs, or why nothing was compared", async () => {
+  const comparison = async (reconciliation: object) => {
+    const body = { rows: [], provenance: { ...provenance, reconciliation } };
+    const server = await serve({ "GET /v1/views/airport-hours/compare": { body } });
+    return (await tidemark(server, "compare", "airport-hours", "--differing")).out;
+  };
+  expect(await comparison({ kind: "compared" })).toContain("0 rows with drift");
+  const reason = "the speed layer was down";
+  expect(await comparison({ kind: "not-compared", reason })).toContain(`not compared: ${reason}`);
 });
 
 test("status shows log, views, runs and dead letters", async () => {
