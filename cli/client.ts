@@ -14,7 +14,6 @@ import type {
   CompareAnswer,
   ComparedRow,
   IngestAnswer,
-  Provenance,
   ReconciledGeneration,
   Rejection,
   RowsAnswer,
@@ -94,7 +93,7 @@ export class Client implements Disposable {
     const { rows, provenance } = await this.#call({ method: "GET", path, parameters });
     return {
       rows: (rows as readonly Record<string, unknown>[]).map(comparedRow),
-      provenance: provenance as Provenance,
+      provenance: provenance as CompareAnswer["provenance"],
     };
   }
 
