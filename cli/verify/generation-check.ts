@@ -9,7 +9,7 @@ import { type Cut, cutCovers, formatCut, offset, offsetAt } from "../../views/cu
 import { joinSorted, mergeSorted } from "../../views/sorted-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
-import { Check } from "./check.ts";
+import type { Check } from "./check.ts";
 
 export interface GenerationParts {
   readonly view: View;
@@ -23,9 +23,8 @@ export interface GenerationParts {
  * The generation that serves holds, in its index and in its Parquet file, the very states that the speed layer's fold gives
  * for the log's records before its cut. Of older ones: whole, and no longer than what is archived.
  */
-export async function checkGenerations(parts: GenerationParts): Promise<Check> {
+export async function checkGenerations(check: Check, parts: GenerationParts): Promise<void> {
   const { view, generations, archived } = parts;
-  const check = new Check(`generations of ${view.name}`);
   const manifests = await generations.list(view.name);
   for (const { id, cut } of manifests) {
     if (!cutCovers(archived, cut)) {
@@ -35,11 +34,10 @@ export async function checkGenerations(parts: GenerationParts): Promise<Check> {
   const current = await generations.current(view);
   if (current === undefined) {
     check.covered = manifests.length === 0 ? "none yet" : "none of the present declaration";
-    return check;
+    return;
   }
   await compareWithLog(check, parts, current);
   check.covered = `${manifests.length} kept, ${current.rows.toLocaleString("en")} rows in ${current.id}`;
-  return check;
 }
 
 async function compareWithLog(check: Check, parts: GenerationParts, manifest: Manifest): Promise<void> {

@@ -5,11 +5,10 @@ import type { Cut } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
 import type { Event } from "../../views/event.ts";
 import { partitionOf } from "../../views/partition.ts";
-import { Check } from "./check.ts";
+import type { Check } from "./check.ts";
 
 /** Offsets without a gap, each record an event of its topic, in the partition of its key. */
-export async function checkLog(app: App, log: Log, end: Cut): Promise<Check> {
-  const check = new Check("log");
+export async function checkLog(check: Check, app: App, log: Log, end: Cut): Promise<void> {
   const decoder = new Decoder(app.events);
   let records = 0;
   for (const type of app.events) {
@@ -36,7 +35,6 @@ export async function checkLog(app: App, log: Log, end: Cut): Promise<Check> {
     }
   }
   check.covered = `${records.toLocaleString("en")} records`;
-  return check;
 }
 
 /** The event, or why there is none. */

@@ -8,7 +8,7 @@ import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
 import type { App } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
 import type { dataFolder } from "../data-folder.ts";
-import type { Check } from "./check.ts";
+import { Check } from "./check.ts";
 import { checkGenerations } from "./generation-check.ts";
 import { checkLog } from "./log-check.ts";
 import { checkMaster } from "./master-check.ts";
@@ -31,13 +31,29 @@ export async function* runChecks(
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
   const end: Record<string, Cut[string]> = {};
   for (const { name } of topics) end[name] = await log.nexts(name);
-  yield await checkLog(app, log, end);
-  yield await checkMaster(app, log, master, end, connection);
-  const archived = await master.cut();
-  for (const view of app.views)
-    yield await checkGenerations({ view, generations, log, archived, connection });
+  yield await examine("log", (check) => checkLog(check, app, log, end));
+  yield await examine("master dataset", (check) => checkMaster(check, app, log, master, end, connection));
+  for (const view of app.views) {
+    yield await examine(`generations of ${view.name}`, async (check) => {
+      await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
+    });
+  }
   const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
   const segments = await checkpoint.load();
-  for (const view of app.views)
-    yield await checkTail(view, segments, await generations.current(view), log, end);
+  for (const view of app.views) {
+    yield await examine(`tail of ${view.name}`, async (check) => {
+      await checkTail(check, view, segments, await generations.current(view), log, end);
+    });
+  }
+}
+
+/** A store that can't even be read is a problem of that store: the others are checked all the same. */
+async function examine(name: string, look: (check: Check) => Promise<void>): Promise<Check> {
+  const check = new Check(name);
+  try {
+    await look(check);
+  } catch (error) {
+    check.problem(`can't be read: ${(error as Error).message}`);
+  }
+  return check;
 }

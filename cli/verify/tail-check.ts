@@ -6,18 +6,18 @@ import { foldFromLog } from "../../speed-layer/prefix.ts";
 import { type Cut, offsetAt } from "../../views/cut.ts";
 import { joinSorted } from "../../views/sorted-rows.ts";
 import type { View } from "../../views/view.ts";
-import { Check } from "./check.ts";
+import type { Check } from "./check.ts";
 import { isSameState, words } from "./generation-check.ts";
 
 /** The checkpoint's segments abut, end within the log, and hold the very states of their records. */
 export async function checkTail(
+  check: Check,
   view: View,
   segments: readonly TailSegment[],
   current: Manifest | undefined,
   log: Log,
   end: Cut,
-): Promise<Check> {
-  const check = new Check(`tail of ${view.name}`);
+): Promise<void> {
   const fold = compileFold(view);
   let entries = 0;
   for (let partition = 0; partition < view.from.partitions; partition++) {
@@ -55,5 +55,4 @@ export async function checkTail(
     }
   }
   check.covered += `${segments.filter((s) => s.view === view).length} segments, ${entries.toLocaleString("en")} entries`;
-  return check;
 }

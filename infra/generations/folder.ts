@@ -7,7 +7,7 @@ import type { Timers } from "../timers.ts";
 import { DraftFolder, generationFiles } from "./draft.ts";
 import type { GenerationDraft, GenerationReader, GenerationsWriter, Manifest } from "./generations.ts";
 import { IndexReader } from "./index-reader.ts";
-import { readIfThere, readManifest } from "./manifest.ts";
+import { fileMark, readIfThere, readManifest } from "./manifest.ts";
 import { watchPointers } from "./watch.ts";
 
 const viewPattern = /^[a-z][a-z0-9-]{0,99}$/;
@@ -112,11 +112,11 @@ export class GenerationsFolder implements GenerationsWriter {
   watch(views: readonly View[], changed: (view: View, current: Manifest | undefined) => void): Disposable {
     return watchPointers({
       views,
-      pointer: (view) => readIfThere(this.#pointerPath(view.name)),
+      pointer: (view) => fileMark(this.#pointerPath(view.name)),
       current: (view) => this.current(view),
       changed,
       failed: this.#options.onWatchError,
-      pollMs: this.#options.pollMs ?? 200,
+      pollMs: this.#options.pollMs ?? 50,
       timers: this.#options.timers ?? globalThis,
     });
   }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { Manifest } from "./generations.ts";
@@ -32,4 +32,13 @@ export async function readIfThere(path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Tells a file from the one that replaces it, without opening it; undefined if there is none. */
+export async function fileMark(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }

@@ -4,7 +4,7 @@ import type { Manifest } from "./generations.ts";
 
 export interface Watch {
   readonly views: readonly View[];
-  /** The pointer's text; undefined: the view has none yet. */
+  /** Something that is another after every move of the pointer; undefined: the view has none yet. */
   readonly pointer: (view: View) => Promise<string | undefined>;
   readonly current: (view: View) => Promise<Manifest | undefined>;
   readonly changed: (view: View, current: Manifest | undefined) => void;
@@ -15,7 +15,7 @@ export interface Watch {
 }
 
 /**
- * Looks at the pointers every `pollMs`, the first time at once, and calls back for each that reads differently than at
+ * Looks at the pointers every `pollMs`, the first time at once, and calls back for each that is another than at
  * the last look. Polled, since notifications of file systems do not cross every network mount.
  */
 export function watchPointers(watch: Watch): Disposable {
