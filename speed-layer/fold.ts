@@ -1,11 +1,12 @@
 import type { TailSegment } from "../infra/tail/segment.ts";
 import type { Event } from "../views/event.ts";
-import { type JsScope, nodeToJs } from "../views/expression.ts";
+import { nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
 import { groupKeyToJs } from "../views/key.ts";
 import type { Cell } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { paneToJs } from "../views/window.ts";
+import { LoopScope } from "./loop-scope.ts";
 
 /**
  * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
@@ -35,6 +36,7 @@ export function compileFold(view: View): Fold {
     return `${guard}{ ${aggregate.add(cells, input)} }`;
   });
   const body = `"use strict";
+${scope.constantsToJs("constants")}
 return function fold(segment, events, first) {
   let lastPane = NaN;
   let groups;
@@ -66,36 +68,6 @@ return function fold(segment, events, first) {
   }
 };`;
   return new Function("addIntegers", "constants", body)(addIntegers, scope.constants) as Fold;
-}
-
-/** Statements of the loop's body. The same text is computed once: it is pure, whoever asks for it. */
-class LoopScope implements JsScope {
-  readonly constants: unknown[] = [];
-  readonly #names = new Map<string, string>();
-  #statements: string[] = [];
-
-  constant(value: unknown): string {
-    if (value === null || typeof value === "string" || typeof value === "boolean")
-      return JSON.stringify(value);
-    if (typeof value === "number" && Number.isFinite(value)) return `(${value})`;
-    return this.bind(`constants[${this.constants.push(value) - 1}]`);
-  }
-
-  bind(js: string): string {
-    let name = this.#names.get(js);
-    if (name === undefined) {
-      name = `v${this.#names.size}`;
-      this.#names.set(js, name);
-      this.#statements.push(`const ${name} = ${js};`);
-    }
-    return name;
-  }
-
-  takeStatements(): string {
-    const statements = this.#statements.join("\n    ");
-    this.#statements = [];
-    return statements;
-  }
 }
 
 function cellToJs(cell: Cell): string {

@@ -1,7 +1,7 @@
 import type { Static, TObject, TProperties } from "typebox";
 import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
-import { type Fields, fieldExpressions } from "./expressions/typed.ts";
+import { type Fields, fieldExpressions } from "./expressions/fields.ts";
 import { type Field, fieldsOf } from "./field.ts";
 
 /** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema. */

@@ -13,10 +13,20 @@ export interface Operator {
    * nulls itself and may give one. `never`: it minds them and gives none.
    */
   readonly nulls: "propagate" | "mind" | "never";
-  /** JavaScript over argument texts, each of which is a name or a literal and may be repeated. */
-  js(args: readonly string[]): string;
-  /** DuckDB SQL over argument texts. */
+  /** Whether it can give null, where that is not simply whether some argument can be: a division by zero. */
+  readonly nullable?: (args: readonly Node[]) => boolean;
+  /**
+   * JavaScript over argument texts, each of which is a name or a literal and may be repeated. Total: it is computed
+   * for every event, also where its value is not asked for. Numbers that it gives are finite and not -0.
+   */
+  js(args: readonly string[], scope: JsScope): string;
+  /** DuckDB SQL over argument texts, which nest: each stands in it once. It never raises an error either. */
   sql(args: readonly string[]): string;
+}
+
+/** Every operator is made by this. */
+export function defineOperator(operator: Operator): Operator {
+  return Object.freeze(operator);
 }
 
 /** A frozen expression tree. `nullable` is whether it can be null for some record. */
@@ -54,7 +64,24 @@ export function literalNode(value: unknown, beside: FieldType): Node {
       `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${beside === "integer" ? "number" : beside}`,
     );
   }
-  return Object.freeze({ kind: "literal", value: value as Scalar, type, nullable: false });
+  const scalar = typeof value === "number" ? value + 0 : (value as Scalar);
+  return Object.freeze({ kind: "literal", value: scalar, type, nullable: false });
+}
+
+/** A constant that stands for itself: `true`, `"late"`, `0`. */
+export function constantNode(value: unknown): Node {
+  switch (typeof value) {
+    case "number":
+      return literalNode(value, "integer");
+    case "boolean":
+      return literalNode(value, "boolean");
+    default:
+      return literalNode(value, "string");
+  }
+}
+
+export function nullNode(type: FieldType): Node {
+  return Object.freeze({ kind: "literal", value: null, type, nullable: true });
 }
 
 function literalType(value: unknown, beside: FieldType): FieldType | undefined {
@@ -72,13 +99,13 @@ export function callNode(operator: Operator, args: readonly Node[]): Node {
     operator,
     args: Object.freeze([...args]),
     type: operator.result,
-    nullable: operator.nulls !== "never" && args.some((arg) => arg.nullable),
+    nullable: operator.nullable?.(args) ?? (operator.nulls !== "never" && args.some((arg) => arg.nullable)),
   });
 }
 
 /** Where generated JavaScript puts its constants and its intermediate values. */
 export interface JsScope {
-  /** The name of a constant holding this value. */
+  /** A literal, or the name of a constant, that is this value: functions too. */
   constant(value: unknown): string;
   /** Emits `const NAME = js;` before the text in hand and gives the name. */
   bind(js: string): string;
@@ -99,7 +126,7 @@ export function nodeToJs(node: Node, data: string, scope: JsScope): string {
       return scope.constant(node.value);
     case "call": {
       const args = node.args.map((arg) => nodeToJs(arg, data, scope));
-      const js = node.operator.js(args);
+      const js = node.operator.js(args, scope);
       const nulls = node.args.flatMap((arg, i) => (arg.nullable ? [`${args[i]} === null`] : []));
       return scope.bind(
         node.operator.nulls === "propagate" && nulls.length > 0 ? `${nulls.join(" || ")} ? null : ${js}` : js,
@@ -137,12 +164,17 @@ export function nodeToSql(node: Node, parameters: SqlParameters): string {
     case "field":
       return quoteIdentifier(node.name);
     case "literal":
-      return `CAST($${parameters.values.push(node.value)} AS ${sqlType(node.type)})`;
+      return `CAST($${parameters.values.push(parameterOf(node.value))} AS ${sqlType(node.type)})`;
     case "call":
       return node.operator.sql(node.args.map((arg) => nodeToSql(arg, parameters)));
     default:
       return unreachable(node);
   }
+}
+
+/** The client binds every whole number as an int64, and throws beyond it: 1e21 goes as its digits. */
+function parameterOf(value: Scalar): Scalar {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
 }
 
 /** The node's meaning as plain data, for fingerprints. */

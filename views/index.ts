@@ -9,5 +9,6 @@ export { sum } from "./aggregates/sum.ts";
 export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
+export { when } from "./expressions/cases.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
 export { tumbling, type Window } from "./window.ts";

@@ -20,6 +20,7 @@ import {
   Type,
   tumbling,
   type View,
+  when,
 } from "../../views/index.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
 import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
@@ -139,6 +140,29 @@ const views = {
     key: (r: Reading) => [r.site, r.level > 0],
     width: undefined,
     counts: () => true,
+  },
+  "by expressions": {
+    view: defineView({
+      name: "computed",
+      from: reading,
+      by: (f) => ({
+        level: when(f.level.gt(5), "high").when(f.ok, f.sensor).otherwise("low"),
+        tens: f.weight.plus(1).quotient(10),
+        length: f.site.concat("é").length(),
+      }),
+      where: (f) => f.ratio.times(f.weight).round().coalesce(0).remainder(2).eq(0),
+      measures,
+    }),
+    key: (r: Reading) => [
+      r.level > 5 ? "high" : r.ok === true ? (r.sensor ?? null) : "low",
+      r.weight === undefined || r.weight === big ? null : Math.floor((r.weight + 1) / 10),
+      [...r.site].length + 1,
+    ],
+    width: undefined,
+    counts: ({ ratio = 0, weight = 0 }: Reading) => {
+      const nearest = Math.sign(ratio * weight) * Math.round(Math.abs(ratio * weight));
+      return !Number.isSafeInteger(nearest) || nearest % 2 === 0;
+    },
   },
   "without dimensions": {
     view: defineView({ name: "all", from: reading, by: () => ({ week: tumbling("7d") }), measures }),

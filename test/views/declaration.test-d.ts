@@ -1,5 +1,5 @@
 /** What must not compile: checked by `npm run check`. Each line below is an error, or this file is. */
-import { count, defineEvent, defineView, mean, min, sum, Type, tumbling } from "../../views/index.ts";
+import { count, defineEvent, defineView, mean, min, sum, Type, tumbling, when } from "../../views/index.ts";
 
 const click = defineEvent({
   name: "web.page.clicked",
@@ -28,3 +28,23 @@ defineView({ name, from: click, by, where: (f) => f.ms.gt("1"), measures: () => 
 defineView({ name, from: click, by, where: (f) => f.ms, measures: () => ({ n: count() }) });
 // @ts-expect-error a partition key that is no text or number
 defineEvent({ name: "a.b.c", schema: Type.Object({ ok: Type.Boolean() }), key: (f) => f.ok });
+
+const { ms, page, isNew } = {} as Parameters<
+  Parameters<typeof defineView<typeof click, never, never>>[0]["measures"]
+>[0];
+page.lower().part("/", 1).length().plus(ms).dividedBy(2).round().toText().eq("1").toInteger().gt(0);
+when(isNew, "new").when(ms.gt(1), page).otherwise(null).startsWith("n");
+// @ts-expect-error the lower case of a number
+ms.lower();
+// @ts-expect-error a text added to a number
+ms.plus(page);
+// @ts-expect-error a number joined to a text
+page.concat(ms);
+// @ts-expect-error outcomes of two types
+when(isNew, "new").otherwise(1);
+// @ts-expect-error an outcome that hangs on a number
+when(ms, "new");
+// @ts-expect-error what may be null, filled with another type
+ms.coalesce("none");
+// @ts-expect-error cases without their last
+sum(when(isNew, 1));

@@ -1,10 +1,23 @@
 import { expect, test } from "vitest";
-import { count, defineApp, defineEvent, defineView, mean, sum, Type, tumbling } from "../../views/index.ts";
+import type { FieldsOf } from "../../views/event.ts";
+import {
+  count,
+  defineApp,
+  defineEvent,
+  defineView,
+  mean,
+  sum,
+  Type,
+  tumbling,
+  when,
+} from "../../views/index.ts";
 
 const click = defineEvent({
   name: "web.page.clicked",
   schema: Type.Object({ page: Type.String(), ms: Type.Integer(), share: Type.Optional(Type.Number()) }),
 });
+
+type Fields = FieldsOf<typeof click>;
 
 const declaration = {
   name: "clicks",
@@ -149,6 +162,42 @@ test.each([
     declare({ where: (f) => (f as unknown as typeof fields).ms.gt("1" as never) }),
     "TIDEMARK_DECLARATION_TYPE",
     "integer",
+  ],
+  [
+    "the digits of a float",
+    declare({ by: (f) => ({ share: (f as unknown as Fields).share.toText() }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "round()",
+  ],
+  [
+    "the quotient of a float",
+    declare({ by: (f) => ({ share: (f as unknown as Fields).share.quotient(2) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "integers",
+  ],
+  [
+    "a quotient by nothing",
+    declare({ by: (f) => ({ ms: (f as unknown as Fields).ms.quotient(0) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "quotient(0)",
+  ],
+  [
+    "an empty separator",
+    declare({ by: (f) => ({ page: (f as unknown as Fields).page.part("", 1) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "separator",
+  ],
+  [
+    "half a surrogate pair",
+    declare({ where: (f) => (f as unknown as Fields).page.contains("\ud83d") }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "string",
+  ],
+  [
+    "a case whose outcomes are of two types",
+    declare({ by: (f) => ({ a: when((f as unknown as Fields).ms.gt(1), "slow").otherwise(1 as never) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "string",
   ],
 ] as const)("%s that is not supported is refused when it is declared", (_what, declare, code, words) => {
   expect(declare).toThrow(expect.objectContaining({ code, message: expect.stringContaining(words) }));

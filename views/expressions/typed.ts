@@ -1,8 +1,14 @@
 import { TidemarkError, unreachable } from "../errors.ts";
-import { callNode, Expression, fieldNode, literalNode, type Node, type Operator } from "../expression.ts";
-import type { Field } from "../field.ts";
+import { callNode, Expression, literalNode, type Node, type Operator } from "../expression.ts";
+import * as arithmetic from "./arithmetic.ts";
 import { among, equal, greater, greaterOrEqual, less, lessOrEqual, notEqual } from "./compare.ts";
+import { coalesce } from "./conditional.ts";
+import { booleanToInteger, textToInteger, toText } from "./convert.ts";
+import { lower, upper } from "./letter-case.ts";
 import { and, isNull, not, or } from "./logic.ts";
+import { commonType, numberType, operand } from "./operand.ts";
+import * as text from "./text.ts";
+import { host, path } from "./url.ts";
 
 /** What every expression can be asked, whatever its type. */
 abstract class Comparable<T> extends Expression<T> {
@@ -23,46 +29,203 @@ abstract class Comparable<T> extends Expression<T> {
     return new BooleanExpression(callNode(isNull, [this.node]));
   }
 
+  isNotNull(): BooleanExpression {
+    return this.isNull().not();
+  }
+
+  /** This, or where it is null the other. */
+  coalesce(value: T | Expression<T>): ExpressionOf<T> {
+    const other = operand(value, this.node);
+    return typed(
+      callNode(coalesce(commonType(this.node, other)), [this.node, other]),
+    ) as unknown as ExpressionOf<T>;
+  }
+
   protected compare(operator: Operator, value: T | Expression<T>): BooleanExpression {
     return new BooleanExpression(callNode(operator, [this.node, operand(value, this.node)]));
   }
 }
 
-/** A literal or an expression that can be compared with `beside`; throws TIDEMARK_DECLARATION_TYPE if it can't. */
-function operand<T>(value: T | Expression<T>, beside: Node): Node {
-  if (!(value instanceof Expression)) return literalNode(value, beside.type);
-  const isNumeric = (node: Node) => node.type === "integer" || node.type === "number";
-  if (value.node.type !== beside.type && !(isNumeric(value.node) && isNumeric(beside))) {
-    throw new TidemarkError(
-      "TIDEMARK_DECLARATION_TYPE",
-      `a ${beside.type} can't be compared with a ${value.node.type}`,
-    );
-  }
-  return value.node;
-}
-
-export class StringExpression extends Comparable<string> {}
-
-export class NumberExpression extends Comparable<number> {
-  gt(value: number | Expression<number>): BooleanExpression {
-    return this.compare(greater, value);
+/** What has an order: numbers their own, texts that of their code points. */
+abstract class Ordered<T> extends Comparable<T> {
+  gt(value: T | Expression<T>): BooleanExpression {
+    return this.compare(greater(this.node.type), value);
   }
 
-  gte(value: number | Expression<number>): BooleanExpression {
-    return this.compare(greaterOrEqual, value);
+  gte(value: T | Expression<T>): BooleanExpression {
+    return this.compare(greaterOrEqual(this.node.type), value);
   }
 
-  lt(value: number | Expression<number>): BooleanExpression {
-    return this.compare(less, value);
+  lt(value: T | Expression<T>): BooleanExpression {
+    return this.compare(less(this.node.type), value);
   }
 
-  lte(value: number | Expression<number>): BooleanExpression {
-    return this.compare(lessOrEqual, value);
+  lte(value: T | Expression<T>): BooleanExpression {
+    return this.compare(lessOrEqual(this.node.type), value);
   }
 
   /** Both bounds included, as SQL has it. */
-  between(low: number | Expression<number>, high: number | Expression<number>): BooleanExpression {
+  between(low: T | Expression<T>, high: T | Expression<T>): BooleanExpression {
     return this.gte(low).and(this.lte(high));
+  }
+}
+
+/** Texts are sequences of code points. */
+export class StringExpression extends Ordered<string> {
+  /** Code points mapped one by one (Unicode's simple mappings), the same for every language. */
+  lower(): StringExpression {
+    return new StringExpression(callNode(lower, [this.node]));
+  }
+
+  upper(): StringExpression {
+    return new StringExpression(callNode(upper, [this.node]));
+  }
+
+  /** How many code points. */
+  length(): NumberExpression {
+    return new NumberExpression(callNode(text.length, [this.node]));
+  }
+
+  /** Without the white space at both ends; line breaks and no-break spaces are white space too. */
+  trim(): StringExpression {
+    return new StringExpression(callNode(text.trim, [this.node]));
+  }
+
+  startsWith(value: string | Expression<string>): BooleanExpression {
+    return this.compare(text.startsWith, value);
+  }
+
+  endsWith(value: string | Expression<string>): BooleanExpression {
+    return this.compare(text.endsWith, value);
+  }
+
+  contains(value: string | Expression<string>): BooleanExpression {
+    return this.compare(text.contains, value);
+  }
+
+  /** This and the others, one after the other; null if one of them is. */
+  concat(...values: readonly (string | Expression<string>)[]): StringExpression {
+    const nodes = values.map((value) => operand(value, this.node));
+    return new StringExpression(nodes.reduce((all, node) => callNode(text.concat, [all, node]), this.node));
+  }
+
+  /** The n-th of the parts that the separator divides it into, from 1, or from -1 backwards; null where there is none. */
+  part(separator: string, n: number): StringExpression {
+    if (separator === "" || !Number.isSafeInteger(n) || n === 0) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_TYPE",
+        `part(${JSON.stringify(separator)}, ${n}): give a separator of at least one character, and a place from 1 or from -1 backwards`,
+      );
+    }
+    return new StringExpression(
+      callNode(text.part, [this.node, literalNode(separator, "string"), literalNode(n, "integer")]),
+    );
+  }
+
+  /** Of decimal digits, with or without a sign; null for any other text and beyond ±(2^53 − 1). */
+  toInteger(): NumberExpression {
+    return new NumberExpression(callNode(textToInteger, [this.node]));
+  }
+
+  /** The host of an absolute URL, in lower case; null where there is none. */
+  host(): StringExpression {
+    return new StringExpression(callNode(host, [this.node]));
+  }
+
+  /** The path of an absolute URL, at least "/"; null for what is no such URL. */
+  path(): StringExpression {
+    return new StringExpression(callNode(path, [this.node]));
+  }
+}
+
+/**
+ * Integers and floats. Of integers, +, − and × are exact, and null beyond ±(2^53 − 1); with a float among them, they are
+ * computed in doubles, and null where that is not finite.
+ */
+export class NumberExpression extends Ordered<number> {
+  plus(value: number | Expression<number>): NumberExpression {
+    return this.#compute(arithmetic.plus, value);
+  }
+
+  minus(value: number | Expression<number>): NumberExpression {
+    return this.#compute(arithmetic.minus, value);
+  }
+
+  times(value: number | Expression<number>): NumberExpression {
+    return this.#compute(arithmetic.times, value);
+  }
+
+  /** A float, of integers too; null where the divisor is 0. */
+  dividedBy(value: number | Expression<number>): NumberExpression {
+    return new NumberExpression(callNode(arithmetic.dividedBy, [this.node, operand(value, this.node)]));
+  }
+
+  /** How often the whole number n > 0 goes into this integer, rounded down, below 0 too: -1 by 10 is -1. */
+  quotient(n: number): NumberExpression {
+    return this.#whole(arithmetic.quotient, n);
+  }
+
+  /** What `quotient` leaves: from 0 to n − 1. */
+  remainder(n: number): NumberExpression {
+    return this.#whole(arithmetic.remainder, n);
+  }
+
+  negated(): NumberExpression {
+    return new NumberExpression(callNode(arithmetic.negated[numberType(this.node)], [this.node]));
+  }
+
+  abs(): NumberExpression {
+    return new NumberExpression(callNode(arithmetic.abs[numberType(this.node)], [this.node]));
+  }
+
+  /** The largest integer that is no greater; null beyond ±(2^53 − 1). */
+  floor(): NumberExpression {
+    return this.#toInteger(arithmetic.floor);
+  }
+
+  ceil(): NumberExpression {
+    return this.#toInteger(arithmetic.ceil);
+  }
+
+  /** The nearest integer, of two the one further from 0; null beyond ±(2^53 − 1). */
+  round(): NumberExpression {
+    return this.#toInteger(arithmetic.round);
+  }
+
+  /** The digits of an integer. Of a float the layers would write different ones, so it is refused. */
+  toText(): StringExpression {
+    this.#requireInteger("toText");
+    return new StringExpression(callNode(toText, [this.node]));
+  }
+
+  #compute(operators: typeof arithmetic.plus, value: number | Expression<number>): NumberExpression {
+    const other = operand(value, this.node);
+    const isWhole = numberType(this.node) === "integer" && other.type === "integer";
+    return new NumberExpression(callNode(operators[isWhole ? "integer" : "number"], [this.node, other]));
+  }
+
+  #whole(operator: Operator, n: number): NumberExpression {
+    this.#requireInteger(operator.name);
+    // Twice n, which the remainder comes up to, must be exact.
+    if (!Number.isSafeInteger(2 * n) || n < 1) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_TYPE",
+        `${operator.name}(${n}): give a whole number from 1 to 2^52 − 1`,
+      );
+    }
+    return new NumberExpression(callNode(operator, [this.node, literalNode(n, "integer")]));
+  }
+
+  #toInteger(operator: Operator): NumberExpression {
+    return this.node.type === "integer" ? this : new NumberExpression(callNode(operator, [this.node]));
+  }
+
+  #requireInteger(what: string): void {
+    if (this.node.type === "integer") return;
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_TYPE",
+      `${what} is for integers: make one of the float first with round(), floor() or ceil()`,
+    );
   }
 }
 
@@ -78,6 +241,16 @@ export class BooleanExpression extends Comparable<boolean> {
   not(): BooleanExpression {
     return new BooleanExpression(callNode(not, [this.node]));
   }
+
+  /** `true` or `false`. */
+  toText(): StringExpression {
+    return new StringExpression(callNode(toText, [this.node]));
+  }
+
+  /** 1 or 0. */
+  toInteger(): NumberExpression {
+    return new NumberExpression(callNode(booleanToInteger, [this.node]));
+  }
 }
 
 /** The expression class that goes with a field's TypeScript type. */
@@ -89,12 +262,9 @@ export type ExpressionOf<T> = [T] extends [string]
       ? BooleanExpression
       : never;
 
-/** What `by`, `where` and `measures` are given: one expression per field of the event's schema. */
-export type Fields<Data> = { readonly [K in keyof Data]-?: ExpressionOf<Exclude<Data[K], undefined>> };
-
-export function fieldExpression(field: Field): StringExpression | NumberExpression | BooleanExpression {
-  const node = fieldNode(field);
-  switch (field.type) {
+/** The expression of a node, with the methods of its type. */
+export function typed(node: Node): StringExpression | NumberExpression | BooleanExpression {
+  switch (node.type) {
     case "string":
       return new StringExpression(node);
     case "integer":
@@ -103,24 +273,6 @@ export function fieldExpression(field: Field): StringExpression | NumberExpressi
     case "boolean":
       return new BooleanExpression(node);
     default:
-      return unreachable(field.type);
+      return unreachable(node.type);
   }
-}
-
-/** Fields by name; asking for one that the schema doesn't have throws TIDEMARK_DECLARATION_FIELD. */
-export function fieldExpressions<Data>(owner: string, fields: readonly Field[]): Fields<Data> {
-  const byName = new Map(fields.map((field) => [field.name, fieldExpression(field)]));
-  return new Proxy({} as Fields<Data>, {
-    get(_target, name) {
-      if (typeof name === "symbol") return undefined;
-      const expression = byName.get(name);
-      if (expression === undefined) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner} has no field "${name}"; its fields are ${fields.map((field) => field.name).join(", ")}`,
-        );
-      }
-      return expression;
-    },
-  });
 }

@@ -1,0 +1,51 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { expect } from "vitest";
+import { LoopScope } from "../../speed-layer/loop-scope.ts";
+import type { EventType } from "../../views/event.ts";
+import { type Node, nodeToJs, nodeToSql, sqlType } from "../../views/expression.ts";
+import { writeMasterFile } from "../batch/master-in-memory.ts";
+
+/** Data of one event. */
+export type Row = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** As a file of the master dataset, which has no -0. */
+export async function writeRows(
+  connection: DuckDBConnection,
+  path: string,
+  event: EventType,
+  rows: readonly Row[],
+): Promise<void> {
+  const written = (value: Row[string]) => (typeof value === "number" ? value + 0 : value);
+  const facts = rows.map((row) => ({
+    time: 0,
+    data: Object.fromEntries(Object.entries(row).map(([name, value]) => [name, written(value)])),
+  }));
+  await writeMasterFile(connection, path, event, 0, 0, facts);
+}
+
+/** What the batch layer makes of the node, row by row. */
+export async function valuesBySql(
+  connection: DuckDBConnection,
+  path: string,
+  node: Node,
+): Promise<readonly unknown[]> {
+  const parameters = { values: [] };
+  const sql = nodeToSql(node, parameters);
+  const result = await connection.runAndReadAll(
+    `SELECT ${sql} AS value FROM read_parquet('${path}') ORDER BY _offset`,
+    parameters.values,
+  );
+  expect(String(result.columnType(0))).toBe(sqlType(node.type));
+  const [column = []] = result.getColumns();
+  return column.map((value) => (typeof value === "bigint" ? Number(value) : value));
+}
+
+/** What the speed layer makes of it. */
+export function valuesByFold(node: Node, rows: readonly Row[]): readonly unknown[] {
+  const scope = new LoopScope();
+  const result = nodeToJs(node, "data", scope);
+  const body = `"use strict";
+${scope.constantsToJs("constants")}
+return (data) => { ${scope.takeStatements()} return ${result}; };`;
+  return rows.map(new Function("constants", body)(scope.constants) as (data: Row) => unknown);
+}
