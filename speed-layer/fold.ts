@@ -21,16 +21,16 @@ export type Fold = (segment: TailSegment, events: readonly (Event | null)[], fir
  */
 export function compileFold(view: View): Fold {
   const scope = new LoopScope();
-  const filter = view.where === undefined ? undefined : nodeToJs(view.where, "data", scope);
+  const filter = view.where === undefined ? undefined : nodeToJs(view.where, "event", scope);
   const beforeFilter = scope.takeStatements();
-  const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "data", scope));
+  const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
   const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time");
   const adds = view.measures.map(({ aggregate, firstCell }) => {
     const cells = aggregate.state.map((_column, i) => `cells[${firstCell + i}]`);
-    const input = aggregate.input === undefined ? "" : nodeToJs(aggregate.input, "data", scope);
+    const input = aggregate.input === undefined ? "" : nodeToJs(aggregate.input, "event", scope);
     const conditions: string[] = [];
     if (aggregate.where !== undefined)
-      conditions.push(`${nodeToJs(aggregate.where, "data", scope)} === true`);
+      conditions.push(`${nodeToJs(aggregate.where, "event", scope)} === true`);
     if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
     const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
     return `${guard}{ ${aggregate.add(cells, input)} }`;
@@ -43,7 +43,6 @@ return function fold(segment, events, first) {
   for (let i = first; i < events.length; i++) {
     const event = events[i];
     if (event === null) continue;
-    const data = event.data;
     ${beforeFilter}
     ${filter === undefined ? "" : `if (${filter} !== true) continue;`}
     ${scope.takeStatements()}

@@ -32,6 +32,8 @@ export function defineOperator(operator: Operator): Operator {
 /** A frozen expression tree. `nullable` is whether it can be null for some record. */
 export type Node =
   | { readonly kind: "field"; readonly name: string; readonly type: FieldType; readonly nullable: boolean }
+  /** The envelope's time, in milliseconds since the epoch. */
+  | { readonly kind: "eventTime"; readonly type: FieldType; readonly nullable: boolean }
   | { readonly kind: "literal"; readonly value: Scalar; readonly type: FieldType; readonly nullable: boolean }
   | {
       readonly kind: "call";
@@ -64,8 +66,7 @@ export function literalNode(value: unknown, beside: FieldType): Node {
       `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${beside === "integer" ? "number" : beside}`,
     );
   }
-  const scalar = typeof value === "number" ? value + 0 : (value as Scalar);
-  return Object.freeze({ kind: "literal", value: scalar, type, nullable: false });
+  return Object.freeze({ kind: "literal", value: value as Scalar, type, nullable: false });
 }
 
 /** A constant that stands for itself: `true`, `"late"`, `0`. */
@@ -111,21 +112,23 @@ export interface JsScope {
   bind(js: string): string;
 }
 
-/** JavaScript that computes the node from `data`, the event's data object; null where SQL says NULL. */
-export function nodeToJs(node: Node, data: string, scope: JsScope): string {
+/** JavaScript that computes the node from `event`; null where SQL says NULL. */
+export function nodeToJs(node: Node, event: string, scope: JsScope): string {
   switch (node.kind) {
     case "field": {
-      const raw = `${data}[${JSON.stringify(node.name)}]`;
+      const raw = `${scope.bind(`${event}.data`)}[${JSON.stringify(node.name)}]`;
       // + 0 makes -0 into 0: the master dataset holds 0, and both layers must see the same number.
       const isNumeric = node.type === "integer" || node.type === "number";
       if (!node.nullable) return scope.bind(isNumeric ? `${raw} + 0` : raw);
       const value = scope.bind(`${raw} ?? null`);
       return isNumeric ? scope.bind(`${value} === null ? null : ${value} + 0`) : value;
     }
+    case "eventTime":
+      return scope.bind(`${event}.time`);
     case "literal":
       return scope.constant(node.value);
     case "call": {
-      const args = node.args.map((arg) => nodeToJs(arg, data, scope));
+      const args = node.args.map((arg) => nodeToJs(arg, event, scope));
       const js = node.operator.js(args, scope);
       const nulls = node.args.flatMap((arg, i) => (arg.nullable ? [`${args[i]} === null`] : []));
       return scope.bind(
@@ -163,6 +166,8 @@ export function nodeToSql(node: Node, parameters: SqlParameters): string {
   switch (node.kind) {
     case "field":
       return quoteIdentifier(node.name);
+    case "eventTime":
+      return "epoch_ms(_event_time)";
     case "literal":
       return `CAST($${parameters.values.push(parameterOf(node.value))} AS ${sqlType(node.type)})`;
     case "call":
@@ -182,6 +187,8 @@ export function describeNode(node: Node): unknown {
   switch (node.kind) {
     case "field":
       return ["field", node.name, node.type, node.nullable];
+    case "eventTime":
+      return ["eventTime"];
     case "literal":
       return ["literal", node.type, node.value];
     case "call":

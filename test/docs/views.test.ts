@@ -6,13 +6,15 @@ import { Duckdb } from "../../infra/duckdb.ts";
 import { defineEvent } from "../../views/event.ts";
 import type { Expression } from "../../views/expression.ts";
 import { fieldExpressions } from "../../views/expressions/fields.ts";
-import { Type, when } from "../../views/index.ts";
+import { eventTime, Type, when } from "../../views/index.ts";
 import { type Row, valuesByFold, valuesBySql, writeRows } from "../parity/both-layers.ts";
 
 const sample = defineEvent({
   name: "docs.sample.taken",
   schema: Type.Partial(Type.Object({ text: Type.String(), whole: Type.Integer(), real: Type.Number() })),
 });
+
+const times = [Date.parse("2001-03-25T01:00:00.000Z")];
 
 let folder: string;
 let duckdb: Duckdb;
@@ -38,10 +40,14 @@ test("the documentation has examples of expressions", () => {
 
 test.each(examples)("$code is $value in both layers, as documented", async ({ code, row, value }) => {
   const fields = fieldExpressions("sample", sample.fields);
-  const { node } = new Function("f", "when", `return ${code};`)(fields, when) as Expression<unknown>;
+  const { node } = new Function("f", "when", "eventTime", `return ${code};`)(
+    fields,
+    when,
+    eventTime,
+  ) as Expression<unknown>;
   const connection = await duckdb.connect();
   const path = join(folder, "row.parquet");
-  await writeRows(connection, path, sample, [row]);
-  expect(valuesByFold(node, [row])).toEqual([value]);
+  await writeRows(connection, path, sample, [row], times);
+  expect(valuesByFold(node, [row], times)).toEqual([value]);
   expect(await valuesBySql(connection, path, node)).toEqual([value]);
 });

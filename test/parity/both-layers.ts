@@ -14,10 +14,11 @@ export async function writeRows(
   path: string,
   event: EventType,
   rows: readonly Row[],
+  times: readonly number[] = [],
 ): Promise<void> {
   const written = (value: Row[string]) => (typeof value === "number" ? value + 0 : value);
-  const facts = rows.map((row) => ({
-    time: 0,
+  const facts = rows.map((row, i) => ({
+    time: times[i] ?? 0,
     data: Object.fromEntries(Object.entries(row).map(([name, value]) => [name, written(value)])),
   }));
   await writeMasterFile(connection, path, event, 0, 0, facts);
@@ -41,11 +42,16 @@ export async function valuesBySql(
 }
 
 /** What the speed layer makes of it. */
-export function valuesByFold(node: Node, rows: readonly Row[]): readonly unknown[] {
+export function valuesByFold(
+  node: Node,
+  rows: readonly Row[],
+  times: readonly number[] = [],
+): readonly unknown[] {
   const scope = new LoopScope();
-  const result = nodeToJs(node, "data", scope);
+  const result = nodeToJs(node, "event", scope);
   const body = `"use strict";
 ${scope.constantsToJs("constants")}
-return (data) => { ${scope.takeStatements()} return ${result}; };`;
-  return rows.map(new Function("constants", body)(scope.constants) as (data: Row) => unknown);
+return (event) => { ${scope.takeStatements()} return ${result}; };`;
+  const compute = new Function("constants", body)(scope.constants) as (event: object) => unknown;
+  return rows.map((data, i) => compute({ data, time: times[i] ?? 0 }));
 }

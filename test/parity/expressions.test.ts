@@ -11,6 +11,7 @@ import { when } from "../../views/expressions/cases.ts";
 import { fieldExpressions } from "../../views/expressions/fields.ts";
 import type { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
 import { Type } from "../../views/index.ts";
+import { maxTime, minTime } from "../../views/time.ts";
 import { type Row, valuesByFold, valuesBySql, writeRows } from "./both-layers.ts";
 
 const sample = defineEvent({
@@ -95,6 +96,7 @@ const urls = fc.oneof(
 const wholes = fc.oneof(
   fc.integer({ min: -12, max: 12 }),
   fc.constantFrom(-0, big, -big, big - 1, 1 - big, 2 ** 52, 94906265, 94906266, 94906267, -94906267, 6700417),
+  fc.constantFrom(...[minTime, maxTime].flatMap((ms) => [ms - 1, ms, ms + 1]), 985482000000, 985481999999),
   fc.maxSafeInteger(),
 );
 const reals = fc.oneof(
@@ -169,6 +171,7 @@ const { text, whole, number, flag } = fc.letrec((tie) => {
       call((a) => a.host(), fc.oneof(fc.constant(f.url), text)),
       call((a) => a.path(), fc.oneof(fc.constant(f.url), text)),
       call((a) => a.toText(), whole),
+      call((a, unit) => a.toTime().date(unit, "Pacific/Apia"), whole, fc.constantFrom("day", "week", "year")),
       call((a) => a.toText(), flag),
       call((a, b) => a.coalesce(b), text, texts_),
       call(
@@ -194,6 +197,8 @@ const { text, whole, number, flag } = fc.letrec((tie) => {
       call((a) => a.ceil(), number),
       call((a) => a.round(), number),
       call((a) => a.length(), text),
+      call((a) => a.toTime().toInteger(), whole),
+      call((a) => a.toTime().hour("Asia/Kathmandu"), whole),
       call((a) => a.toInteger(), text),
       call((a) => a.toInteger(), flag),
       call((a, b) => a.coalesce(b), whole, wholes_),

@@ -1,5 +1,16 @@
 /** What must not compile: checked by `npm run check`. Each line below is an error, or this file is. */
-import { count, defineEvent, defineView, mean, min, sum, Type, tumbling, when } from "../../views/index.ts";
+import {
+  count,
+  defineEvent,
+  defineView,
+  eventTime,
+  mean,
+  min,
+  sum,
+  Type,
+  tumbling,
+  when,
+} from "../../views/index.ts";
 
 const click = defineEvent({
   name: "web.page.clicked",
@@ -34,6 +45,11 @@ const { ms, page, isNew } = {} as Parameters<
 >[0];
 page.lower().part("/", 1).length().plus(ms).dividedBy(2).round().toText().eq("1").toInteger().gt(0);
 when(isNew, "new").when(ms.gt(1), page).otherwise(null).startsWith("n");
+eventTime().hour("Europe/Berlin").plus(1);
+// @ts-expect-error a time as a dimension: ask for its date or its parts
+defineView({ name, from: click, by: () => ({ at: eventTime() }), measures: () => ({ n: count() }) });
+// @ts-expect-error a unit that is no unit
+eventTime().date("fortnight");
 // @ts-expect-error the lower case of a number
 ms.lower();
 // @ts-expect-error a text added to a number

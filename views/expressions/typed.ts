@@ -8,6 +8,8 @@ import { lower, upper } from "./letter-case.ts";
 import { and, isNull, not, or } from "./logic.ts";
 import { commonType, numberType, operand } from "./operand.ts";
 import * as text from "./text.ts";
+import { integerToTime } from "./time.ts";
+import { TimeExpression } from "./time-expression.ts";
 import { host, path } from "./url.ts";
 
 /** What every expression can be asked, whatever its type. */
@@ -196,6 +198,12 @@ export class NumberExpression extends Ordered<number> {
   toText(): StringExpression {
     this.#requireInteger("toText");
     return new StringExpression(callNode(toText, [this.node]));
+  }
+
+  /** The instant so many milliseconds after 1970-01-01T00:00:00Z, of an integer; null outside of the years 1 to 9999. */
+  toTime(): TimeExpression {
+    this.#requireInteger("toTime");
+    return new TimeExpression(callNode(integerToTime, [this.node]));
   }
 
   #compute(operators: typeof arithmetic.plus, value: number | Expression<number>): NumberExpression {
