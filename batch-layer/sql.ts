@@ -72,7 +72,7 @@ function column(sql: string, name: string): string {
 
 function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {
   const columns = [
-    ...["_event_time", "_duplicate"],
+    ...["_event_time", "_partition", "_offset", "_duplicate"],
     ...event.fields.map((field) => quoteIdentifier(field.name)),
   ].join(", ");
   const path = (text: string) => `$${parameters.values.push(text)}`;
@@ -85,7 +85,8 @@ function sourceToSql({ event, covered, straddling }: Source, parameters: SqlPara
   }
   if (parts.length > 0) return parts.join("\nUNION ALL ");
   const none = [
-    ...["CAST(NULL AS TIMESTAMP_MS) AS _event_time", "CAST(NULL AS BOOLEAN) AS _duplicate"],
+    ...["CAST(NULL AS TIMESTAMP_MS) AS _event_time", "CAST(NULL AS INTEGER) AS _partition"],
+    ...["CAST(NULL AS BIGINT) AS _offset", "CAST(NULL AS BOOLEAN) AS _duplicate"],
     ...event.fields.map((field) => column(`CAST(NULL AS ${sqlType(field.type)})`, field.name)),
   ];
   return `SELECT ${none.join(", ")} WHERE false`;

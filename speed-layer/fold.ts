@@ -1,4 +1,5 @@
 import type { TailSegment } from "../infra/tail/segment.ts";
+import type { Offset } from "../views/cut.ts";
 import type { Event } from "../views/event.ts";
 import { type JsScope, nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
@@ -9,9 +10,15 @@ import { paneToJs } from "../views/window.ts";
 
 /**
  * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
- * no event at all). The segment's `next` is the caller's to advance.
+ * no event at all). `records` are the events' own, by the same index: only views that ask for a record's offset look at
+ * them. The segment's `next` is the caller's to advance.
  */
-export type Fold = (segment: TailSegment, events: readonly (Event | null)[], first: number) => void;
+export type Fold = (
+  segment: TailSegment,
+  events: readonly (Event | null)[],
+  first: number,
+  records?: readonly { readonly offset: Offset }[],
+) => void;
 
 /**
  * The view's fold as generated JavaScript: one loop of its own per view, so that every property access and every call
@@ -32,10 +39,11 @@ export function compileFold(view: View): Fold {
       conditions.push(`${nodeToJs(aggregate.where, "data", scope)} === true`);
     if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
     const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
-    return `${guard}{ ${aggregate.add(cells, input)} }`;
+    return `${guard}{ ${aggregate.add(cells, input, { ...place, constant: (value) => scope.constant(value) })} }`;
   });
   const body = `"use strict";
-return function fold(segment, events, first) {
+${scope.prelude()}
+return function fold(segment, events, first, records) {
   let lastPane = NaN;
   let groups;
   for (let i = first; i < events.length; i++) {
@@ -68,6 +76,8 @@ return function fold(segment, events, first) {
   return new Function("addIntegers", "constants", body)(addIntegers, scope.constants) as Fold;
 }
 
+const place = { time: "event.time", partition: "segment.partition", offset: "records[i].offset" };
+
 /** Statements of the loop's body. The same text is computed once: it is pure, whoever asks for it. */
 class LoopScope implements JsScope {
   readonly constants: unknown[] = [];
@@ -78,7 +88,14 @@ class LoopScope implements JsScope {
     if (value === null || typeof value === "string" || typeof value === "boolean")
       return JSON.stringify(value);
     if (typeof value === "number" && Number.isFinite(value)) return `(${value})`;
-    return this.bind(`constants[${this.constants.push(value) - 1}]`);
+    let at = this.constants.indexOf(value);
+    if (at === -1) at = this.constants.push(value) - 1;
+    return `c${at}`;
+  }
+
+  /** Names for the constants, in front of the loop. */
+  prelude(): string {
+    return this.constants.map((_, i) => `const c${i} = constants[${i}];`).join("\n");
   }
 
   bind(js: string): string {

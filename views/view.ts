@@ -5,7 +5,7 @@ import type { EventType, FieldsOf } from "./event.ts";
 import { describeNode, Expression, type Node } from "./expression.ts";
 import { type BooleanExpression, fieldExpressions } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
-import { type Cell, type StateColumn, stateFormat } from "./state.ts";
+import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { Window } from "./window.ts";
 
 /** The hash of what a view means: equal for two declarations exactly when their states mean the same. */
@@ -37,6 +37,8 @@ export interface View {
   readonly measures: readonly Measure[];
   /** All measures' state columns, flat, named `<measure>.<column>`. */
   readonly columns: readonly StateColumn[];
+  /** The columns, by index, whose cells are sketches. */
+  readonly sketchColumns: readonly number[];
   readonly fingerprint: Fingerprint;
 }
 
@@ -94,13 +96,15 @@ export function defineView<E extends EventType, B extends By, M extends Readonly
   const measures = readMeasures(name, declaration.measures(fields));
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
   const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
+  const columns = measures.flatMap(({ name, aggregate }) =>
+    aggregate.state.map(
+      (column): StateColumn => Object.freeze({ ...column, name: `${name}.${column.name}` }),
+    ),
+  );
   return Object.freeze({
     ...view,
-    columns: Object.freeze(
-      measures.flatMap(({ name, aggregate }) =>
-        aggregate.state.map((column) => Object.freeze({ ...column, name: `${name}.${column.name}` })),
-      ),
-    ),
+    columns: Object.freeze(columns),
+    sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     fingerprint: fingerprintOf(view),
   });
 }
@@ -171,7 +175,7 @@ function requireDistinctNames(view: string, columns: readonly { readonly name: s
   }
 }
 
-function fingerprintOf(view: Omit<View, "columns" | "fingerprint">): Fingerprint {
+function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerprint">): Fingerprint {
   const meaning = [
     stateFormat,
     [view.from.name, view.from.duplicatesWithin],
@@ -194,6 +198,19 @@ function fingerprintOf(view: Omit<View, "columns" | "fingerprint">): Fingerprint
 /** A new state: the identity of merge. */
 export function zeroState(view: View): Cell[] {
   return view.columns.map((column) => column.zero);
+}
+
+/** A state of one's own, to merge into: the cells of another's row may change later, or belong to a store. */
+export function copyState(view: View, cells: readonly Cell[]): Cell[] {
+  const copy = cells.slice();
+  for (const i of view.sketchColumns) copy[i] = copyCell(copy[i] ?? null);
+  return copy;
+}
+
+/** How far the cell of column `at` may lie off in another order of adding, as the state itself bounds it; mostly 0. */
+export function noiseOf(view: View, cells: readonly Cell[], at: number): number {
+  const measure = view.measures.findLast(({ firstCell }) => firstCell <= at);
+  return measure?.aggregate.noise?.(cells, measure.firstCell)[at - measure.firstCell] ?? 0;
 }
 
 /** Merges state `b` into state `a`, both flat over the view's columns. */
