@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => duckdb[Symbol.asyncDispose]());
 
-function valueOf(make: (f: FieldsOf<typeof sale>) => Aggregate, sales: readonly Sale[]): Value | undefined {
+function presented(make: (f: FieldsOf<typeof sale>) => Aggregate, sales: readonly Sale[]): Value | undefined {
   const view = defineView({
     name: "values",
     from: sale,
@@ -78,8 +78,8 @@ test("min and max of texts go by UTF-8 bytes", () => {
       const sorted = all
         .map(({ data }) => data.shop)
         .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-      expect(valueOf((f) => min(f.shop), all)).toBe(sorted[0]);
-      expect(valueOf((f) => max(f.shop), all)).toBe(sorted.at(-1));
+      expect(presented((f) => min(f.shop), all)).toBe(sorted[0]);
+      expect(presented((f) => max(f.shop), all)).toBe(sorted.at(-1));
     }),
   );
 });
@@ -89,20 +89,20 @@ test("a sum of decimals is exact to the last digit, where a sum of floats is not
     { length: 10 },
     (): Sale => ({ time: 0, data: { shop: "", cents: 0, price: 0.1 } }),
   );
-  expect(valueOf((f) => sum(f.price), tenths)).not.toBe(1);
-  expect(valueOf((f) => sum(f.price, { scale: 1 }), tenths)).toBe(1);
+  expect(presented((f) => sum(f.price), tenths)).not.toBe(1);
+  expect(presented((f) => sum(f.price, { scale: 1 }), tenths)).toBe(1);
   fc.assert(
     fc.property(sales, (all) => {
       const cents = all.reduce((total, { data }) => total + Math.round(data.price * 100), 0);
-      expect(valueOf((f) => sum(f.price, { scale: 2 }), all)).toBe(cents / 100);
+      expect(presented((f) => sum(f.price, { scale: 2 }), all)).toBe(cents / 100);
     }),
   );
 });
 
 test("a number too great for its scale leaves a group without a sum, and one without a variance beyond 10^140", () => {
   const of = (price: number): Sale => ({ time: 0, data: { shop: "", cents: 0, price } });
-  expect(valueOf((f) => sum(f.price, { scale: 2 }), [of(1), of(1e14)])).toBe(null);
-  expect(valueOf((f) => variance(f.price), [of(1), of(-1e200)])).toBe(null);
+  expect(presented((f) => sum(f.price, { scale: 2 }), [of(1), of(1e14)])).toBe(null);
+  expect(presented((f) => variance(f.price), [of(1), of(-1e200)])).toBe(null);
 });
 
 test("variances of integers are exact but for the last rounding, however large the integers", () => {
@@ -116,14 +116,14 @@ test("variances of integers are exact but for the last rounding, however large t
       const near = (value: Value | undefined, expected: number) =>
         expect(Math.abs(Number(value) - expected)).toBeLessThanOrEqual(expected * 2 ** -50);
       near(
-        valueOf((f) => variance(f.cents, { of: "population" }), all),
+        presented((f) => variance(f.cents, { of: "population" }), all),
         population,
       );
       near(
-        valueOf((f) => stddev(f.cents, { of: "population" }), all),
+        presented((f) => stddev(f.cents, { of: "population" }), all),
         Math.sqrt(population),
       );
-      const sample = valueOf((f) => variance(f.cents), all);
+      const sample = presented((f) => variance(f.cents), all);
       if (n === 1n) expect(sample).toBe(null);
       else near(sample, Number(deviations) / Number(n ** 2n * (n - 1n)));
     }),
@@ -137,7 +137,7 @@ test("variances of floats lie within their bound, also far from zero", () => {
     });
     const squares = all.reduce((total, { data }) => total + data.price ** 2, 0);
     const bound = 2 ** -50 * Math.sqrt(1000 * 8.25 * squares);
-    const value = Number(valueOf((f) => variance(f.price, { of: "population" }), all));
+    const value = Number(presented((f) => variance(f.price, { of: "population" }), all));
     expect(Math.abs(value - 8.25)).toBeLessThanOrEqual(bound);
   }
 });
@@ -146,8 +146,8 @@ test("latest and earliest go by event time, then by place in the log", () => {
   fc.assert(
     fc.property(sales, (all) => {
       const inOrder = all.map((each, i) => ({ ...each, i })).sort((a, b) => a.time - b.time || a.i - b.i);
-      expect(valueOf((f) => latest(f.shop), all)).toBe(inOrder.at(-1)?.data.shop);
-      expect(valueOf((f) => earliest(f.cents), all)).toBe((inOrder[0]?.data.cents ?? 0) + 0);
+      expect(presented((f) => latest(f.shop), all)).toBe(inOrder.at(-1)?.data.shop);
+      expect(presented((f) => earliest(f.cents), all)).toBe((inOrder[0]?.data.cents ?? 0) + 0);
     }),
   );
 });
@@ -156,8 +156,8 @@ test("distinct counts exactly up to its cap, and says nothing beyond", () => {
   fc.assert(
     fc.property(sales, (all) => {
       const { size } = new Set(all.map(({ data }) => data.shop));
-      expect(valueOf((f) => distinct(f.shop, { upTo: 4 }), all)).toBe(size > 4 ? null : size);
-      expect(valueOf((f) => countDistinct(f.shop), all)).toBe(size);
+      expect(presented((f) => distinct(f.shop, { upTo: 4 }), all)).toBe(size > 4 ? null : size);
+      expect(presented((f) => countDistinct(f.shop), all)).toBe(size);
     }),
   );
 });
@@ -168,7 +168,7 @@ test("countDistinct stays within four standard errors, from ten to a hundred tho
       const all = Array.from({ length: values }, (_, i): Sale => {
         return { time: 0, data: { shop: `shop ${i}`, cents: 0, price: 0 } };
       });
-      const value = Number(valueOf((f) => countDistinct(f.shop, { error }), all));
+      const value = Number(presented((f) => countDistinct(f.shop, { error }), all));
       expect(Math.abs(value - values) / values).toBeLessThan(4 * error);
     }
   }
@@ -202,7 +202,7 @@ test("quantiles are within their error of the exact ones, of any sign and size; 
           all.map(({ data }) => data[field]),
           share,
         );
-        const value = Number(valueOf((f) => quantile(f[field], share, { error }), all));
+        const value = Number(presented((f) => quantile(f[field], share, { error }), all));
         expect(Math.abs(value - right)).toBeLessThanOrEqual(Math.abs(right) * error);
         if (field === "cents" && Math.abs(right) < 1 / error) expect(value).toBe(right + 0);
       }
