@@ -38,6 +38,8 @@ export interface Aggregate {
    * is not null and `where` holds. `addIntegers` is in scope.
    */
   add(cells: readonly string[], input: string, scope: AddScope): string;
+  /** DuckDB expression over one input that is dear: computed once per different value, and then the input of `sql`. */
+  perValue?(input: string): string;
   /**
    * DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. `_event_time`, `_partition`
    * and `_offset` are columns besides those in `input`.

@@ -81,19 +81,16 @@ export class BucketCounts implements Sketch {
     return 0;
   }
 
-  /** `bucket:count` in order, apart by commas. */
+  /** The buckets in order, apart by commas, then ";" and their counts. */
   encode(): string {
-    return this.#sorted()
-      .map(([bucket, count]) => `${bucket}:${count}`)
-      .join(",");
+    const sorted = this.#sorted();
+    return `${sorted.map(([bucket]) => bucket).join(",")};${sorted.map(([, count]) => count).join(",")}`;
   }
 
   static decode(text: string): BucketCounts {
     const counts = new BucketCounts();
-    for (const part of text.split(",")) {
-      const colon = part.indexOf(":");
-      counts.add(Number(part.slice(0, colon)), Number(part.slice(colon + 1)));
-    }
+    const [buckets = [], ofBuckets = []] = text.split(";").map((list) => list.split(","));
+    for (const [i, bucket] of buckets.entries()) counts.add(Number(bucket), Number(ofBuckets[i]));
     return counts;
   }
 }

@@ -1,4 +1,4 @@
-import { type Aggregate, defineAggregate, filterAnd, requireInput } from "../aggregate.ts";
+import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
 import { TidemarkError } from "../errors.ts";
 import type { NumberExpression, StringExpression } from "../expressions/typed.ts";
 import { codeSql, HyperLogLog, precisionFor, rememberedCodes } from "../hyperloglog.ts";
@@ -44,11 +44,9 @@ export function countDistinct(
     approximation: `distinct count: standard error ${percent} %`,
     value: { type: "integer", nullable: false },
     add: ([sketch], x, { constant }) => `(${sketch} ??= ${constant(empty)}()).add(${constant(codes)}(${x}));`,
-    sql(x, filter) {
-      const text = node.type === "string" ? x : `CAST(${x} AS VARCHAR)`;
-      const codesOfGroup = `list(DISTINCT ${codeSql(precision, text)})${filterAnd(filter, `${x} IS NOT NULL`)}`;
-      return [`array_to_string(${codesOfGroup}, ',')`];
-    },
+    perValue: (x) =>
+      `CAST(${codeSql(precision, node.type === "string" ? x : `CAST(${x} AS VARCHAR)`)} AS VARCHAR)`,
+    sql: (code, filter) => [`string_agg(DISTINCT ${code}, ',')${filter}`],
     merge: mergeSketches,
     present(cells, i) {
       const sketch = cells[i] as HyperLogLog | null;

@@ -52,7 +52,7 @@ export function quantile(
     sql(x, filter) {
       const counts = `histogram(${bucketSql(digits, x)})${filterAnd(filter, `${x} IS NOT NULL`)}`;
       return [
-        `array_to_string(list_transform(map_entries(${counts}), lambda e: e.key || ':' || e.value), ',')`,
+        `array_to_string(map_keys(${counts}), ',') || ';' || array_to_string(map_values(${counts}), ',')`,
       ];
     },
     merge: mergeSketches,
