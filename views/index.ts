@@ -14,6 +14,7 @@ export { stddev } from "./aggregates/stddev.ts";
 export { sum } from "./aggregates/sum.ts";
 export { variance } from "./aggregates/variance.ts";
 export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
+export type { Derivation } from "./derived.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";

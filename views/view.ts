@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
+import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType, FieldsOf } from "./event.ts";
 import { describeNode, Expression, type Node } from "./expression.ts";
@@ -56,6 +57,10 @@ export interface ViewDeclaration<
   /** Only records for which this is true count. */
   readonly where?: (fields: FieldsOf<E>) => BooleanExpression;
   readonly measures: (fields: FieldsOf<E>) => M;
+  /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
+  readonly derived?: (
+    measures: { readonly [K in keyof M]: Derivation },
+  ) => Readonly<Record<string, Derivation>>;
 }
 
 /** Names that a query gives its own meaning to. */
@@ -93,7 +98,9 @@ export function defineView<E extends EventType, B extends By, M extends Readonly
   const fields = fieldExpressions(`event type "${from.name}"`, from.fields) as FieldsOf<E>;
   const { dimensions, window } = readBy(name, declaration.by(fields));
   const where = declaration.where?.(fields).node;
-  const measures = readMeasures(name, declaration.measures(fields));
+  const measured = readMeasures(name, declaration.measures(fields));
+  const derived = declaration.derived?.(derivations(name, measured) as { [K in keyof M]: Derivation }) ?? {};
+  const measures = Object.freeze([...measured, ...readDerived(measured, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
   const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
   const columns = measures.flatMap(({ name, aggregate }) =>
@@ -156,6 +163,16 @@ function readMeasures(view: string, aggregates: Readonly<Record<string, Aggregat
   return Object.freeze(measures);
 }
 
+function readDerived(
+  measured: readonly Measure[],
+  derived: Readonly<Record<string, Derivation>>,
+): readonly Measure[] {
+  const firstCell = measured.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
+  return Object.entries(derived).map(([name, derivation]) =>
+    Object.freeze({ name, aggregate: derivedAggregate(derivation), firstCell }),
+  );
+}
+
 function requireDistinctNames(view: string, columns: readonly { readonly name: string }[]): void {
   const seen = new Set<string>();
   for (const { name } of columns) {
@@ -184,13 +201,16 @@ function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerpri
     view.window === undefined
       ? null
       : [view.window.name, view.window.window.kind, view.window.window.widthMs],
-    view.measures.map(({ name, aggregate }) => [
-      name,
-      aggregate.kind,
-      aggregate.state,
-      aggregate.input === undefined ? null : describeNode(aggregate.input),
-      aggregate.where === undefined ? null : describeNode(aggregate.where),
-    ]),
+    // What is derived has no state: it can change, and states mean the same.
+    view.measures
+      .filter(({ aggregate }) => aggregate.state.length > 0)
+      .map(({ name, aggregate }) => [
+        name,
+        aggregate.kind,
+        aggregate.state,
+        aggregate.input === undefined ? null : describeNode(aggregate.input),
+        aggregate.where === undefined ? null : describeNode(aggregate.where),
+      ]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
 }

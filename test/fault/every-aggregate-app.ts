@@ -1,5 +1,6 @@
 import { flight } from "../../examples/flights/app.ts";
 import {
+  count,
   countDistinct,
   defineApp,
   defineView,
@@ -31,7 +32,9 @@ const airportDays = defineView({
     fewDestinations: distinct(f.destination, { upTo: 2 }),
     medianDelay: quantile(f.delay, 0.5),
     lateDelay: quantile(f.delay, 0.9, { where: f.delay.gt(0) }),
+    flights: count(),
   }),
+  derived: (m) => ({ perFlight: m.distance.dividedBy(m.flights) }),
 });
 
 export default defineApp({ name: "every-aggregate", views: [airportDays], batch: { schedule: null } });

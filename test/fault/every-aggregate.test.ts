@@ -74,6 +74,7 @@ test("every aggregate answers exactly, or within its error, across the cut, a ki
       if (right === undefined) continue;
       const { distance, furthest, destinations, delays } = right;
       expect(row).toMatchObject({ distance, furthest, exactDestinations: destinations });
+      expect(row.perFlight).toBe(distance / delays.length);
       expect(row.fewDestinations).toBe(destinations > 2 ? null : destinations);
       expect(Math.abs(Number(row.destinations) - destinations)).toBeLessThanOrEqual(0.04 * destinations);
       expect(right.lastTo).toContain(row.lastTo);
