@@ -1,6 +1,6 @@
 import type { DriftExample, Reconciliation } from "../infra/generations/generations.ts";
-import { encodeCell, type StateRow } from "../views/state.ts";
-import type { View } from "../views/view.ts";
+import { encodeCell, isSameCell, type StateRow } from "../views/state.ts";
+import { noiseOf, type View } from "../views/view.ts";
 import type { BatchRow } from "./state-rows.ts";
 
 /** How many differing keys a report shows; the index of the generation has the others. */
@@ -21,7 +21,7 @@ export class DriftTally {
   /** Notes one key, which at least one side has, and says whether the sides differ. */
   note(batch: BatchRow | undefined, served: StateRow | undefined): boolean {
     this.#keys++;
-    if (batch !== undefined && served !== undefined && areSame(batch, served)) return false;
+    if (batch !== undefined && served !== undefined && areSame(this.#view, batch, served)) return false;
     this.#differing++;
     this.#largestDrift = Math.max(this.#largestDrift, largestDifference(this.#view, batch, served));
     const row = batch ?? served;
@@ -49,12 +49,12 @@ export class DriftTally {
 }
 
 /** Equal, but for float sums that lie apart by no more than their slack. Sums that overflow have no value to compare. */
-function areSame(batch: BatchRow, served: StateRow): boolean {
+function areSame(view: View, batch: BatchRow, served: StateRow): boolean {
   return batch.cells.every((cell, i) => {
-    const other = served.cells[i];
-    if (cell === other) return true;
-    const slack = batch.slack[i] ?? 0;
+    const other = served.cells[i] ?? null;
+    if (isSameCell(cell, other)) return true;
     if (typeof cell !== "number" || typeof other !== "number") return false;
+    const slack = Math.max(batch.slack[i] ?? 0, noiseOf(view, batch.cells, i));
     return slack === Number.POSITIVE_INFINITY || Math.abs(cell - other) <= slack;
   });
 }

@@ -1,5 +1,5 @@
 import type { Measure } from "../views/aggregate.ts";
-import { nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
+import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
 import { slackColumn, slackSql } from "./slack.ts";
@@ -25,11 +25,19 @@ export function compileSql(view: View, source: Source): Statement {
     ...view.dimensions.map(({ name, node }) => column(nodeToSql(node, parameters), name)),
     column(pane, paneColumn),
   ];
-  const states = view.measures.flatMap((measure) => stateColumns(measure, parameters));
+  const lookups: string[] = [];
+  const states = view.measures.flatMap((measure) => {
+    const { input, perValue } = measure.aggregate;
+    if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
+    const lookup = lookupOf(measure.name, input, perValue, source, parameters);
+    lookups.push(lookup.join);
+    return stateColumns(measure, parameters, lookup.result);
+  });
   const where = ["NOT _duplicate", ...(view.where === undefined ? [] : [nodeToSql(view.where, parameters)])];
   const positions = key.map((_, i) => i + 1);
   const sql = `SELECT ${[...key, ...states].join(", ")}
 FROM (${sourceToSql(source, parameters)})
+${lookups.join("\n")}
 WHERE ${where.join(" AND ")}
 GROUP BY ${positions.join(", ")}
 ORDER BY ${positions.map((position) => `${position} ASC NULLS FIRST`).join(", ")}`;
@@ -51,9 +59,25 @@ export function countSql(source: Source): Statement {
   return { sql, parameters: parameters.values };
 }
 
-function stateColumns(measure: Measure, parameters: SqlParameters): readonly string[] {
+/** A join with the dictionary of an input's different values, so that what is dear is computed once for each. */
+function lookupOf(
+  measure: string,
+  input: Node,
+  perValue: (input: string) => string,
+  source: Source,
+  parameters: SqlParameters,
+): { readonly join: string; readonly result: string } {
+  const [table, value, result] = ["", "value.", "result."].map((part) =>
+    quoteIdentifier(`_lookup.${part}${measure}`),
+  ) as [string, string, string];
+  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${sourceToSql(source, parameters)})`;
+  const results = `SELECT ${value}, ${perValue(value)} AS ${result} FROM (${values})`;
+  return { join: `LEFT JOIN (${results}) AS ${table} ON ${value} = ${nodeToSql(input, parameters)}`, result };
+}
+
+function stateColumns(measure: Measure, parameters: SqlParameters, inputSql?: string): readonly string[] {
   const { name, aggregate } = measure;
-  const input = aggregate.input === undefined ? "" : nodeToSql(aggregate.input, parameters);
+  const input = inputSql ?? (aggregate.input === undefined ? "" : nodeToSql(aggregate.input, parameters));
   const filter =
     aggregate.where === undefined ? "" : ` FILTER (WHERE ${nodeToSql(aggregate.where, parameters)})`;
   const states = aggregate.sql(input, filter);
@@ -72,7 +96,7 @@ function column(sql: string, name: string): string {
 
 function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {
   const columns = [
-    ...["_event_time", "_duplicate"],
+    ...["_event_time", "_partition", "_offset", "_duplicate"],
     ...event.fields.map((field) => quoteIdentifier(field.name)),
   ].join(", ");
   const path = (text: string) => `$${parameters.values.push(text)}`;
@@ -85,7 +109,8 @@ function sourceToSql({ event, covered, straddling }: Source, parameters: SqlPara
   }
   if (parts.length > 0) return parts.join("\nUNION ALL ");
   const none = [
-    ...["CAST(NULL AS TIMESTAMP_MS) AS _event_time", "CAST(NULL AS BOOLEAN) AS _duplicate"],
+    ...["CAST(NULL AS TIMESTAMP_MS) AS _event_time", "CAST(NULL AS INTEGER) AS _partition"],
+    ...["CAST(NULL AS BIGINT) AS _offset", "CAST(NULL AS BOOLEAN) AS _duplicate"],
     ...event.fields.map((field) => column(`CAST(NULL AS ${sqlType(field.type)})`, field.name)),
   ];
   return `SELECT ${none.join(", ")} WHERE false`;

@@ -1,6 +1,14 @@
 import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
+import { unreachable } from "../views/errors.ts";
 import { quoteIdentifier, type Scalar } from "../views/expression.ts";
-import { type Cell, cellFromSql, type StateColumn, type StateRow } from "../views/state.ts";
+import {
+  type Cell,
+  cellFromSql,
+  decodeCell,
+  type SketchColumn,
+  type StateColumn,
+  type StateRow,
+} from "../views/state.ts";
 import type { Dimension, View } from "../views/view.ts";
 import { slackColumn } from "./slack.ts";
 import { paneColumn } from "./sql.ts";
@@ -90,7 +98,30 @@ function dimensionColumn({ name, type }: Dimension): ResultColumn<Scalar> {
 }
 
 function stateColumn(column: StateColumn): ResultColumn<Cell> {
-  return column.type === "integer" ? integerColumn(column) : floatColumn(column.name);
+  switch (column.type) {
+    case "integer":
+      return integerColumn(column);
+    case "float":
+      return floatColumn(column.name);
+    case "string":
+    case "boolean":
+      return plainColumn(quoteIdentifier(column.name));
+    case "sketch":
+      return sketchColumn(column);
+    default:
+      return unreachable(column);
+  }
+}
+
+function sketchColumn(column: SketchColumn): ResultColumn<Cell> {
+  const text = plainColumn<string | null>(quoteIdentifier(column.name));
+  return {
+    sql: text.sql,
+    bind: (chunk, at) => {
+      const read = text.bind(chunk, at);
+      return (i) => decodeCell(column, read(i));
+    },
+  };
 }
 
 /** Read as doubles: exact for safe integers, and a BigInt per value costs twice the whole rest. */

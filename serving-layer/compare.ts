@@ -4,7 +4,7 @@ import { TidemarkError } from "../views/errors.ts";
 import { integer } from "../views/integer.ts";
 import { groupKey } from "../views/key.ts";
 import type { Cell, StateRow } from "../views/state.ts";
-import { mergeState, type View, zeroState } from "../views/view.ts";
+import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
 import type { Turns } from "./clock.ts";
 import { compareValues } from "./order.ts";
 import type { Query } from "./parameters.ts";
@@ -187,7 +187,7 @@ function rollupInto(view: View, sidesOf: () => readonly Side[]): Rollup<Compared
 
 function mergeSide(view: View, group: ComparedGroup, side: Side, cells: readonly Cell[]): void {
   const mine = group[side];
-  if (mine === undefined) group[side] = cells.slice();
+  if (mine === undefined) group[side] = copyState(view, cells);
   else mergeState(view, mine, cells);
 }
 

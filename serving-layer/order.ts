@@ -1,4 +1,5 @@
 import type { Value } from "../views/aggregate.ts";
+import { compareText } from "../views/text-order.ts";
 
 /** A row's values in the order that the query asks for, ended by the row's key: no two rows have the same. */
 export type OrderKey = readonly Value[];
@@ -11,23 +12,6 @@ export function compareValues(a: Value, b: Value): number {
   if (a < b) return -1;
   if (a > b) return 1;
   return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
-}
-
-/** By UTF-8 bytes, which is by code point: only surrogates stand elsewhere in UTF-16. */
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) return codePointRank(x) - codePointRank(y);
-  }
-  return a.length - b.length;
-}
-
-function codePointRank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 export type CompareKeys = (a: OrderKey, b: OrderKey) => number;

@@ -2,7 +2,7 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment } from "../infra/tail/tail.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell, StateRow } from "../views/state.ts";
-import { mergeState, type View, zeroState } from "../views/view.ts";
+import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
 import { encodeCursor } from "./cursor.ts";
 import { FirstRows, type OrderKey } from "./order.ts";
 import { type Group, onlyGroup, type Plan } from "./plan.ts";
@@ -15,7 +15,7 @@ export interface RowGroup extends Group {
 
 export function rowRollup(view: View): Rollup<RowGroup> {
   return {
-    start: ({ dimensions, cells }, bucket) => ({ dimensions, pane: bucket, cells: cells.slice() }),
+    start: ({ dimensions, cells }, bucket) => ({ dimensions, pane: bucket, cells: copyState(view, cells) }),
     add: (group, { cells }) => mergeState(view, group.cells, cells),
     combine: (group, { cells }) => mergeState(view, group.cells, cells),
   };

@@ -67,7 +67,7 @@ async function handle(
       const chain = chains[partition];
       if (chain === undefined || chain.next >= partNext) continue;
       const at = part.findIndex((record) => record.offset >= chain.next);
-      if (at >= 0) fold(chain.open, events, at);
+      if (at >= 0) fold(chain.open, events, at, part);
       chain.advance(partNext);
     }
     tail.advanced();

@@ -1,4 +1,5 @@
 import type { TailSegment } from "../infra/tail/segment.ts";
+import type { Offset } from "../views/cut.ts";
 import type { Event } from "../views/event.ts";
 import { nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
@@ -10,9 +11,15 @@ import { LoopScope } from "./loop-scope.ts";
 
 /**
  * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
- * no event at all). The segment's `next` is the caller's to advance.
+ * no event at all). `records` are the events' own, by the same index: only views that ask for a record's offset look at
+ * them. The segment's `next` is the caller's to advance.
  */
-export type Fold = (segment: TailSegment, events: readonly (Event | null)[], first: number) => void;
+export type Fold = (
+  segment: TailSegment,
+  events: readonly (Event | null)[],
+  first: number,
+  records?: readonly { readonly offset: Offset }[],
+) => void;
 
 /**
  * The view's fold as generated JavaScript: one loop of its own per view, so that every property access and every call
@@ -33,11 +40,11 @@ export function compileFold(view: View): Fold {
       conditions.push(`${nodeToJs(aggregate.where, "event", scope)} === true`);
     if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
     const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
-    return `${guard}{ ${aggregate.add(cells, input)} }`;
+    return `${guard}{ ${aggregate.add(cells, input, { ...place, constant: (value) => scope.constant(value) })} }`;
   });
   const body = `"use strict";
 ${scope.constantsToJs("constants")}
-return function fold(segment, events, first) {
+return function fold(segment, events, first, records) {
   let lastPane = NaN;
   let groups;
   for (let i = first; i < events.length; i++) {
@@ -69,6 +76,7 @@ return function fold(segment, events, first) {
   return new Function("addIntegers", "constants", body)(addIntegers, scope.constants) as Fold;
 }
 
+const place = { time: "event.time", partition: "segment.partition", offset: "records[i].offset" };
 function cellToJs(cell: Cell): string {
   return typeof cell === "bigint" ? `${cell}n` : JSON.stringify(cell);
 }

@@ -28,7 +28,7 @@ export async function foldFromLog(log: Log, prefix: Prefix): Promise<TailSegment
   const segment = new TailSegment(view, partition, from);
   for await (const batch of log.read(view.from.name, partition, from, next)) {
     signal.throwIfAborted();
-    fold(segment, admission.admit(batch.records, batch.next), 0);
+    fold(segment, admission.admit(batch.records, batch.next), 0, batch.records);
     if (segment.size > maxEntries) {
       throw new TidemarkError(
         "TIDEMARK_TAIL_FULL",

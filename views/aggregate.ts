@@ -1,8 +1,20 @@
+import { TidemarkError } from "./errors.ts";
 import type { Node } from "./expression.ts";
+import type { FieldType } from "./field.ts";
 import type { Cell, StateColumn } from "./state.ts";
 
 /** What a measure's value looks like to the one who queries. */
 export type Value = number | bigint | string | boolean | null;
+
+/** What the JavaScript of `add` can name besides cells and input; all but `constant` are texts. */
+export interface AddScope {
+  /** The name of a constant: a function to call, a parameter. */
+  constant(value: unknown): string;
+  /** The record's place: its event time in milliseconds, its partition and its offset. */
+  readonly time: string;
+  readonly partition: string;
+  readonly offset: string;
+}
 
 /**
  * An aggregate with both its meanings: one file under `aggregates/` each. prepare (`input`, `where`) → add → merge →
@@ -20,15 +32,25 @@ export interface Aggregate {
   readonly state: readonly StateColumn[];
   /** Set where the value is not exact: what it may be off by. */
   readonly approximation?: string;
-  readonly value: { readonly type: "integer" | "number"; readonly nullable: boolean };
+  readonly value: { readonly type: "integer" | "number" | "string" | "boolean"; readonly nullable: boolean };
   /**
-   * JavaScript statements that add one input to the cells, which are assignable texts. The input is not null and
-   * `where` holds. `addIntegers` is in scope.
+   * JavaScript statements, a block of their own, that add one input to the cells, which are assignable texts. The input
+   * is not null and `where` holds. `addIntegers` is in scope.
    */
-  add(cells: readonly string[], input: string): string;
-  /** DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. */
+  add(cells: readonly string[], input: string, scope: AddScope): string;
+  /** DuckDB expression over one input that is dear: computed once per different value, and then the input of `sql`. */
+  perValue?(input: string): string;
+  /**
+   * DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. `_event_time`, `_partition`
+   * and `_offset` are columns besides those in `input`.
+   */
   sql(input: string, filter: string): readonly string[];
-  /** Merges the cells `b[j…]` into `a[i…]`. */
+  /**
+   * Where float columns depend on the order of adding: by column how far they may lie off from the same sum in another
+   * order, as the state itself bounds it.
+   */
+  noise?(cells: readonly Cell[], i: number): readonly number[];
+  /** Merges the cells `b[j…]` into `a[i…]`. Sketches of `b` stay its own. */
   merge(a: Cell[], i: number, b: readonly Cell[], j: number): void;
   present(cells: readonly Cell[], i: number): Value;
 }
@@ -40,6 +62,20 @@ export function defineAggregate(aggregate: Aggregate): Aggregate {
     state: Object.freeze(aggregate.state.map((column) => Object.freeze(column))),
     value: Object.freeze(aggregate.value),
   });
+}
+
+/** Throws TIDEMARK_DECLARATION_TYPE for an input that TypeScript should have refused. */
+export function requireInput(kind: string, input: Node, types: readonly FieldType[]): void {
+  if (types.includes(input.type)) return;
+  throw new TidemarkError(
+    "TIDEMARK_DECLARATION_TYPE",
+    `${kind} takes ${types.join(" or ")}, not ${input.type}`,
+  );
+}
+
+/** The SQL filter that lets through what `filter` does and the condition holds for. */
+export function filterAnd(filter: string, condition: string): string {
+  return filter === "" ? ` FILTER (WHERE ${condition})` : `${filter.slice(0, -1)} AND ${condition})`;
 }
 
 /** A named aggregate of a view, and where its cells stand in the view's state. */

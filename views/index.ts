@@ -2,11 +2,19 @@
 
 export { Type } from "typebox";
 export { count } from "./aggregates/count.ts";
+export { countDistinct } from "./aggregates/count-distinct.ts";
+export { distinct } from "./aggregates/distinct.ts";
+export { earliest } from "./aggregates/earliest.ts";
+export { latest } from "./aggregates/latest.ts";
 export { max } from "./aggregates/max.ts";
 export { mean } from "./aggregates/mean.ts";
 export { min } from "./aggregates/min.ts";
+export { quantile } from "./aggregates/quantile.ts";
+export { stddev } from "./aggregates/stddev.ts";
 export { sum } from "./aggregates/sum.ts";
+export { variance } from "./aggregates/variance.ts";
 export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
+export type { Derivation } from "./derived.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
 export { when } from "./expressions/cases.ts";

@@ -24,3 +24,8 @@ export function addIntegers(a: Integer, b: Integer): Integer {
 export function divideIntegers(a: Integer, b: Integer): number {
   return Number(a) / Number(b);
 }
+
+/** sum(BIGINT) is a HUGEINT, which Parquet has no type for; a DECIMAL of 38 digits holds 2^73 sums of safe integers. */
+export function exactSumSql(x: string, filter: string): string {
+  return `CAST(sum(${x})${filter} AS DECIMAL(38, 0))`;
+}

@@ -1,6 +1,6 @@
 import { compareKeys, storageKey } from "./key.ts";
 import type { Cell, StateRow } from "./state.ts";
-import { mergeState, type View } from "./view.ts";
+import { copyState, mergeState, type View } from "./view.ts";
 
 /** A source of rows in order of `storageKey`, then pane, with a look at the next one. */
 export class Cursor<Row extends StateRow = StateRow> {
@@ -67,7 +67,7 @@ export function* mergeSorted(
     for (const row of rows) {
       if (row === undefined) continue;
       if (merged === undefined)
-        merged = { dimensions: row.dimensions, pane: row.pane, cells: [...row.cells] };
+        merged = { dimensions: row.dimensions, pane: row.pane, cells: copyState(view, row.cells) };
       else mergeState(view, merged.cells, row.cells);
     }
     if (merged !== undefined) yield merged;

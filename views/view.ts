@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
+import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType, FieldsOf } from "./event.ts";
 import { describeNode, Expression, type Node } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
 import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
-import { type Cell, type StateColumn, stateFormat } from "./state.ts";
+import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { Window } from "./window.ts";
 
 /** The hash of what a view means: equal for two declarations exactly when their states mean the same. */
@@ -38,6 +39,8 @@ export interface View {
   readonly measures: readonly Measure[];
   /** All measures' state columns, flat, named `<measure>.<column>`. */
   readonly columns: readonly StateColumn[];
+  /** The columns, by index, whose cells are sketches. */
+  readonly sketchColumns: readonly number[];
   readonly fingerprint: Fingerprint;
 }
 
@@ -55,6 +58,10 @@ export interface ViewDeclaration<
   /** Only records for which this is true count. */
   readonly where?: (fields: FieldsOf<E>) => BooleanExpression;
   readonly measures: (fields: FieldsOf<E>) => M;
+  /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
+  readonly derived?: (
+    measures: { readonly [K in keyof M]: Derivation },
+  ) => Readonly<Record<string, Derivation>>;
 }
 
 /** Names that a query gives its own meaning to. */
@@ -92,16 +99,20 @@ export function defineView<E extends EventType, B extends By, M extends Readonly
   const fields = fieldExpressions(`event type "${from.name}"`, from.fields) as FieldsOf<E>;
   const { dimensions, window } = readBy(name, declaration.by(fields));
   const where = declaration.where?.(fields).node;
-  const measures = readMeasures(name, declaration.measures(fields));
+  const measured = readMeasures(name, declaration.measures(fields));
+  const derived = declaration.derived?.(derivations(name, measured) as { [K in keyof M]: Derivation }) ?? {};
+  const measures = Object.freeze([...measured, ...readDerived(measured, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
   const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
+  const columns = measures.flatMap(({ name, aggregate }) =>
+    aggregate.state.map(
+      (column): StateColumn => Object.freeze({ ...column, name: `${name}.${column.name}` }),
+    ),
+  );
   return Object.freeze({
     ...view,
-    columns: Object.freeze(
-      measures.flatMap(({ name, aggregate }) =>
-        aggregate.state.map((column) => Object.freeze({ ...column, name: `${name}.${column.name}` })),
-      ),
-    ),
+    columns: Object.freeze(columns),
+    sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     fingerprint: fingerprintOf(view),
   });
 }
@@ -153,6 +164,16 @@ function readMeasures(view: string, aggregates: Readonly<Record<string, Aggregat
   return Object.freeze(measures);
 }
 
+function readDerived(
+  measured: readonly Measure[],
+  derived: Readonly<Record<string, Derivation>>,
+): readonly Measure[] {
+  const firstCell = measured.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
+  return Object.entries(derived).map(([name, derivation]) =>
+    Object.freeze({ name, aggregate: derivedAggregate(derivation), firstCell }),
+  );
+}
+
 function requireDistinctNames(view: string, columns: readonly { readonly name: string }[]): void {
   const seen = new Set<string>();
   for (const { name } of columns) {
@@ -172,7 +193,7 @@ function requireDistinctNames(view: string, columns: readonly { readonly name: s
   }
 }
 
-function fingerprintOf(view: Omit<View, "columns" | "fingerprint">): Fingerprint {
+function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerprint">): Fingerprint {
   const meaning = [
     stateFormat,
     [view.from.name, view.from.duplicatesWithin],
@@ -181,13 +202,16 @@ function fingerprintOf(view: Omit<View, "columns" | "fingerprint">): Fingerprint
     view.window === undefined
       ? null
       : [view.window.name, view.window.window.kind, view.window.window.widthMs],
-    view.measures.map(({ name, aggregate }) => [
-      name,
-      aggregate.kind,
-      aggregate.state,
-      aggregate.input === undefined ? null : describeNode(aggregate.input),
-      aggregate.where === undefined ? null : describeNode(aggregate.where),
-    ]),
+    // What is derived has no state: it can change, and states mean the same.
+    view.measures
+      .filter(({ aggregate }) => aggregate.state.length > 0)
+      .map(({ name, aggregate }) => [
+        name,
+        aggregate.kind,
+        aggregate.state,
+        aggregate.input === undefined ? null : describeNode(aggregate.input),
+        aggregate.where === undefined ? null : describeNode(aggregate.where),
+      ]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
 }
@@ -195,6 +219,19 @@ function fingerprintOf(view: Omit<View, "columns" | "fingerprint">): Fingerprint
 /** A new state: the identity of merge. */
 export function zeroState(view: View): Cell[] {
   return view.columns.map((column) => column.zero);
+}
+
+/** A state of one's own, to merge into: the cells of another's row may change later, or belong to a store. */
+export function copyState(view: View, cells: readonly Cell[]): Cell[] {
+  const copy = cells.slice();
+  for (const i of view.sketchColumns) copy[i] = copyCell(copy[i] ?? null);
+  return copy;
+}
+
+/** How far the cell of column `at` may lie off in another order of adding, as the state itself bounds it; mostly 0. */
+export function noiseOf(view: View, cells: readonly Cell[], at: number): number {
+  const measure = view.measures.findLast(({ firstCell }) => firstCell <= at);
+  return measure?.aggregate.noise?.(cells, measure.firstCell)[at - measure.firstCell] ?? 0;
 }
 
 /** Merges state `b` into state `a`, both flat over the view's columns. */

@@ -7,8 +7,8 @@ import { compileFold } from "../../speed-layer/fold.ts";
 import { foldFromLog } from "../../speed-layer/prefix.ts";
 import { type Cut, cutCovers, formatCut, offset, offsetAt } from "../../views/cut.ts";
 import { joinSorted, mergeSorted } from "../../views/sorted-rows.ts";
-import type { StateRow } from "../../views/state.ts";
-import type { View } from "../../views/view.ts";
+import { encodeCell, isSameCell, type StateRow } from "../../views/state.ts";
+import { noiseOf, type View } from "../../views/view.ts";
 import type { Check } from "./check.ts";
 
 export interface GenerationParts {
@@ -86,14 +86,21 @@ async function foldUpTo({ view, log }: GenerationParts, cut: Cut): Promise<reado
 export function isSameState(view: View, a: StateRow | undefined, b: StateRow | undefined): boolean {
   if (a === undefined || b === undefined) return false;
   return view.columns.every(({ type }, i) => {
-    const [x, y] = [a.cells[i], b.cells[i]];
-    if (type === "integer" || x === y) return x === y;
-    return Math.abs(Number(x) - Number(y)) <= 1e-9 * Math.max(1, Math.abs(Number(x)), Math.abs(Number(y)));
+    const [x, y] = [a.cells[i] ?? null, b.cells[i] ?? null];
+    if (type !== "float" || x === y) return isSameCell(x, y);
+    const rounding = 1e-9 * Math.max(1, Math.abs(Number(x)), Math.abs(Number(y)));
+    return Math.abs(Number(x) - Number(y)) <= Math.max(rounding, noiseOf(view, a.cells, i));
   });
 }
 
 export function words(row: StateRow | undefined): string {
   if (row === undefined) return "nothing";
-  const cells = row.cells.map((cell) => (typeof cell === "bigint" ? `${cell}` : JSON.stringify(cell)));
+  const cells = row.cells.map((cell) =>
+    typeof cell === "bigint" ? `${cell}` : shorten(JSON.stringify(encodeCell(cell))),
+  );
   return `${JSON.stringify(row.dimensions)} pane ${row.pane} [${cells.join(", ")}]`;
+}
+
+function shorten(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
 }

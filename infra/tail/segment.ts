@@ -1,8 +1,8 @@
 import type { Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
-import type { Cell, StateRow } from "../../views/state.ts";
-import { mergeState, type View } from "../../views/view.ts";
+import { type Cell, copyCell, type StateRow } from "../../views/state.ts";
+import { copyState, mergeState, type View } from "../../views/view.ts";
 import type { Entry, Segment } from "./tail.ts";
 
 /**
@@ -60,8 +60,9 @@ export class TailSegment implements Segment {
     const groups = this.pane(row.pane);
     const key = groupKey(this.view.dimensions, row.dimensions);
     const entry = groups.get(key);
-    if (entry === undefined) this.#add(groups, key, row.dimensions, row.pane, [...row.cells], true);
-    else {
+    if (entry === undefined) {
+      this.#add(groups, key, row.dimensions, row.pane, copyState(this.view, row.cells), true);
+    } else {
       mergeState(this.view, entry.cells, row.cells);
       this.#markDirty(entry);
     }
@@ -103,12 +104,15 @@ export class TailSegment implements Segment {
       for (const entry of dirty) entry.isDirty = false;
       return dirty;
     }
-    const width = this.view.columns.length;
+    const { sketchColumns, columns } = this.view;
+    const width = columns.length;
     const cells: Cell[] = new Array(dirty.length * width);
     let at = 0;
     for (const entry of dirty) {
       entry.isDirty = false;
-      for (let i = 0; i < width; i++) cells[at++] = entry.cells[i] as Cell;
+      for (let i = 0; i < width; i++) cells[at + i] = entry.cells[i] as Cell;
+      for (const i of sketchColumns) cells[at + i] = copyCell(entry.cells[i] as Cell);
+      at += width;
     }
     return rowsOf(dirty, cells, width);
   }

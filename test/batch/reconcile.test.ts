@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { DriftTally } from "../../batch-layer/drift.ts";
 import { reconcile } from "../../batch-layer/reconcile.ts";
 import type { BatchRow } from "../../batch-layer/state-rows.ts";
 import type { Reconciliation } from "../../infra/generations/generations.ts";
-import { count, defineEvent, defineView, max, sum, Type, tumbling } from "../../views/index.ts";
+import { count, defineEvent, defineView, distinct, max, sum, Type, tumbling } from "../../views/index.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
+import { ValueSet } from "../../views/value-set.ts";
 
 const event = defineEvent({
   name: "test.sale.made",
@@ -117,6 +119,31 @@ test("a float sum may lie off by its slack and no further; a float that is exact
   expect((await hold(one, [row("a", 0, [2, 0, 1.5 + 9e-13, 1])])).report.differing).toBe(0);
   expect((await hold(one, [row("a", 0, [2, 0, 1.5 + 2e-12, 1])])).report.differing).toBe(1);
   expect((await hold(one, [row("a", 0, [2, 0, 1.5, 1 + 2 ** -52])])).report.differing).toBe(1);
+});
+
+test("sketches are compared by what they hold, and shown by their values", () => {
+  const shops = defineView({
+    name: "shops",
+    from: event,
+    by: () => ({}),
+    measures: (f) => ({ shops: distinct(f.shop, { upTo: 3 }) }),
+  });
+  const of = (...values: string[]): BatchRow => {
+    const set = new ValueSet(3);
+    for (const value of values) set.add(value);
+    return { dimensions: [], pane: 0, cells: [set], slack: [0] };
+  };
+  const tally = new DriftTally(shops);
+  expect(tally.note(of("a", "b"), of("b", "a"))).toBe(false);
+  expect(tally.note(of("a", "b"), of("a", "c"))).toBe(true);
+  expect(tally.note(of("a", "b"), { ...of(), cells: [null] })).toBe(true);
+  expect(tally.reconciliation(null)).toMatchObject({
+    ...{ keys: 3, differing: 2, largestDrift: 2 },
+    examples: [
+      { batch: { shops: 2 }, served: { shops: 2 } },
+      { batch: { shops: 2 }, served: { shops: 0 } },
+    ],
+  });
 });
 
 test("no more than ten examples are shown, all differing keys are kept", async () => {

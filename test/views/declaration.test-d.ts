@@ -31,8 +31,8 @@ defineView({ name, from: click, by: (f) => ({ page: f.pages }), measures: () => 
 defineView({ name, from: click, by, measures: (f) => ({ n: sum(f.page) }) });
 // @ts-expect-error the mean of a boolean
 defineView({ name, from: click, by, measures: (f) => ({ n: mean(f.isNew) }) });
-// @ts-expect-error the smallest text (not yet)
-defineView({ name, from: click, by, measures: (f) => ({ n: min(f.page) }) });
+// @ts-expect-error the smallest boolean
+defineView({ name, from: click, by, measures: (f) => ({ n: min(f.isNew) }) });
 // @ts-expect-error a number compared with a text
 defineView({ name, from: click, by, where: (f) => f.ms.gt("1"), measures: () => ({ n: count() }) });
 // @ts-expect-error a condition that is no condition

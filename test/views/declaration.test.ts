@@ -1,16 +1,22 @@
 import { expect, test } from "vitest";
+import type { Aggregate } from "../../views/aggregate.ts";
 import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
+  countDistinct,
   defineApp,
   defineEvent,
   defineView,
+  distinct,
+  max,
   mean,
+  quantile,
   sum,
   Type,
   tumbling,
   when,
 } from "../../views/index.ts";
+import type { Cell } from "../../views/state.ts";
 
 const click = defineEvent({
   name: "web.page.clicked",
@@ -31,6 +37,43 @@ const clicks = defineView({
   from: click,
   by: (f) => ({ page: f.page, hour: tumbling("1h") }),
   measures: (f) => ({ clicks: count(), slow: count({ where: f.ms.gt(100) }), mean: mean(f.ms) }),
+});
+
+const ofClicks = {
+  name: "clicks",
+  from: click,
+  by: () => ({}),
+  measures: (f: FieldsOf<typeof click>) => ({ clicks: count(), page2: max(f.page) }),
+};
+
+function measured(make: (f: FieldsOf<typeof click>) => Aggregate) {
+  return () => defineView({ name: "clicks", from: click, by: () => ({}), measures: (f) => ({ m: make(f) }) });
+}
+
+test("derived measures are computed from what is shown, null where one is null or the divisor is 0", () => {
+  const view = defineView({
+    name: "clicks",
+    from: click,
+    by: () => ({}),
+    measures: (f) => ({ clicks: count(), ms: sum(f.share), p50: quantile(f.ms, 0.5) }),
+    derived: (m) => ({
+      perClick: m.ms.dividedBy(m.clicks),
+      percent: m.ms.dividedBy(m.clicks).times(100).minus(1).plus(m.clicks),
+      half: m.p50.dividedBy(2),
+    }),
+  });
+  const values = (...cells: Cell[]) =>
+    view.measures.slice(3, 5).map(({ aggregate, firstCell }) => aggregate.present(cells, firstCell));
+  expect(values(4, 1, null)).toEqual([0.25, 28]);
+  expect(values(0, 1, null)).toEqual([null, null]);
+  expect(values(4, null, null)).toEqual([null, null]);
+  expect(view.columns).toHaveLength(3);
+  expect(view.measures[5]?.aggregate.approximation).toMatch(/^p50: quantile: off by at most/);
+});
+
+test("what is derived can change without a change of states", () => {
+  const plain = defineView(ofClicks).fingerprint;
+  expect(defineView({ ...ofClicks, derived: (m) => ({ twice: m.clicks.times(2) }) }).fingerprint).toBe(plain);
 });
 
 function declare(change: Partial<Parameters<typeof defineView>[0]>) {
@@ -114,6 +157,42 @@ test.each([
     () => defineEvent({ name: "clicked", schema: Type.Object({}) }),
     "TIDEMARK_DECLARATION_NAME",
     "<domain>",
+  ],
+  ["a share that is none", measured((f) => quantile(f.ms, 1.5)), "TIDEMARK_DECLARATION_TYPE", "0 to 1"],
+  [
+    "an error that no sketch keeps to",
+    measured((f) => countDistinct(f.page, { error: 0.001 })),
+    "TIDEMARK_DECLARATION_TYPE",
+    "0.0021",
+  ],
+  ["a cap of nothing", measured((f) => distinct(f.page, { upTo: 0 })), "TIDEMARK_DECLARATION_TYPE", "upTo"],
+  [
+    "a scale of integers",
+    measured((f) => sum(f.ms, { scale: 2 })),
+    "TIDEMARK_DECLARATION_TYPE",
+    "Type.Number",
+  ],
+  [
+    "an aggregate of a wrong type",
+    measured((f) => sum(f.page as never)),
+    "TIDEMARK_DECLARATION_TYPE",
+    "not string",
+  ],
+  [
+    "a measure derived from one that there is not",
+    () =>
+      defineView({
+        ...ofClicks,
+        derived: (m) => ({ rate: (m as never as { click: typeof m.clicks }).click }),
+      }),
+    "TIDEMARK_DECLARATION_FIELD",
+    "clicks, page2",
+  ],
+  [
+    "a measure derived from a text",
+    () => defineView({ ...ofClicks, derived: (m) => ({ rate: m.page2.plus(1) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "string",
   ],
   [
     "a field no view could compute with",

@@ -1,23 +1,32 @@
-import { type Aggregate, defineAggregate } from "../aggregate.ts";
-import type { NumberExpression } from "../expressions/typed.ts";
+import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
+import type { NumberExpression, StringExpression } from "../expressions/typed.ts";
+import { compareText } from "../text-order.ts";
 import type { Where } from "./count.ts";
 
-/** The largest number; null where there is none. Exact. */
-export function max(input: NumberExpression, options: Where = {}): Aggregate {
-  const type = input.node.type === "integer" ? "integer" : "number";
+/** The largest number, or the last text in order of UTF-8 bytes; null where there is none. Exact. */
+export function max(input: NumberExpression | StringExpression, options: Where = {}): Aggregate {
+  const { node } = input;
+  requireInput("max", node, ["integer", "number", "string"]);
+  const type = node.type === "integer" || node.type === "string" ? node.type : "number";
+  const isText = type === "string";
   return defineAggregate({
     kind: "max",
-    input: input.node,
+    input: node,
     where: options.where?.node,
-    state: [{ name: "max", type: type === "integer" ? "integer" : "float", zero: null }],
+    state: [{ name: "max", type: type === "number" ? "float" : type, zero: null }],
     value: { type, nullable: true },
-    add: ([m], x) => `if (${m} === null || ${x} > ${m}) ${m} = ${x};`,
+    add: ([m], x, { constant }) =>
+      `if (${m} === null || ${isText ? `${constant(compareText)}(${x}, ${m}) > 0` : `${x} > ${m}`}) ${m} = ${x};`,
     sql: (x, filter) => [`max(${x})${filter}`],
     merge(a, i, b, j) {
-      const mine = a[i] as number | null;
-      const other = b[j] as number | null;
-      if (other !== null && (mine === null || other > mine)) a[i] = other;
+      const mine = a[i] as number | string | null;
+      const other = b[j] as number | string | null;
+      if (other !== null && (mine === null || isBeyond(other, mine))) a[i] = other;
     },
-    present: (cells, i) => cells[i] as number | null,
+    present: (cells, i) => cells[i] as number | string | null,
   });
+}
+
+function isBeyond(a: number | string, b: number | string): boolean {
+  return typeof a === "string" ? compareText(a, b as string) > 0 : a > (b as number);
 }

@@ -1,8 +1,8 @@
-import { type Aggregate, defineAggregate } from "../aggregate.ts";
+import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
-import { addIntegers, divideIntegers, type Integer } from "../integer.ts";
+import { addIntegers, divideIntegers, exactSumSql, type Integer } from "../integer.ts";
 import type { Where } from "./count.ts";
-import { exactSumSql, floatSumBound } from "./sum.ts";
+import { floatSumBound } from "./sum.ts";
 
 /**
  * The arithmetic mean; null where there is nothing. The state is an exact sum and an exact count, divided when
@@ -10,6 +10,7 @@ import { exactSumSql, floatSumBound } from "./sum.ts";
  */
 export function mean(input: NumberExpression, options: Where = {}): Aggregate {
   const { node } = input;
+  requireInput("mean", node, ["integer", "number"]);
   const isInteger = node.type === "integer";
   return defineAggregate({
     kind: "mean",

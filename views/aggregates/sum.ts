@@ -1,16 +1,24 @@
-import { type Aggregate, canBeEmpty, defineAggregate } from "../aggregate.ts";
+import { type Aggregate, canBeEmpty, defineAggregate, requireInput } from "../aggregate.ts";
+import { sumDecimals } from "../decimal-sum.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
-import { addIntegers, type Integer } from "../integer.ts";
+import { addIntegers, exactSumSql, type Integer } from "../integer.ts";
 import type { Where } from "./count.ts";
+
+export interface Scale {
+  /** Digits after the point, 0 to 15: the numbers are decimals, and added exactly. */
+  readonly scale?: number;
+}
 
 /**
  * The sum of a number; null where there is nothing to add. Of integers: exact at any size. Of floats: in doubles,
  * each layer in its own order; for n values the two differ by at most 2(n − 1)·2⁻⁵³·Σ|x| (Higham, "Accuracy and
- * Stability of Numerical Algorithms", 4.2).
+ * Stability of Numerical Algorithms", 4.2). Of floats with a `scale`: see `decimal-sum.ts`.
  */
-export function sum(input: NumberExpression, options: Where = {}): Aggregate {
+export function sum(input: NumberExpression, options: Where & Scale = {}): Aggregate {
   const { node } = input;
+  requireInput("sum", node, ["integer", "number"]);
   const where = options.where?.node;
+  if (options.scale !== undefined) return sumDecimals(node, where, options.scale);
   const nullable = canBeEmpty(node, where);
   const zero = nullable ? null : 0;
   const isInteger = node.type === "integer";
@@ -33,11 +41,6 @@ export function sum(input: NumberExpression, options: Where = {}): Aggregate {
 }
 
 export const floatSumBound = "float sum: off by at most 2(n-1)·2^-53·sum(|x|)";
-
-/** sum(BIGINT) is a HUGEINT, which Parquet has no type for; a DECIMAL of 38 digits holds 2^73 sums of safe integers. */
-export function exactSumSql(x: string, filter: string): string {
-  return `CAST(sum(${x})${filter} AS DECIMAL(38, 0))`;
-}
 
 /** Null is the sum of nothing: the identity. */
 export function mergeSums(a: Integer | null, b: Integer | null, isInteger: boolean): Integer | null {

@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sourceOf } from "../../batch-layer/source.ts";
+import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
+import { readStateRows } from "../../batch-layer/state-rows.ts";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { TailSegment } from "../../infra/tail/segment.ts";
+import { compileFold } from "../../speed-layer/fold.ts";
+import { offset } from "../../views/cut.ts";
+import type { Event } from "../../views/event.ts";
+import { mergeSorted } from "../../views/sorted-rows.ts";
+import { encodeCell, type StateRow } from "../../views/state.ts";
+import { defineView, noiseOf } from "../../views/view.ts";
+import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
+import { instances, sample, sampleData } from "../laws/aggregate-instances.ts";
+
+let root: string;
+let duckdb: Duckdb;
+let connection: DuckDBConnection;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tidemark-aggregates-"));
+  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: join(root, "spill") });
+  connection = await duckdb.connect();
+});
+afterAll(async () => {
+  await duckdb[Symbol.asyncDispose]();
+  await rm(root, { recursive: true, force: true });
+});
+
+const facts = fc.array(
+  fc.record({
+    time: fc.integer({ min: -2, max: 2 }),
+    data: sampleData.map((data) => ({ ...data })),
+  }),
+  { maxLength: 10 },
+);
+/** Records of two partitions, and how many of each the batch layer has computed. */
+const split = fc.record({
+  partitions: fc.tuple(facts, facts),
+  cut: fc.tuple(fc.nat({ max: 10 }), fc.nat({ max: 10 })),
+});
+
+/** Many measures to a view, so that they also stand beside each other in one statement and one loop. */
+const perView = 16;
+const names = Object.keys(instances);
+const views = Array.from({ length: Math.ceil(names.length / perView) }, (_, n) => {
+  const ofView = names.slice(n * perView, (n + 1) * perView);
+  const view = defineView({
+    name: "parity",
+    from: sample,
+    by: (f) => ({ flag: f.maybeFlag }),
+    measures: (f) =>
+      Object.fromEntries(
+        ofView.flatMap((name, i) => (instances[name] === undefined ? [] : [[`m${i}`, instances[name](f)]])),
+      ),
+  });
+  return [ofView.join(", "), view] as const;
+});
+
+describe.each(views)("%s", (_names, view) => {
+  const fold = compileFold(view);
+
+  function folded(partition: number, records: readonly Fact[], from: number): readonly StateRow[] {
+    const segment = new TailSegment(view, partition, offset(from));
+    const events = records.map(
+      ({ time, data }): Event => ({ id: "1", source: "s", type: sample.name, key: "k", time, data }),
+    );
+    fold(
+      segment,
+      events,
+      0,
+      records.map((_, i) => ({ offset: offset(from + i) })),
+    );
+    return segment.sortedRows();
+  }
+
+  async function computed(partitions: readonly (readonly Fact[])[]): Promise<readonly StateRow[]> {
+    const master = new MasterInMemory(connection, await mkdtemp(join(root, "master-")));
+    for (const [partition, records] of partitions.entries()) {
+      if (records.length > 0) await master.append(sample, partition, records);
+    }
+    const cut = { [sample.name]: partitions.map(({ length }) => offset(length)) };
+    const path = join(root, "states.parquet");
+    const source = sourceOf(sample, await master.files(sample.name), cut);
+    const { sql, parameters } = copyToParquet(compileSql(view, source), path);
+    await connection.run(sql, [...parameters]);
+    const rows: StateRow[] = [];
+    for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);
+    return rows;
+  }
+
+  /** Bit for bit, but for floats whose state says how far they may lie off. */
+  function expectSame(actual: readonly StateRow[], expected: readonly StateRow[]): void {
+    const plain = (rows: readonly StateRow[]) =>
+      rows.map(({ dimensions, pane, cells }, row) => ({
+        dimensions,
+        pane,
+        cells: cells.map((cell, i) => {
+          const right = expected[row]?.cells ?? [];
+          const noise = noiseOf(view, right, i);
+          const isNear = noise > 0 && Math.abs(Number(cell) - Number(right[i])) <= noise;
+          return encodeCell(isNear ? (right[i] ?? null) : cell);
+        }),
+      }));
+    expect(plain(actual)).toEqual(plain(expected));
+  }
+
+  test("SQL and fold give the same states, and merge to those of the whole wherever it is cut", async () => {
+    await fc.assert(
+      fc.asyncProperty(split, async ({ partitions, cut }) => {
+        const whole = mergeSorted(
+          view,
+          partitions.map((records, p) => folded(p, records, 0)),
+        );
+        const prefix = await computed(partitions.map((records, p) => records.slice(0, cut[p])));
+        const tails = partitions.map((records, p) =>
+          folded(p, records.slice(cut[p]), Math.min(records.length, cut[p] ?? 0)),
+        );
+        const foldedPrefix = mergeSorted(
+          view,
+          partitions.map((records, p) => folded(p, records.slice(0, cut[p]), 0)),
+        );
+        expectSame(prefix, [...foldedPrefix]);
+        expectSame([...mergeSorted(view, [prefix, ...tails])], [...whole]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
