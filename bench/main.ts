@@ -2,8 +2,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Client } from "../cli/client.ts";
-import { airportHours } from "../examples/flights/app.ts";
+import { airportHours, totalsByHour } from "../examples/flights/app.ts";
 import { runBatch } from "../examples/flights/batch-runs.ts";
 import { replay } from "../examples/flights/flights.ts";
 import { latestDay, rangeOf } from "../examples/flights/side-by-side.ts";
@@ -31,7 +32,8 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
   const server = lifecycle.use(await TidemarkProcess.start(join(folder, "data"), await freePort()));
   const client = lifecycle.use(new Client(server.url));
   const measure = async () => {
-    report(await benchIngest(client));
+    report(await benchGateway(folder));
+    report(await benchIngest(client, "the same, folded into three views as it comes", totalsByHour.name));
     // Archives what was ingested, so that it does not happen beside the next rows.
     await runBatch(client);
     report(await benchFold());
@@ -44,6 +46,14 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
   };
   await Promise.race([measure(), server.failed]);
   return rows;
+}
+
+/** Ingest by itself: an app that computes nothing, on a server of its own that ends before the next row. */
+async function benchGateway(folder: string): Promise<Row> {
+  const app = fileURLToPath(new URL("./gateway-only.ts", import.meta.url));
+  await using server = await TidemarkProcess.start(join(folder, "gateway-only"), await freePort(), app);
+  using client = new Client(server.url);
+  return await benchIngest(client, "ingest by HTTP NDJSON, durable", undefined);
 }
 
 /** Ingests past the generation; gives a query of 24 rows around where it ends. */

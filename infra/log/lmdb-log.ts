@@ -15,7 +15,7 @@ export interface LmdbLogOptions {
   readonly mode: "writer" | "reader";
   /** How often a reader looks for new records. Default 25 ms; the writer's own process is told at once. */
   readonly pollMs?: number;
-  /** How much of what was appended last the writer keeps with its decoded events. Default 16,384 records, 64 MiB. More costs garbage
+  /** How much of what was appended last the writer keeps with its decoded events. Default 4,096 records, 64 MiB. More costs garbage
    * collection: 65,536 made ingest a fifth slower. */
   readonly recent?: RecentBounds;
 }
@@ -42,7 +42,7 @@ export class LmdbLog implements Log {
   }
 
   private constructor(options: LmdbLogOptions, store: LogStore) {
-    const { topics, mode, pollMs = 25, recent = { records: 16_384, bytes: 64 * 1024 * 1024 } } = options;
+    const { topics, mode, pollMs = 25, recent = { records: 4_096, bytes: 64 * 1024 * 1024 } } = options;
     this.topics = topics;
     this.#store = store;
     this.#pollMs = pollMs;
