@@ -1,12 +1,8 @@
 #!/usr/bin/env node
-// In a checkout main.ts lies beside this file and tsx runs it; in a build there is only main.js.
+// An app's declaration is TypeScript, and in a checkout so are we: main.ts lies beside this file, in a build main.js.
 import { existsSync } from "node:fs";
+import { register } from "tsx/esm/api";
 
+register();
 const source = new URL("./main.ts", import.meta.url);
-if (existsSync(source)) {
-  const { register } = await import("tsx/esm/api");
-  register();
-  await import(source.href);
-} else {
-  await import(new URL("./main.js", import.meta.url).href);
-}
+await import(existsSync(source) ? source.href : new URL("./main.js", import.meta.url).href);
