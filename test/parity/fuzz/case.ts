@@ -35,6 +35,7 @@ export interface MeasureCase {
 /** An expression, described. */
 export type Term =
   | { readonly kind: "field"; readonly name: string }
+  | { readonly kind: "eventTime" }
   | { readonly kind: "literal"; readonly value: Scalar }
   | { readonly kind: "call"; readonly operator: string; readonly args: readonly Term[] };
 

@@ -1,11 +1,13 @@
 import type { Where } from "../../../views/aggregates/count.ts";
 import type { Expression } from "../../../views/expression.ts";
+import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
 import type { Case, Term } from "./case.ts";
 import { eventType } from "./fields.ts";
-import { type Operand, operators } from "./operators.ts";
+import type { Operand } from "./operator-entry.ts";
+import { operators } from "./operators.ts";
 import { windows } from "./windows.ts";
 
 type Fields = Readonly<Record<string, Expression<unknown>>>;
@@ -47,6 +49,7 @@ export function named<T>(entries: Readonly<Record<string, T>>, name: string): T 
 function expression(term: Term, fields: Fields): Expression<unknown> {
   if (term.kind === "literal")
     throw new Error(`${JSON.stringify(term.value)} stands where an expression must`);
+  if (term.kind === "eventTime") return eventTime().toInteger();
   if (term.kind === "field") return fields[term.name] as Expression<unknown>;
   const args = term.args.map(
     (arg): Operand => (arg.kind === "literal" ? arg.value : expression(arg, fields)),

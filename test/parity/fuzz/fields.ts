@@ -59,6 +59,31 @@ const texts = fc.oneof(
       ],
     ),
   },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      ...[
+        "12",
+        "-007",
+        "+5",
+        "1e3",
+        "9007199254740992",
+        "99999999999999999999",
+        "-",
+        " a\u00a0\n",
+        "ΟΔΟΣ",
+        "İ",
+      ],
+      ...[
+        "https://me@Example.org:8080/a/b?c",
+        "http://É.org?d",
+        "ftp://[::1]:21#e",
+        "s://a@b@c/",
+        "s://a:b/",
+      ],
+      ...["://a", "1s://a", "s://", "a/b/c"],
+    ),
+  },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 5 }) },
   { weight: 1, arbitrary: fc.constantFrom("x".repeat(1_861), `${"x".repeat(3_000)}y`, "x".repeat(3_000)) },
 );

@@ -1,14 +1,16 @@
 import fc from "fast-check";
+import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { aggregates } from "./aggregates.ts";
 import type { Case, MeasureCase, Term, ViewCase } from "./case.ts";
 import { events, fields, partitions, values } from "./fields.ts";
+import type { OperatorEntry, Slot } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
 import { windows } from "./windows.ts";
 
 /**
  * Random cases, and by fast-check how they shrink. What a view can be made of is listed elsewhere, and only there: an
- * operator is one entry of `operators.ts`, an aggregate of `aggregates.ts`, a window of `windows.ts`, each with its
+ * operator is one entry of a file that `operators.ts` lists, an aggregate of `aggregates.ts`, a window of `windows.ts`, each with its
  * meaning for the oracle; a type of field is one entry of `values` and a field of the schema in `fields.ts`. A shape that
  * is none of these (a second source, a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
  */
@@ -22,7 +24,8 @@ function terms(type: FieldType, depth: number): fc.Arbitrary<Term> {
   let arbitrary = memo.get(key);
   if (arbitrary === undefined) {
     const names = fields.filter((field) => field.type === type).map((field) => field.name);
-    const field = fc.constantFrom(...names).map((name): Term => ({ kind: "field", name }));
+    const own: Term[] = names.map((name) => ({ kind: "field", name }));
+    const field = fc.constantFrom(...own, ...(type === "integer" ? [{ kind: "eventTime" } as const] : []));
     const calls = depth === 0 ? [] : callsTo(type, depth - 1);
     arbitrary = fc.oneof(
       { withCrossShrink: true },
@@ -47,21 +50,21 @@ function callsTo(result: FieldType, depth: number): fc.Arbitrary<Term>[] {
     });
 }
 
-function argument(
-  type: FieldType,
-  depth: number,
-  others: "literals" | "expressions" | undefined,
-): fc.Arbitrary<Term> {
-  const literal = (type === "number" ? fc.oneof(values.integer, values.number) : values[type]).map(
-    (value): Term => ({ kind: "literal", value }),
-  );
-  if (others === "literals") return literal;
-  const term = ofSlot(type, depth);
-  return others === "expressions" ? term : fc.oneof(literal, term);
+function argument(slot: Slot, depth: number, others: OperatorEntry["others"]): fc.Arbitrary<Term> {
+  if (typeof slot !== "string") return fc.constantFrom(...slot).map(literal);
+  const term = ofSlot(slot, depth);
+  if (others === "expressions" || slot === "float" || slot === "condition") return term;
+  const literals = (slot === "number" ? fc.oneof(values.integer, values.number) : values[slot]).map(literal);
+  return others === "literals" ? literals : fc.oneof(literals, term);
 }
 
-function ofSlot(type: FieldType, depth: number): fc.Arbitrary<Term> {
-  return type === "number" ? fc.oneof(terms("integer", depth), terms("number", depth)) : terms(type, depth);
+const literal = (value: Scalar): Term => ({ kind: "literal", value });
+
+/** An expression. */
+function ofSlot(slot: Slot, depth: number): fc.Arbitrary<Term> {
+  if (typeof slot !== "string") throw new Error("a literal stands where an expression must");
+  if (slot === "number") return fc.oneof(terms("integer", depth), terms("number", depth));
+  return terms(slot === "float" ? "number" : slot === "condition" ? "boolean" : slot, depth);
 }
 
 const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null, freq: 2 });

@@ -87,8 +87,10 @@ function evaluate(term: Term, event: EventCase): Scalar {
       const value = Object.hasOwn(event.data, term.name) ? (event.data[term.name] ?? null) : null;
       return value === 0 ? 0 : value;
     }
+    case "eventTime":
+      return event.time;
     case "literal":
-      return term.value;
+      return term.value === 0 ? 0 : term.value;
     case "call":
       return named(operators, term.operator).meant(term.args.map((arg) => evaluate(arg, event)));
   }
