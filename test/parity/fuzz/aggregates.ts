@@ -245,7 +245,7 @@ export const aggregates: Readonly<Record<string, AggregateEntry>> = {
   earliestText: byPlace(earliest, "string"),
   earliestBoolean: byPlace(earliest, "boolean"),
   distinctTexts: distinctUpTo("string", 1_000),
-  distinctIntegersUpTo3: distinctUpTo("integer", 3),
+  distinctIntegersUpTo2: distinctUpTo("integer", 2),
   countDistinctTexts: aboutDistinct("string", 0.01),
   countDistinctIntegers: aboutDistinct("integer", 0.1),
   medianOfIntegers: quantileOf("integer", 50, 0.01),
