@@ -1,0 +1,90 @@
+import { existsSync, readdirSync } from "node:fs";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Cases } from "../../views/expressions/cases.ts";
+import { TimeExpression } from "../../views/expressions/time-expression.ts";
+import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
+import { declare } from "./fuzz/declare.ts";
+import { cases } from "./fuzz/generate.ts";
+import { windows } from "./fuzz/windows.ts";
+
+/** What cases are not made of yet, by name, with the test that holds both its meanings equal meanwhile. */
+const elsewhere: Readonly<Record<string, string>> = {};
+
+/** In order, and each as often as it is named: a name that is listed and seen, or listed and gone, shows. */
+function withListed(seen: Iterable<string>, isOfThisKind: (name: string) => boolean): readonly string[] {
+  return [...seen, ...Object.keys(elsewhere).filter(isOfThisKind)].sort();
+}
+
+const classes = [StringExpression, NumberExpression, BooleanExpression, TimeExpression, Cases];
+/** Not for declarations. */
+const internal = new Set(["constructor", "compare"]);
+const isMethod = (name: string) => name.includes(".");
+const sample = fc.sample(cases, { seed: 1, numRuns: 1_500 });
+const { views, called } = recordingCalls(() => sample.map(declare));
+
+test("cases are made of every aggregate there is", () => {
+  const kinds = new Set(views.flatMap(({ measures }) => measures.map(({ aggregate }) => aggregate.kind)));
+  const files = readdirSync(new URL("../../views/aggregates", import.meta.url));
+  const all = files.map((file) =>
+    file.replace(".ts", "").replace(/-./g, (dash) => dash.slice(1).toUpperCase()),
+  );
+  expect(withListed(kinds, (name) => !isMethod(name))).toEqual(all.sort());
+});
+
+test("cases are made of every method of every type of expression", () => {
+  const all = classes.flatMap((type) => methodsOf(type).map(({ name }) => `${type.name}.${name}`));
+  expect(withListed(called, isMethod)).toEqual(all.sort());
+});
+
+test("cases are made of every window that is listed, and of none", () => {
+  const lengths = new Set(views.map(({ window }) => window?.window.text));
+  expect(lengths).toEqual(new Set([undefined, ...Object.keys(windows)]));
+});
+
+test("what cases are not made of is held by a test that is there", () => {
+  for (const file of Object.values(elsewhere)) expect(existsSync(new URL(file, import.meta.url))).toBe(true);
+});
+
+interface Method {
+  readonly name: string;
+  readonly owner: object;
+  readonly descriptor: PropertyDescriptor;
+}
+
+/** Public methods, inherited ones included. */
+function methodsOf(type: { readonly prototype: object }): readonly Method[] {
+  const methods: Method[] = [];
+  for (let owner = type.prototype; owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
+    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
+      if (typeof descriptor.value === "function" && !internal.has(name))
+        methods.push({ name, owner, descriptor });
+    }
+  }
+  return methods;
+}
+
+/** The methods that a declaration calls by itself, not those that these call in turn. */
+function recordingCalls<T>(declareAll: () => T): { readonly views: T; readonly called: ReadonlySet<string> } {
+  const called = new Set<string>();
+  let depth = 0;
+  const methods = new Map(classes.flatMap(methodsOf).map((method) => [method.descriptor.value, method]));
+  for (const { name, owner, descriptor } of methods.values()) {
+    const recorded = function (this: object, ...args: unknown[]): unknown {
+      if (depth === 0) called.add(`${this.constructor.name}.${name}`);
+      depth++;
+      try {
+        return descriptor.value.apply(this, args);
+      } finally {
+        depth--;
+      }
+    };
+    Object.defineProperty(owner, name, { ...descriptor, value: recorded });
+  }
+  try {
+    return { views: declareAll(), called };
+  } finally {
+    for (const { name, owner, descriptor } of methods.values())
+      Object.defineProperty(owner, name, descriptor);
+  }
+}

@@ -1,0 +1,78 @@
+import type { Scalar } from "../../../views/expression.ts";
+
+/**
+ * A case of the parity fuzz as plain data: a view, the records of a topic, and a cut. What it is made of goes by the
+ * names in `operators.ts`, `aggregates.ts` and `windows.ts`, so that a case can be written down and run again.
+ */
+export interface Case {
+  readonly view: ViewCase;
+  /** N of the duplicate rule. */
+  readonly duplicatesWithin: number;
+  /** Most offsets that a file of the master dataset covers. */
+  readonly recordsPerFile: number;
+  /** Whether another archiver goes on halfway to the cut, as after a restart. */
+  readonly archiverChanges: boolean;
+  /** How many times each partition's records stand in it, each time under other ids. */
+  readonly repeat: number;
+  readonly partitions: readonly (readonly RecordCase[])[];
+  /** By partition; one that lies past the end means the end. */
+  readonly cuts: readonly number[];
+}
+
+export interface ViewCase {
+  readonly dimensions: readonly Term[];
+  readonly window: string | null;
+  readonly where: Term | null;
+  readonly measures: readonly MeasureCase[];
+}
+
+export interface MeasureCase {
+  readonly aggregate: string;
+  readonly input: Term | null;
+  readonly where: Term | null;
+}
+
+/** An expression, described. */
+export type Term =
+  | { readonly kind: "field"; readonly name: string }
+  | { readonly kind: "eventTime" }
+  | { readonly kind: "literal"; readonly value: Scalar }
+  | { readonly kind: "call"; readonly operator: string; readonly args: readonly Term[] };
+
+/** Null: bytes that are no event at all. */
+export type RecordCase = {
+  readonly source: string;
+  readonly id: string;
+  readonly time: number;
+  /** Minutes east of UTC that the time is written in. */
+  readonly zone: number;
+  readonly data: Readonly<Record<string, Scalar>>;
+} | null;
+
+export type EventCase = Exclude<RecordCase, null>;
+
+/** The records of a partition as they stand in the log. */
+export function recordsOf({ partitions, repeat }: Case, partition: number): readonly RecordCase[] {
+  const once = partitions[partition] ?? [];
+  if (repeat === 1) return once;
+  return Array.from({ length: repeat }, (_, round) =>
+    once.map((record) => record && { ...record, id: `${record.id}#${round}` }),
+  ).flat();
+}
+
+export function cutOf(c: Case, partition: number): number {
+  return Math.min(c.cuts[partition] ?? 0, recordsOf(c, partition).length);
+}
+
+/** JSON as `JSON.stringify` has it, except that -0 stays what it is. */
+export function jsonOf(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(jsonOf).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value).map(
+      ([name, member]) => `${JSON.stringify(name)}:${jsonOf(member)}`,
+    );
+    return `{${members.join(",")}}`;
+  }
+  if (typeof value === "bigint") return `${value}`;
+  return Object.is(value, -0) ? "-0" : JSON.stringify(value);
+}

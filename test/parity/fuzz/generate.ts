@@ -1,0 +1,126 @@
+import fc from "fast-check";
+import type { Scalar } from "../../../views/expression.ts";
+import type { FieldType } from "../../../views/field.ts";
+import { aggregates } from "./aggregates.ts";
+import type { Case, MeasureCase, Term, ViewCase } from "./case.ts";
+import { events, fields, partitions, values } from "./fields.ts";
+import type { OperatorEntry, Slot } from "./operator-entry.ts";
+import { operators } from "./operators.ts";
+import { windows } from "./windows.ts";
+
+/**
+ * Random cases, and by fast-check how they shrink. What a view can be made of is listed elsewhere, and only there: an
+ * operator is one entry of a file that `operators.ts` lists, an aggregate of `aggregates.ts`, a window of `windows.ts`, each with its
+ * meaning for the oracle; a type of field is one entry of `values` and a field of the schema in `fields.ts`. A shape that
+ * is none of these (a second source, a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
+ */
+
+const deepest = 3;
+const memo = new Map<string, fc.Arbitrary<Term>>();
+
+/** Expressions of a type that hold a field at least. Fields come first, so that shrinking ends with them. */
+function terms(type: FieldType, depth: number): fc.Arbitrary<Term> {
+  const key = `${type} ${depth}`;
+  let arbitrary = memo.get(key);
+  if (arbitrary === undefined) {
+    const names = fields.filter((field) => field.type === type).map((field) => field.name);
+    const own: Term[] = names.map((name) => ({ kind: "field", name }));
+    const field = fc.constantFrom(...own, ...(type === "integer" ? [{ kind: "eventTime" } as const] : []));
+    const calls = depth === 0 ? [] : callsTo(type, depth - 1);
+    arbitrary = fc.oneof(
+      { withCrossShrink: true },
+      { weight: 2 + Math.ceil(calls.length / 3), arbitrary: field },
+      ...calls,
+    );
+    memo.set(key, arbitrary);
+  }
+  return arbitrary;
+}
+
+function callsTo(result: FieldType, depth: number): fc.Arbitrary<Term>[] {
+  return Object.entries(operators)
+    .filter(([, entry]) => entry.result === result)
+    .map(([operator, entry]) => {
+      const overloads = entry.signatures.map((types) =>
+        fc.tuple(
+          ...types.map((type, i) => (i === 0 ? ofSlot(type, depth) : argument(type, depth, entry.others))),
+        ),
+      );
+      return fc.oneof(...overloads).map((args): Term => ({ kind: "call", operator, args }));
+    });
+}
+
+function argument(slot: Slot, depth: number, others: OperatorEntry["others"]): fc.Arbitrary<Term> {
+  if (typeof slot !== "string") return fc.constantFrom(...slot).map(literal);
+  const term = ofSlot(slot, depth);
+  if (others === "expressions" || slot === "float" || slot === "condition") return term;
+  const literals = (slot === "number" ? fc.oneof(values.integer, values.number) : values[slot]).map(literal);
+  return others === "literals" ? literals : fc.oneof(literals, term);
+}
+
+const literal = (value: Scalar): Term => ({ kind: "literal", value });
+
+/** An expression. */
+function ofSlot(slot: Slot, depth: number): fc.Arbitrary<Term> {
+  if (typeof slot !== "string") throw new Error("a literal stands where an expression must");
+  if (slot === "number") return fc.oneof(terms("integer", depth), terms("number", depth));
+  return terms(slot === "float" ? "number" : slot === "condition" ? "boolean" : slot, depth);
+}
+
+const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null, freq: 2 });
+const condition = terms("boolean", deepest);
+
+const dimensions = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: terms("string", 1) },
+    { weight: 2, arbitrary: terms("integer", 1) },
+    { weight: 2, arbitrary: terms("boolean", 1) },
+  ),
+  { maxLength: 3 },
+);
+
+const measures = fc.oneof(
+  ...Object.entries(aggregates).map(
+    ([aggregate, { input }]): fc.Arbitrary<MeasureCase> =>
+      fc.record({
+        aggregate: fc.constant(aggregate),
+        input: input === undefined ? fc.constant(null) : terms(input, 2),
+        where: orNone(condition),
+      }),
+  ),
+);
+
+const views: fc.Arbitrary<ViewCase> = fc.record({
+  dimensions,
+  window: orNone(fc.constantFrom(...Object.keys(windows))),
+  where: orNone(condition),
+  measures: fc.array(measures, { minLength: 1, maxLength: 4 }),
+});
+
+const records = fc.array(
+  fc.oneof({ weight: 12, arbitrary: events }, { weight: 1, arbitrary: fc.constant(null) }),
+  { maxLength: 12 },
+);
+
+export const cases: fc.Arbitrary<Case> = fc.record({
+  view: views,
+  duplicatesWithin: fc.constantFrom(3, 0, 1, 2, 65_536),
+  recordsPerFile: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(1_000_000) },
+    { weight: 1, arbitrary: fc.constant(4) },
+  ),
+  archiverChanges: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  repeat: fc.oneof(
+    { withCrossShrink: true },
+    { weight: 150, arbitrary: fc.constant(1) },
+    { weight: 1, arbitrary: fc.integer({ min: 2, max: 400 }) },
+  ),
+  partitions: fc.array(records, { minLength: 1, maxLength: partitions }),
+  cuts: fc.array(fc.oneof({ weight: 5, arbitrary: fc.nat(12) }, { weight: 1, arbitrary: fc.nat(4_000) }), {
+    minLength: partitions,
+    maxLength: partitions,
+  }),
+});

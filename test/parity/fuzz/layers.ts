@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { sourceOf } from "../../../batch-layer/source.ts";
+import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
+import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
+import { Duckdb } from "../../../infra/duckdb.ts";
+import { TailSegment } from "../../../infra/tail/segment.ts";
+import { Archiver } from "../../../ingestion/archive.ts";
+import { Admission } from "../../../speed-layer/admission.ts";
+import { compileFold } from "../../../speed-layer/fold.ts";
+import { defineApp } from "../../../views/app.ts";
+import { type Offset, offset } from "../../../views/cut.ts";
+import type { EventType } from "../../../views/event.ts";
+import type { View } from "../../../views/view.ts";
+import { type Case, cutOf } from "./case.ts";
+import { eventType, partitions } from "./fields.ts";
+import { CaseLog, CaseMaster } from "./stores.ts";
+
+/** What the layers make of a case. */
+export interface Computed {
+  /** The batch layer's states of the prefix. */
+  readonly batch: readonly BatchRow[];
+  /** By partition, the speed layer's states of the same prefix, of what follows it, and of everything. */
+  readonly prefix: readonly TailSegment[];
+  readonly suffix: readonly TailSegment[];
+  readonly whole: readonly TailSegment[];
+}
+
+interface Archive {
+  readonly log: CaseLog;
+  readonly master: CaseMaster;
+  readonly archiver: Archiver;
+  /** One that has seen nothing. */
+  newArchiver(): Archiver;
+}
+
+/** Both layers over one DuckDB, for case after case: decoder, archiver, Parquet and SQL here, admission and fold there. */
+export class Layers implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #duckdb: Duckdb;
+  readonly #connection: DuckDBConnection;
+  readonly #archives = new Map<string, Archive>();
+
+  private constructor(folder: string, duckdb: Duckdb, connection: DuckDBConnection) {
+    this.#folder = folder;
+    this.#duckdb = duckdb;
+    this.#connection = connection;
+  }
+
+  static async open(): Promise<Layers> {
+    const folder = await mkdtemp(join(tmpdir(), "tidemark-fuzz-"));
+    const duckdb = await Duckdb.open({
+      memoryLimit: "512MB",
+      threads: 1,
+      temporaryFolder: join(folder, "spill"),
+    });
+    return new Layers(folder, duckdb, await duckdb.connect());
+  }
+
+  async compute(c: Case, view: View): Promise<Computed> {
+    const { log, master, archiver, newArchiver } = this.#archiveOf(view.from, c.recordsPerFile);
+    log.hold(c);
+    master.clear();
+    const nexts = await log.nexts();
+    if (c.archiverChanges) {
+      log.endAt(cutsOf(c).map((cut) => offset(Math.ceil(cut / 2))));
+      await archiver.archive(await archiver.logEnd());
+      log.endAt(nexts);
+    }
+    await (c.archiverChanges ? newArchiver() : archiver).archive({ [view.from.name]: nexts });
+    return { batch: await this.#batch(c, view, master), ...(await speed(c, view, log)) };
+  }
+
+  async #batch(c: Case, view: View, master: CaseMaster): Promise<BatchRow[]> {
+    const cut = { [view.from.name]: cutsOf(c) };
+    const path = join(this.#folder, "states.parquet");
+    const statement = copyToParquet(compileSql(view, sourceOf(view.from, await master.files(), cut)), path);
+    await this.#connection.run(statement.sql, [...statement.parameters]);
+    const rows: BatchRow[] = [];
+    for await (const chunk of readStateRows(this.#connection, view, path)) rows.push(...chunk);
+    return rows;
+  }
+
+  /** An archiver keeps its connections, so that one serves all cases of its settings; each begins at offset 0 anew. */
+  #archiveOf(type: EventType, recordsPerFile: number): Archive {
+    const key = `${type.duplicatesWithin} ${recordsPerFile}`;
+    let archive = this.#archives.get(key);
+    if (archive === undefined) {
+      const log = new CaseLog(type);
+      const master = new CaseMaster(this.#folder);
+      const app = defineApp({ name: "fuzz", views: [], events: [eventType(type.duplicatesWithin)] });
+      const parts = { app, log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
+      const newArchiver = () => new Archiver(parts);
+      archive = { log, master, archiver: newArchiver(), newArchiver };
+      this.#archives.set(key, archive);
+    }
+    return archive;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#duckdb[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function cutsOf(c: Case): readonly Offset[] {
+  return Array.from({ length: partitions }, (_, p) => offset(cutOf(c, p)));
+}
+
+async function speed(c: Case, view: View, log: CaseLog): Promise<Omit<Computed, "batch">> {
+  const fold = compileFold(view);
+  const computed = { prefix: [] as TailSegment[], suffix: [] as TailSegment[], whole: [] as TailSegment[] };
+  for (let p = 0; p < partitions; p++) {
+    const records = log.records(p);
+    const [cut, next] = [offset(cutOf(c, p)), offset(records.length)];
+    const [before, after] = [records.slice(0, cut), records.slice(cut)];
+    const prefix = new TailSegment(view, p, offset(0), cut);
+    const suffix = new TailSegment(view, p, cut, next);
+    const whole = new TailSegment(view, p, offset(0), next);
+    const throughout = new Admission(view.from, p);
+    const first = throughout.admit(before, cut);
+    fold(prefix, first, 0, before);
+    fold(whole, first, 0, before);
+    fold(whole, throughout.admit(after, next), 0, after);
+    // As a worker that begins at the cut.
+    const fromCut = new Admission(view.from, p);
+    await fromCut.warmUp(log, cut);
+    fold(suffix, fromCut.admit(after, next), 0, after);
+    computed.prefix.push(prefix);
+    computed.suffix.push(suffix);
+    computed.whole.push(whole);
+  }
+  return computed;
+}

@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import type { Consumer, Log, LogBatch, LogRecord } from "../../../infra/log/log.ts";
+import type { Master, MasterFile } from "../../../infra/master/master.ts";
+import { type Cut, type Offset, offset } from "../../../views/cut.ts";
+import type { EventType } from "../../../views/event.ts";
+import { type Case, type EventCase, jsonOf, type RecordCase, recordsOf } from "./case.ts";
+import { partitions } from "./fields.ts";
+
+const from0 = offset(0);
+
+/** A log of one topic whose records are those of the case in hand. */
+export class CaseLog implements Log {
+  readonly topics;
+  #records: readonly (readonly LogRecord[])[] = [];
+  #nexts: readonly Offset[] = [];
+
+  constructor(type: EventType) {
+    this.topics = [{ name: type.name, partitions }];
+  }
+
+  hold(c: Case): void {
+    const type = this.topics[0]?.name ?? "";
+    this.#records = Array.from({ length: partitions }, (_, partition) =>
+      recordsOf(c, partition).map((record, i) => ({
+        offset: offset(i),
+        key: null,
+        value: Buffer.from(textOf(record, type)),
+      })),
+    );
+    this.#nexts = this.#records.map((records) => offset(records.length));
+  }
+
+  /** From now on the log ends there. */
+  endAt(nexts: readonly Offset[]): void {
+    this.#nexts = nexts;
+  }
+
+  records(partition: number): readonly LogRecord[] {
+    return this.#records[partition] ?? [];
+  }
+
+  async starts(): Promise<readonly Offset[]> {
+    return this.#records.map(() => from0);
+  }
+
+  async nexts(): Promise<readonly Offset[]> {
+    return this.#nexts;
+  }
+
+  async *read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch> {
+    if (from < next)
+      yield { topic, partition, from, next, records: this.records(partition).slice(from, next) };
+  }
+
+  append(): never {
+    throw new Error("the records of a case are all there from the start");
+  }
+
+  consume(): Consumer {
+    throw new Error("the records of a case are read, not waited for");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The event as a producer would send it; null is what no decoder takes. */
+function textOf(record: RecordCase, type: string): string {
+  if (record === null) return '{"id":';
+  const { id, source, data } = record;
+  return jsonOf({ specversion: "1.0", id, source, type, time: timeText(record), data });
+}
+
+/** In the zone if that has years 0001 to 9999, else in UTC. */
+function timeText({ time, zone }: EventCase): string {
+  const local = new Date(time + zone * 60_000).toISOString();
+  if (zone === 0 || !/^(?!0000)\d{4}-/.test(local)) return new Date(time).toISOString();
+  const digits = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.abs(zone);
+  const designator = `${zone < 0 ? "-" : "+"}${digits(Math.floor(minutes / 60))}:${digits(minutes % 60)}`;
+  return local.replace("Z", designator);
+}
+
+/** A master dataset whose files are real, and of the case in hand only. */
+export class CaseMaster implements Master {
+  readonly #folder: string;
+  #files: MasterFile[] = [];
+  #written = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  clear(): void {
+    this.#files = [];
+    this.#written = 0;
+  }
+
+  async files(): Promise<readonly MasterFile[]> {
+    return [...this.#files].sort((a, b) => a.partition - b.partition || a.from - b.from);
+  }
+
+  async cut(): Promise<Cut> {
+    const nexts = Array.from({ length: partitions }, () => from0);
+    let topic = "";
+    for (const file of this.#files) {
+      topic = file.topic;
+      nexts[file.partition] = offset(Math.max(nexts[file.partition] ?? 0, file.next));
+    }
+    return { [topic]: nexts };
+  }
+
+  /** Files of earlier cases are written over. */
+  async add(range: Omit<MasterFile, "path">, write: (path: string) => Promise<void>): Promise<MasterFile> {
+    const file = { ...range, path: join(this.#folder, `${this.#written++}.parquet`) };
+    await write(file.path);
+    this.#files.push(file);
+    return file;
+  }
+}
