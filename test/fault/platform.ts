@@ -110,16 +110,29 @@ export class Platform {
     }
   }
 
+  async #isServed(view: string, generation: string): Promise<void> {
+    for (;;) {
+      const { provenance } = await this.get<Answer>(`/v1/views/${view}/rows?limit=1`);
+      if (provenance.generation === generation) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   async startRun(): Promise<string> {
     const response = await fetch(`${this.url}/v1/batch/runs`, { method: "POST" });
     if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
     return ((await response.json()) as { id: string }).id;
   }
 
+  /** Waits until the run has succeeded and what it made is served, which is a moment later. */
   async runIsDone(id: string): Promise<Row> {
     for (;;) {
       const run = await this.get<Row>(`/v1/batch/runs/${id}`);
-      if (run.state === "succeeded") return run;
+      if (run.state === "succeeded") {
+        const { generations } = run.result as { generations: readonly { view: string; id: string }[] };
+        for (const { view, id } of generations) await this.#isServed(view, id);
+        return run;
+      }
       if (run.state === "failed" || run.state === "cancelled") throw new Error(`run ${JSON.stringify(run)}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
