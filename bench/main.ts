@@ -33,7 +33,7 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
   const client = lifecycle.use(new Client(server.url));
   const measure = async () => {
     report(await benchGateway(folder));
-    report(await benchIngest(client, "the same, folded into three views as it comes", totalsByHour.name));
+    report(await benchIngest(client, "ingest by HTTP NDJSON, durable", totalsByHour.name));
     // Archives what was ingested, so that it does not happen beside the next rows.
     await runBatch(client);
     report(await benchFold());
@@ -53,7 +53,7 @@ async function benchGateway(folder: string): Promise<Row> {
   const app = fileURLToPath(new URL("./gateway-only.ts", import.meta.url));
   await using server = await TidemarkProcess.start(join(folder, "gateway-only"), await freePort(), app);
   using client = new Client(server.url);
-  return await benchIngest(client, "ingest by HTTP NDJSON, durable", undefined);
+  return await benchIngest(client, "the same without views: gateway and log alone", undefined);
 }
 
 /** Ingests past the generation; gives a query of 24 rows around where it ends. */
