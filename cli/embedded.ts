@@ -13,11 +13,14 @@ import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
+import { defaultLimits } from "../ingestion/limits.ts";
+import { Pressure } from "../ingestion/pressure.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import type { App } from "../views/app.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
+import { ReceptionWorker } from "./reception-worker.ts";
 
 export interface EmbeddedOptions {
   readonly app: App;
@@ -36,8 +39,8 @@ export interface Embedded extends AsyncDisposable {
 }
 
 /**
- * Everything in one place, with nothing to set up: gateway, speed layer and serving layer here, archiver and batch
- * layer in a second process. Disposing of it drains requests, writes the checkpoint and ends both.
+ * Everything in one place, with nothing to set up: HTTP, speed layer and serving layer here, what the gateway takes in
+ * in a thread of its own, archiver and batch layer in a second process. Disposing of it drains requests, writes the checkpoint and ends both.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const lifecycle = new Lifecycle();
@@ -55,7 +58,19 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   lifecycle.use(await lockFolder(data));
   const folder = dataFolder(data);
   const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "writer" }));
+  const pressure = new Pressure(
+    defaultLimits,
+    {
+      freeBytes: () => {
+        const { bavail, bsize } = statfsSync(data);
+        return bavail * bsize;
+      },
+    },
+    Date.now,
+  );
+  const reception = lifecycle.use(await ReceptionWorker.start({ appPath, data, pressure }));
+  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  reception.onCommit(() => log.advanced());
   const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
   const jobs = lifecycle.use(
     await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),
@@ -101,19 +116,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
   const server = createServer({ loggerInstance: logger });
-  registerIngestion(server, {
-    app,
-    log,
-    deadLetters,
-    clock: Date.now,
-    newId: randomUUID,
-    disk: {
-      freeBytes: () => {
-        const { bavail, bsize } = statfsSync(data);
-        return bavail * bsize;
-      },
-    },
-  });
+  registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   lifecycle.use(
     registerServing(server, {
       app,
@@ -130,5 +133,6 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   lifecycle.defer(() => server.close());
   await worker.ready();
   const url = await server.listen({ host, port });
-  return { url, done: speed.done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };
+  const done = Promise.race([speed.done, reception.failed]);
+  return { url, done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };
 }

@@ -10,7 +10,7 @@ export class ClientGone extends Error {
 
 /**
  * Hands a body's chunks to `take` as they arrive; while a promise that it gives is pending nothing is read from the
- * socket. Rejects with what `take` throws, with TIDEMARK_INGEST_STALLED after a pause, or with ClientGone. Once it has
+ * socket. Rejects with what `take` throws, with what `failed` rejects with, with TIDEMARK_INGEST_STALLED after a pause, or with ClientGone. Once it has
  * settled, what is left of the body flows away unread.
  */
 export function receiveBody(
@@ -18,11 +18,16 @@ export function receiveBody(
   { stallMs }: Pick<IngestionLimits, "stallMs">,
   timer: Timer,
   take: (chunk: Buffer) => Promise<void> | undefined,
+  failed?: Promise<never>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let stall = timer(stallMs, stalled);
 
+    let isSettled = false;
+
     function settle(end: () => void): void {
+      if (isSettled) return;
+      isSettled = true;
       stall[Symbol.dispose]();
       body.off("data", onData).off("end", onEnd).off("close", onClose);
       body.resume();
@@ -55,6 +60,7 @@ export function receiveBody(
       // Our own slowness is no stall of the client's.
       body.pause();
       busy.then(() => {
+        if (isSettled) return;
         if (body.destroyed && !body.complete) return onClose();
         stall = timer(stallMs, stalled);
         body.resume();
@@ -67,6 +73,7 @@ export function receiveBody(
       fail(new ClientGone("the client closed the connection in the middle of its body"));
     }
 
+    failed?.catch(fail);
     body.on("data", onData).on("end", onEnd).on("close", onClose);
   });
 }

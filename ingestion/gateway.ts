@@ -1,81 +1,60 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import { problemOf } from "../infra/http.ts";
-import type { Log } from "../infra/log/log.ts";
-import type { App } from "../views/app.ts";
 import { formatPosition } from "../views/cut.ts";
-import { Decoder } from "../views/decoder.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { ClientGone, receiveBody } from "./body.ts";
 import type { Completion } from "./completion.ts";
-import { Intake, letterBytes, type Outcome } from "./intake.ts";
-import { KeyPartitions } from "./key-partitions.ts";
-import { defaultLimits, type IngestionLimits } from "./limits.ts";
+import type { Outcome } from "./intake.ts";
+import type { IngestionLimits } from "./limits.ts";
 import { type Form, formOf } from "./media-type.ts";
-import { LineReader } from "./ndjson.ts";
-import { type Disk, Pressure } from "./pressure.ts";
+import type { Pressure } from "./pressure.ts";
+import type { Reception, RequestReception } from "./reception.ts";
 import { systemTimer, type Timer } from "./timer.ts";
-import { takeWholeBody } from "./whole-body.ts";
+import { receiveWhole } from "./whole-body.ts";
 
-export interface IngestionParts {
-  readonly app: App;
-  readonly log: Log;
-  readonly deadLetters: DeadLetters;
-  /** Milliseconds since the epoch: the time of events that come without one. */
-  readonly clock: () => number;
-  /** The id of events that come without one. */
-  readonly newId: () => string;
-  readonly limits?: Partial<IngestionLimits>;
-  readonly disk?: Disk;
+export interface GatewayParts {
+  readonly reception: Reception;
+  /** What the reception holds as well. */
+  readonly pressure: Pressure;
+  readonly limits: IngestionLimits;
   readonly timer?: Timer;
 }
 
 /** Adds `POST /v1/events`, which answers once the events are durable. */
-export function registerIngestion(server: FastifyInstance, parts: IngestionParts): void {
-  const { app, log, deadLetters, clock, newId, disk, timer = systemTimer } = parts;
-  const limits = { ...defaultLimits, ...parts.limits };
-  const pressure = new Pressure(limits, disk, clock);
-  const { eventBytes } = limits;
-  const intakeParts = {
-    ...{ log, deadLetters, pressure, clock, eventBytes },
-    decoder: new Decoder(app.events),
-    partitions: new KeyPartitions(app.events),
-  };
+export function registerIngestion(server: FastifyInstance, parts: GatewayParts): void {
+  const { reception, pressure, limits, timer = systemTimer } = parts;
 
-  async function receive(request: FastifyRequest, form: Form, intake: Intake): Promise<"one" | "many"> {
-    if (form !== "ndjson") return takeWholeBody(request.raw, form, intake, { limits, pressure, timer });
-    const lines = new LineReader(
-      { lineBytes: eventBytes, keptBytes: letterBytes, skippedBytes: eventBytes * 64 },
-      {
-        line: (text, bytes, index) => intake.take(text, bytes, index),
-        tooLong: (beginning, bytes, index) => intake.rejectTooLarge(beginning, bytes, index),
-      },
-    );
-    await receiveBody(request.raw, limits, timer, (chunk) => {
+  async function receive(
+    request: FastifyRequest,
+    form: Form,
+    received: RequestReception,
+  ): Promise<"one" | "many"> {
+    if (form !== "ndjson") {
+      const body = await receiveWhole(request.raw, { limits, pressure, timer });
+      return received.takeWhole(body, form, request.headers);
+    }
+    const push = (chunk: Buffer) => {
       pressure.requireDisk();
-      lines.push(chunk);
-      // A chunk is what there is now: waiting for more would keep events from being seen.
-      intake.send();
-      return intake.ready();
-    });
-    lines.end();
+      return received.push(chunk);
+    };
+    await receiveBody(request.raw, limits, timer, push, received.failed);
     return "many";
   }
 
   async function ingest(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const form = formOf(request.headers);
-    const completion = { ...sourceAndType(request.query), kind: kindOf(form), clock, newId };
+    const terms = { ...sourceAndType(request.query), kind: kindOf(form) };
     pressure.requireRoom();
     pressure.requireDisk();
-    const intake = new Intake(intakeParts, completion);
+    const received = reception.receive(terms);
     let failure: unknown;
     let count: "one" | "many" = "many";
     try {
-      count = await receive(request, form, intake);
+      count = await receive(request, form, received);
     } catch (reason) {
       failure = reason;
     }
-    const outcome = await intake.finish();
+    const outcome = await received.finish(failure === undefined);
     failure ??= outcome.failure;
     // Nobody is left to answer; what was appended stays.
     if (failure instanceof ClientGone) return reply.hijack();

@@ -31,7 +31,8 @@ export interface IntakeParts {
   readonly partitions: KeyPartitions;
   readonly log: Log;
   readonly deadLetters: DeadLetters;
-  readonly pressure: Pressure;
+  /** Told of what is on its way. */
+  readonly pressure?: Pressure;
   readonly clock: () => number;
   readonly eventBytes: number;
 }
@@ -62,11 +63,17 @@ export class Intake {
   #inFlight = 0;
   #flights = 0;
   #failure: { readonly reason: unknown } | undefined;
+  #fail: (reason: unknown) => void = () => undefined;
+  /** Rejects as soon as something that was taken can't be kept. */
+  readonly failed = new Promise<never>((_resolve, reject) => {
+    this.#fail = reject;
+  });
   #waiting: (() => void)[] = [];
 
   constructor(parts: IntakeParts, completion: Completion) {
     this.#parts = parts;
     this.#completion = completion;
+    this.failed.catch(() => undefined);
   }
 
   /** An event's text and the bytes it was sent as, which must not change until they are in the log. */
@@ -129,6 +136,11 @@ export class Intake {
     return this.#inFlight <= inFlightBytes ? undefined : this.#landed();
   }
 
+  /** Bytes on their way to the log or the dead letters, with a weight for each. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** Waits until all that was taken is durable, or has failed: then `failure` says why. */
   async finish(): Promise<Outcome & { readonly failure: unknown }> {
     this.send();
@@ -146,10 +158,10 @@ export class Intake {
     requireUtf8(text, bytes);
     const missing = missingAttributes(envelope, this.#completion);
     const isWhole = missing === undefined;
-    const event = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
+    const { type, key } = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
     const value = isWhole ? bytes : Buffer.from(withAttributes(text, missing));
-    const partition = this.#parts.partitions.of(event.type, event.key);
-    this.#records.push({ topic: event.type, partition, key: event.key, value, event });
+    const partition = this.#parts.partitions.of(type, key);
+    this.#records.push({ topic: type, partition, key, value });
     this.#recordBytes += value.length;
     if (this.#records.length >= sendRecords || this.#recordBytes >= sendBytes) this.send();
   }
@@ -169,17 +181,18 @@ export class Intake {
   #launch(weight: number, flight: Promise<void>): void {
     this.#inFlight += weight;
     this.#flights++;
-    this.#parts.pressure.hold(weight);
+    this.#parts.pressure?.hold(weight);
     const land = () => {
       this.#inFlight -= weight;
       this.#flights--;
-      this.#parts.pressure.release(weight);
+      this.#parts.pressure?.release(weight);
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const resume of waiting) resume();
     };
     flight.then(land, (reason: unknown) => {
       this.#failure ??= { reason };
+      this.#fail(reason);
       land();
     });
   }

@@ -18,15 +18,13 @@ interface Bounds {
 }
 
 /**
- * Takes the events of a body that is read whole before any of them, and says whether it was one event or many. Throws
- * TIDEMARK_INGEST_BODY_TOO_LARGE, _BUSY, _STALLED, or TIDEMARK_INGEST_BODY for what is no JSON of that form.
+ * Reads a body that is held whole before any of its events is taken. Throws TIDEMARK_INGEST_BODY_TOO_LARGE, _BUSY or
+ * _STALLED.
  */
-export async function takeWholeBody(
+export async function receiveWhole(
   body: IncomingMessage,
-  form: Exclude<Form, "ndjson">,
-  intake: Intake,
   { limits, pressure, timer }: Bounds,
-): Promise<"one" | "many"> {
+): Promise<Buffer> {
   const held = new GrowingBytes();
   let heldBytes = 0;
   try {
@@ -38,16 +36,17 @@ export async function takeWholeBody(
       held.add(chunk);
       return undefined;
     });
-    return await takeEvents(held.take(), body, form, intake);
+    return held.take();
   } finally {
     pressure.release(heldBytes);
   }
 }
 
-async function takeEvents(
+/** Takes its events, and says whether it was one or many. Throws TIDEMARK_INGEST_BODY for what is no JSON of that form. */
+export async function takeWholeBody(
   bytes: Buffer,
-  { headers }: IncomingMessage,
   form: Exclude<Form, "ndjson">,
+  headers: IncomingHttpHeaders,
   intake: Intake,
 ): Promise<"one" | "many"> {
   const text = bytes.toString();

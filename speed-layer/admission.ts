@@ -73,7 +73,6 @@ export class Admission {
   }
 
   #decode(record: LogRecord): Event | null {
-    if (record.event !== undefined) return record.event;
     try {
       return this.#decoder.decode(recordText(record.value));
     } catch (error) {

@@ -21,28 +21,19 @@ interface Partition {
   records: Append[];
 }
 
-export interface Committed {
-  readonly id: PartitionId;
-  readonly batch: RecordBatch;
-}
-
 /** Packing is done on the event loop: this much at a time. */
 const maxCommitBytes = 8 * 1024 * 1024;
 
 /** Appends that arrive while one commit is under way go together into the next one. */
 export class GroupCommit {
   readonly #store: LogStore;
-  readonly #onCommit: (committed: readonly Committed[]) => void;
+  readonly #onCommit: () => void;
   readonly #partitions = new Map<string, readonly Partition[]>();
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(
-    store: LogStore,
-    topics: readonly string[],
-    onCommit: (committed: readonly Committed[]) => void,
-  ) {
+  constructor(store: LogStore, topics: readonly string[], onCommit: () => void) {
     this.#store = store;
     this.#onCommit = onCommit;
     for (const topic of topics) {
@@ -122,11 +113,14 @@ export class GroupCommit {
       return;
     }
     this.#advance(touched, committed);
-    this.#onCommit(committed);
+    this.#onCommit();
     for (const [i, { resolve }] of group.entries()) resolve(positions[i] ?? new Map());
   }
 
-  #advance(touched: ReadonlySet<Partition>, committed: readonly Committed[]): void {
+  #advance(
+    touched: ReadonlySet<Partition>,
+    committed: readonly { readonly id: PartitionId; readonly batch: RecordBatch }[],
+  ): void {
     const nexts = new Map(committed.map(({ id, batch }) => [id, batch.next]));
     for (const partition of touched) partition.next = nexts.get(partition.id) ?? partition.next;
   }

@@ -1,11 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Offset, Position } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import { type Committed, GroupCommit } from "./group-commit.ts";
+import { GroupCommit } from "./group-commit.ts";
 import type { Append, Consumer, Consumption, Log, LogBatch, LogRecord, Topic } from "./log.ts";
 import { LogStore } from "./log-store.ts";
 import { PartitionConsumer } from "./partition-consumer.ts";
-import { RecentBatches, type RecentBounds } from "./recent-batches.ts";
 
 export interface LmdbLogOptions {
   /** A folder. */
@@ -13,11 +12,10 @@ export interface LmdbLogOptions {
   readonly topics: readonly Topic[];
   /** One process writes; any number read, of what is durable. */
   readonly mode: "writer" | "reader";
-  /** How often a reader looks for new records. Default 25 ms; the writer's own process is told at once. */
+  /** How often a reader looks for new records. Default 25 ms; the writer's own consumers are told at once. */
   readonly pollMs?: number;
-  /** How much of what was appended last the writer keeps with its decoded events. Default 4,096 records, 64 MiB. More costs garbage
-   * collection: 65,536 made ingest a fifth slower. */
-  readonly recent?: RecentBounds;
+  /** Called by a writer after each commit: what `advanced` of a reader is for. */
+  readonly onCommit?: () => void;
 }
 
 /** One delivered batch: so large that it is worth its turn, so small that one turn is a few milliseconds. */
@@ -28,7 +26,6 @@ export class LmdbLog implements Log {
   readonly topics: readonly Topic[];
   readonly #store: LogStore;
   readonly #writer: GroupCommit | undefined;
-  readonly #recent: RecentBatches;
   readonly #pollMs: number;
   readonly #listeners = new Set<() => void>();
   readonly #consumers = new Set<PartitionConsumer>();
@@ -42,14 +39,16 @@ export class LmdbLog implements Log {
   }
 
   private constructor(options: LmdbLogOptions, store: LogStore) {
-    const { topics, mode, pollMs = 25, recent = { records: 4_096, bytes: 64 * 1024 * 1024 } } = options;
+    const { topics, mode, pollMs = 25, onCommit } = options;
     this.topics = topics;
     this.#store = store;
     this.#pollMs = pollMs;
-    this.#recent = new RecentBatches(recent);
     if (mode === "writer") {
       const names = topics.map(({ name }) => name);
-      this.#writer = new GroupCommit(store, names, (committed) => this.#committed(committed));
+      this.#writer = new GroupCommit(store, names, () => {
+        this.advanced();
+        onCommit?.();
+      });
     }
   }
 
@@ -112,6 +111,12 @@ export class LmdbLog implements Log {
     return consumer;
   }
 
+  /** There may be new records: consumers look at once. For a reader that hears of its writer's commits. */
+  advanced(): void {
+    this.#store.refresh();
+    for (const listener of this.#listeners) listener();
+  }
+
   /** Ends what consumes, with the batch in hand, and waits for commits under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
@@ -119,31 +124,24 @@ export class LmdbLog implements Log {
     await this.#store.close();
   }
 
-  #committed(committed: readonly Committed[]): void {
-    for (const { id, batch } of committed) this.#recent.add(id, batch);
-    for (const listener of this.#listeners) listener();
-  }
-
   #onAdvance(listener: () => void): Disposable {
-    if (this.#writer === undefined) {
-      const poll = setInterval(() => {
-        this.#store.refresh();
-        listener();
-      }, this.#pollMs);
-      return { [Symbol.dispose]: () => clearInterval(poll) };
-    }
     this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+    const poll = this.#writer === undefined ? setInterval(() => this.advanced(), this.#pollMs) : undefined;
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(listener);
+        clearInterval(poll);
+      },
+    };
   }
 
   /** Up to one delivery of records from `from` on; undefined if there is none yet. */
   #fetch(topic: string, partition: number, from: Offset, next: Offset): LogBatch | undefined {
     if (this.#writer !== undefined && from >= this.#writer.next(topic, partition)) return undefined;
-    const id = this.#store.id(topic, partition);
     const records: LogRecord[] = [];
     let { maxBytes } = batchBounds;
     for (let at = from; at < next && records.length < batchBounds.maxRecords && maxBytes > 0; ) {
-      const batch = this.#recent.find(id, at) ?? this.#stored(topic, partition, at);
+      const batch = this.#stored(topic, partition, at);
       if (batch === undefined) break;
       maxBytes -= batch.copyInto(records, at, next, { ...batchBounds, maxBytes });
       at = (from + records.length) as Offset;

@@ -1,12 +1,10 @@
 import type { Offset, Position } from "../../views/cut.ts";
-import type { Event } from "../../views/event.ts";
 
-/** A record as it stands in the log. `event` is set where this process has decoded these bytes already. */
+/** A record as it stands in the log. */
 export interface LogRecord {
   readonly offset: Offset;
   readonly key: string | null;
   readonly value: Uint8Array;
-  readonly event?: Event | undefined;
 }
 
 /** Records `[from, next)` of one partition, in order. */
@@ -24,7 +22,6 @@ export interface Append {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Uint8Array;
-  readonly event?: Event | undefined;
 }
 
 export interface Topic {

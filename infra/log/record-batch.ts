@@ -1,6 +1,5 @@
 import { type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import type { Event } from "../../views/event.ts";
 import type { Append, LogRecord } from "./log.ts";
 
 /**
@@ -21,14 +20,11 @@ export class RecordBatch {
   readonly from: Offset;
   readonly next: Offset;
   readonly bytes: Buffer;
-  /** By place in the batch, what the producer had decoded; empty for a batch read back from disk. */
-  readonly #events: readonly (Event | undefined)[];
 
-  constructor(from: Offset, next: Offset, bytes: Buffer, events: readonly (Event | undefined)[]) {
+  constructor(from: Offset, next: Offset, bytes: Buffer) {
     this.from = from;
     this.next = next;
     this.bytes = bytes;
-    this.#events = events;
   }
 
   /** Reads a stored value whose records end before `next`; throws TIDEMARK_STORE_CORRUPT if it is none. */
@@ -39,7 +35,7 @@ export class RecordBatch {
         `the log's batch before offset ${next} is of format ${bytes[0]}, not ${format}`,
       );
     }
-    return new RecordBatch(offset(next - bytes.readUInt32LE(1)), next, bytes, []);
+    return new RecordBatch(offset(next - bytes.readUInt32LE(1)), next, bytes);
   }
 
   /** Adds the records `[from, next)` to `into`, until it holds `maxRecords` or they come to `maxBytes`. Gives the bytes added. */
@@ -59,17 +55,16 @@ export class RecordBatch {
       at = valueAt + bytes.readUInt32LE(valueAt - 4);
       if (o < from) continue;
       if (into.length >= maxRecords || added >= maxBytes) break;
-      into.push(new StoredRecord(o, bytes, keyAt, keyLength, valueAt, at, this.#events[o - this.from]));
+      into.push(new StoredRecord(o, bytes, keyAt, keyLength, valueAt, at));
       added += at - keyAt;
     }
     return added;
   }
 }
 
-/** Key and value are made when asked for: a reader that has the event needs neither. */
+/** Key and value are made when asked for: few readers need both. */
 class StoredRecord implements LogRecord {
   readonly offset: Offset;
-  readonly event: Event | undefined;
   readonly #bytes: Buffer;
   readonly #keyAt: number;
   readonly #keyLength: number;
@@ -83,10 +78,8 @@ class StoredRecord implements LogRecord {
     keyLength: number,
     valueAt: number,
     valueNext: number,
-    event: Event | undefined,
   ) {
     this.offset = at;
-    this.event = event;
     this.#bytes = bytes;
     this.#keyAt = keyAt;
     this.#keyLength = keyLength;
@@ -133,13 +126,11 @@ function pack(
 ): RecordBatch {
   const buffer = Buffer.allocUnsafeSlow(atMost);
   const count = next - first;
-  const events: (Event | undefined)[] = new Array(count);
   buffer[0] = format;
   buffer.writeUInt32LE(count, 1);
   let at = headerBytes;
   for (let i = first; i < next; i++) {
-    const { key, value, event } = records[i] as Append;
-    events[i - first] = event;
+    const { key, value } = records[i] as Append;
     const keyLength = key === null ? nullKey : writeText(buffer, key, at + 4);
     buffer.writeUInt32LE(keyLength, at);
     at += 4 + (key === null ? 0 : keyLength);
@@ -147,7 +138,7 @@ function pack(
     buffer.set(value, at + 4);
     at += 4 + value.length;
   }
-  return new RecordBatch(from, (from + count) as Offset, buffer.subarray(0, at), events);
+  return new RecordBatch(from, (from + count) as Offset, buffer.subarray(0, at));
 }
 
 /** UTF-8 into the buffer; short ASCII, which most keys are, without a call out of JavaScript. Gives the length. */

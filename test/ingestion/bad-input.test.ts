@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { GatewayFixture, ndjson, orderText } from "./gateway-fixture.ts";
+import { GatewayFixture, ndjson, orderText, places } from "./gateway-fixture.ts";
 
 const json = { "content-type": "application/json" };
 const cloudevent = { "content-type": "application/cloudevents+json" };
 
-describe("POST /v1/events refuses bad input by name", () => {
+describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) => {
   let gateway: GatewayFixture;
 
   beforeEach(async () => {
-    gateway = await GatewayFixture.open();
+    gateway = await GatewayFixture.open({ place });
   });
   afterEach(() => gateway.close());
 

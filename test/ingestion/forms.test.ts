@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { GatewayFixture, ndjson, order, orderText } from "./gateway-fixture.ts";
+import { GatewayFixture, ndjson, order, orderText, places } from "./gateway-fixture.ts";
 
-describe("POST /v1/events takes events in every form", () => {
+describe.each(places)("POST /v1/events, %s, takes events in every form", (place) => {
   let gateway: GatewayFixture;
 
   beforeEach(async () => {
-    gateway = await GatewayFixture.open();
+    gateway = await GatewayFixture.open({ place });
   });
   afterEach(() => gateway.close());
 

@@ -2,12 +2,22 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MessageChannel } from "node:worker_threads";
 import { LmdbDeadLetters } from "../../infra/dead-letters/lmdb-dead-letters.ts";
 import { createServer } from "../../infra/http.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { Log, LogRecord } from "../../infra/log/log.ts";
-import { type IngestionParts, registerIngestion } from "../../ingestion/gateway.ts";
+import { Peer } from "../../infra/peer.ts";
+import { channelToThread } from "../../infra/thread-channel.ts";
+import { registerIngestion } from "../../ingestion/gateway.ts";
+import { KeyPartitions } from "../../ingestion/key-partitions.ts";
+import { defaultLimits, type IngestionLimits } from "../../ingestion/limits.ts";
+import { type Disk, Pressure } from "../../ingestion/pressure.ts";
+import { LocalReception, type Reception } from "../../ingestion/reception.ts";
+import { serveReception, ThreadReception } from "../../ingestion/reception-thread.ts";
+import type { Timer } from "../../ingestion/timer.ts";
 import { offset } from "../../views/cut.ts";
+import { Decoder } from "../../views/decoder.ts";
 import { defineApp, defineEvent, type Event, Type } from "../../views/index.ts";
 
 export const order = defineEvent({
@@ -17,6 +27,17 @@ export const order = defineEvent({
   partitions: 2,
 });
 const app = defineApp({ name: "shop", views: [], events: [order] });
+
+/** Where requests' bytes are taken: as `registerIngestion` may have it. */
+export const places = ["in the gateway's thread", "at the other end of a channel"] as const;
+
+export interface FixtureParts {
+  readonly place?: (typeof places)[number];
+  readonly clock?: () => number;
+  readonly limits?: Partial<IngestionLimits>;
+  readonly disk?: Disk;
+  readonly timer?: Timer;
+}
 
 export const noon = Date.parse("2001-01-31T12:00:00.000Z");
 
@@ -43,7 +64,7 @@ export class GatewayFixture {
 
   /** `before` puts something between the gateway and the log. */
   static async open(
-    parts: Partial<IngestionParts> = {},
+    parts: FixtureParts = {},
     before: (log: Log) => Log = (log) => log,
   ): Promise<GatewayFixture> {
     const folder = await mkdtemp(join(tmpdir(), "tidemark-gateway-"));
@@ -52,15 +73,30 @@ export class GatewayFixture {
     const deadLetters = await LmdbDeadLetters.open({ path: join(folder, "dead-letters") });
     const server = createServer({ forceCloseConnections: true });
     let ids = 0;
-    registerIngestion(server, {
-      ...{ app, log: before(log), deadLetters, clock: () => noon, newId: () => `new-${++ids}` },
-      ...parts,
+    const { clock = () => noon, disk, timer } = parts;
+    const limits = { ...defaultLimits, ...parts.limits };
+    const pressure = new Pressure(limits, disk, clock);
+    const isRemote = parts.place === "at the other end of a channel";
+    const local = new LocalReception({
+      ...{ log: before(log), deadLetters, clock, newId: () => `new-${++ids}` },
+      ...(isRemote ? {} : { pressure }),
+      decoder: new Decoder(app.events),
+      partitions: new KeyPartitions(app.events),
+      eventBytes: limits.eventBytes,
     });
+    const { port1, port2 } = new MessageChannel();
+    let reception: Reception = local;
+    if (isRemote) {
+      serveReception(channelToThread(port2), local);
+      reception = new ThreadReception(new Peer(channelToThread(port1), {}), pressure);
+    }
+    registerIngestion(server, { reception, pressure, limits, ...(timer === undefined ? {} : { timer }) });
     await server.listen({ port: 0, host: "127.0.0.1" });
     const address = server.server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     return new GatewayFixture(log, deadLetters, port, async () => {
       await server.close();
+      port1.close();
       await log[Symbol.asyncDispose]();
       await deadLetters[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
@@ -124,9 +160,10 @@ export class GatewayFixture {
     return (await this.#records()).map(({ value }) => Buffer.from(value).toString());
   }
 
-  /** What the gateway decoded them to. */
+  /** What they say, in the same order. */
   async events(): Promise<Event[]> {
-    return (await this.#records()).flatMap(({ event }) => (event === undefined ? [] : [event]));
+    const decoder = new Decoder(app.events);
+    return (await this.stored()).map((text) => decoder.decode(text));
   }
 
   async #records(): Promise<LogRecord[]> {

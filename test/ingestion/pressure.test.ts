@@ -1,9 +1,16 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Append, Log } from "../../infra/log/log.ts";
-import type { IngestionParts } from "../../ingestion/gateway.ts";
 import type { Timer } from "../../ingestion/timer.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import { GatewayFixture, ndjson, noon, order, orderText } from "./gateway-fixture.ts";
+import {
+  type FixtureParts,
+  GatewayFixture,
+  ndjson,
+  noon,
+  order,
+  orderText,
+  places,
+} from "./gateway-fixture.ts";
 
 const json = { "content-type": "application/json" };
 
@@ -55,10 +62,13 @@ class GatedLog {
   }
 }
 
-describe("POST /v1/events under pressure", () => {
+describe.each(places)("POST /v1/events under pressure, %s", (place) => {
   let gateway: GatewayFixture;
-  const open = async (parts: Partial<IngestionParts> = {}, gate?: GatedLog) => {
-    gateway = await GatewayFixture.open(parts, gate === undefined ? undefined : (log) => gate.before(log));
+  const open = async (parts: FixtureParts = {}, gate?: GatedLog) => {
+    gateway = await GatewayFixture.open(
+      { place, ...parts },
+      gate === undefined ? undefined : (log) => gate.before(log),
+    );
     return gateway;
   };
   afterEach(() => gateway.close());
@@ -322,7 +332,7 @@ describe("POST /v1/events under pressure", () => {
     }
     const answer = await gateway.post(stream(), ndjson);
     expect(answer.body).toMatchObject({ accepted: pieces * 500, rejectedCount: 0 });
-    // What the log keeps of the recent (64 MiB at most, and their events), what is in flight, and garbage not yet collected.
+    // What is in flight, and garbage not yet collected.
     expect(most).toBeLessThan(350 * 1024 * 1024);
   });
 });

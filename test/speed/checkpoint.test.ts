@@ -35,7 +35,6 @@ function made(from: number, length: number): Visit[] {
     place: `${(from + i) % 7}`,
     time: ((from + i) % 5) * 3_600_000 - 7_200_000,
     stay: 9007199254740991 - i,
-    isDecoded: false,
   }));
 }
 

@@ -13,7 +13,6 @@ const made: fc.Arbitrary<Visit> = fc.oneof(
       place: fc.constantFrom("ORD", "ä", "🛫", ""),
       time: fc.integer({ min: -7_200_000, max: 7_200_000 }),
       stay: fc.option(fc.integer({ min: -5, max: 9 }), { nil: undefined }),
-      isDecoded: fc.boolean(),
     }),
   },
 );

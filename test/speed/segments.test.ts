@@ -22,7 +22,6 @@ function visitsFrom(from: number, length: number): Visit[] {
     place: `p${from + i}`,
     time: (from + i) * 600_000,
     stay: from + i,
-    isDecoded: i % 2 === 0,
   }));
 }
 

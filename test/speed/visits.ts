@@ -37,24 +37,22 @@ export type Visit =
       readonly time: number;
       readonly stay: number | undefined;
       /** Whether the log is handed the decoded event along with the bytes, as the gateway does. */
-      readonly isDecoded: boolean;
     }
   | "garbage";
 
 export function appendOf(made: Visit, partition: number): Append {
   if (made === "garbage")
     return { topic: visit.name, partition, key: null, value: Buffer.from([0x7b, 0xff]) };
-  const { id, place, time, stay, isDecoded } = made;
+  const { id, place, time, stay } = made;
   const data = stay === undefined ? { place } : { place, stay };
   const envelope = { id, source: "test", type: visit.name, time: new Date(time).toISOString(), data };
   const value = Buffer.from(JSON.stringify(envelope));
-  const event = { ...envelope, time, key: place };
-  return { topic: visit.name, partition, key: place, value, ...(isDecoded ? { event } : {}) };
+  return { topic: visit.name, partition, key: place, value };
 }
 
 export function recordOf(made: Visit, at: number): LogRecord {
-  const { key, value, event } = appendOf(made, 0);
-  return { offset: at as Offset, key, value, ...(event === undefined ? {} : { event }) };
+  const { key, value } = appendOf(made, 0);
+  return { offset: at as Offset, key, value };
 }
 
 /** Which of a partition's records count: the duplicate rule, by looking at all N before each. */

@@ -1,0 +1,189 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { type Channel, type Handler, Peer } from "../infra/peer.ts";
+import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
+import type { Outcome } from "./intake.ts";
+import type { Form } from "./media-type.ts";
+import type { Pressure } from "./pressure.ts";
+import type {
+  LocalReception,
+  LocalRequestReception,
+  Reception,
+  RequestReception,
+  Terms,
+} from "./reception.ts";
+
+interface ThreadOutcome extends Outcome {
+  readonly failure: { readonly code: string; readonly message: string } | undefined;
+}
+
+/**
+ * What a request may have sent to the thread that the thread has not looked at: more than comes in while the fold has its
+ * turn.
+ */
+const unreadBytes = 2 * 1024 * 1024;
+
+/**
+ * Hands requests' bytes to another thread, where `serveReception` answers: parsing, checking and writing then keep
+ * neither queries nor the fold waiting, and a second core has something to do.
+ */
+export class ThreadReception implements Reception {
+  readonly #peer: Peer;
+  readonly #pressure: Pressure;
+  #requests = 0;
+
+  constructor(peer: Peer, pressure: Pressure) {
+    this.#peer = peer;
+    this.#pressure = pressure;
+  }
+
+  receive(terms: Terms): RequestReception {
+    return new ThreadRequestReception(this.#peer, this.#pressure, ++this.#requests, terms);
+  }
+}
+
+class ThreadRequestReception implements RequestReception {
+  readonly #peer: Peer;
+  readonly #pressure: Pressure;
+  readonly #id: number;
+  readonly #terms: Terms;
+  /** What was sent to the thread and not yet looked at, and what the thread has on its way to the log. */
+  #unread = 0;
+  #inFlight = 0;
+  #failure: { readonly reason: unknown } | undefined;
+  #fail: (reason: unknown) => void = () => undefined;
+  readonly failed = new Promise<never>((_resolve, reject) => {
+    this.#fail = reject;
+  });
+  #resume: (() => void) | undefined;
+
+  constructor(peer: Peer, pressure: Pressure, id: number, terms: Terms) {
+    this.#peer = peer;
+    this.#pressure = pressure;
+    this.#id = id;
+    this.#terms = terms;
+    this.failed.catch(() => undefined);
+  }
+
+  push(chunk: Buffer): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure.reason;
+    this.#hold(chunk.length, 0);
+    // A copy: the chunk may be a piece of a larger buffer, all of which would be sent.
+    this.#call("push", Uint8Array.prototype.slice.call(chunk)).then(
+      (inFlight) => this.#hold(-chunk.length, (inFlight as number) - this.#inFlight),
+      (reason: unknown) => {
+        this.#failure ??= { reason };
+        this.#fail(reason);
+        this.#hold(-chunk.length, 0);
+      },
+    );
+    return this.#unread <= unreadBytes ? undefined : this.#read();
+  }
+
+  async takeWhole(
+    body: Buffer,
+    form: Exclude<Form, "ndjson">,
+    headers: IncomingHttpHeaders,
+  ): Promise<"one" | "many"> {
+    this.#hold(body.length, 0);
+    try {
+      return (await this.#call("takeWhole", {
+        body: Uint8Array.prototype.slice.call(body),
+        form,
+        headers,
+      })) as "one" | "many";
+    } finally {
+      this.#hold(-body.length, 0);
+    }
+  }
+
+  async finish(isWhole: boolean): Promise<Outcome & { readonly failure: unknown }> {
+    try {
+      const { failure, ...outcome } = (await this.#call("finish", isWhole)) as ThreadOutcome;
+      return { ...outcome, failure: failure === undefined ? undefined : revive(failure) };
+    } finally {
+      this.#hold(0, -this.#inFlight);
+    }
+  }
+
+  #call(method: string, argument: unknown): Promise<unknown> {
+    return this.#peer.call(method, { id: this.#id, terms: this.#terms, argument });
+  }
+
+  #hold(unread: number, inFlight: number): void {
+    this.#unread += unread;
+    this.#inFlight += inFlight;
+    this.#pressure.hold(unread + inFlight);
+    if (this.#unread <= unreadBytes) this.#resume?.();
+  }
+
+  async #read(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+    });
+    this.#resume = undefined;
+  }
+}
+
+/** The other end: takes what a ThreadReception sends; `handlers` answer whatever else is called. */
+export function serveReception(
+  channel: Channel,
+  reception: LocalReception,
+  handlers: Readonly<Record<string, Handler>> = {},
+): Peer {
+  const requests = new Map<number, { readonly taken: LocalRequestReception; last: Promise<unknown> }>();
+  /** A request's calls one after the other, whatever each has to wait for. */
+  const inTurn =
+    <A, R>(take: (taken: LocalRequestReception, argument: A) => Promise<R> | R) =>
+    (payload: unknown): Promise<R> => {
+      const { id, terms, argument } = payload as {
+        readonly id: number;
+        readonly terms: Terms;
+        readonly argument: A;
+      };
+      const request = requests.get(id) ?? { taken: reception.receive(terms), last: Promise.resolve() };
+      requests.set(id, request);
+      const result = request.last.then(() => take(request.taken, argument));
+      request.last = result.catch(() => undefined);
+      return result;
+    };
+  const push = inTurn(async (taken, chunk: Uint8Array) => {
+    await taken.push(asBuffer(chunk));
+    return taken.inFlight;
+  });
+  const takeWhole = inTurn(
+    (
+      taken,
+      {
+        body,
+        form,
+        headers,
+      }: { body: Uint8Array; form: Exclude<Form, "ndjson">; headers: IncomingHttpHeaders },
+    ) => taken.takeWhole(asBuffer(body), form, headers),
+  );
+  const finish = inTurn(async (taken, isWhole: boolean): Promise<ThreadOutcome> => {
+    const outcome = await taken.finish(isWhole);
+    return { ...outcome, failure: outcome.failure === undefined ? undefined : describe(outcome.failure) };
+  });
+  return new Peer(channel, {
+    ...handlers,
+    push,
+    takeWhole,
+    finish: (payload) =>
+      finish(payload).finally(() => requests.delete((payload as { readonly id: number }).id)),
+  });
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function describe(failure: unknown): { readonly code: string; readonly message: string } {
+  return {
+    code: failure instanceof TidemarkError ? failure.code : "",
+    message: failure instanceof Error ? failure.message : String(failure),
+  };
+}
+
+function revive({ code, message }: { readonly code: string; readonly message: string }): Error {
+  return code in errorCodes ? new TidemarkError(code as ErrorCode, message) : new Error(message);
+}
