@@ -2,6 +2,7 @@ import type { Measure } from "../views/aggregate.ts";
 import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
+import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
 import { slackColumn, slackSql } from "./slack.ts";
 import type { Source } from "./source.ts";
 import type { Statement } from "./statement.ts";
@@ -25,8 +26,11 @@ export function compileSql(view: View, source: Source): Statement {
     ...view.dimensions.map(({ name, node }) => column(nodeToSql(node, parameters), name)),
     column(pane, paneColumn),
   ];
+  const code = sharedCode(view, parameters);
+  const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
   const lookups: string[] = [];
   const states = view.measures.flatMap((measure) => {
+    if (code !== undefined && measure.aggregate.counted !== undefined) return [];
     const { input, perValue } = measure.aggregate;
     if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
     const lookup = lookupOf(measure.name, input, perValue, source, parameters);
@@ -35,11 +39,16 @@ export function compileSql(view: View, source: Source): Statement {
   });
   const where = ["NOT _duplicate", ...(view.where === undefined ? [] : [nodeToSql(view.where, parameters)])];
   const positions = key.map((_, i) => i + 1);
-  const sql = `SELECT ${[...key, ...states].join(", ")}
+  const grouped = `SELECT ${[...key, ...ofCode, ...states].join(", ")}
 FROM (${sourceToSql(source, parameters)})
 ${lookups.join("\n")}
 WHERE ${where.join(" AND ")}
-GROUP BY ${positions.join(", ")}
+GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
+  const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
+  const merged = () => `SELECT ${[...names, ...mergedColumns(view)].join(", ")}
+FROM (${grouped})
+GROUP BY ${positions.join(", ")}`;
+  const sql = `${code === undefined ? grouped : merged()}
 ORDER BY ${positions.map((position) => `${position} ASC NULLS FIRST`).join(", ")}`;
   return { sql, parameters: parameters.values };
 }

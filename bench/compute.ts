@@ -50,7 +50,7 @@ export async function benchCompute(folder: string): Promise<Row> {
 }
 
 /** The flights in the columns of the master dataset, a file per partition. */
-async function writeMaster(connection: DuckDBConnection, folder: string): Promise<string[]> {
+export async function writeMaster(connection: DuckDBConnection, folder: string): Promise<string[]> {
   const files: string[] = [];
   for (let partition = 0; partition < flight.partitions; partition++) {
     const path = join(folder, `master-${partition}.parquet`);

@@ -12,11 +12,12 @@ import { freePort, TidemarkProcess } from "../examples/flights/tidemark-process.
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
 import { benchDuringBatch } from "./during-batch.ts";
-import { benchFold } from "./fold.ts";
+import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchFreshness } from "./freshness.ts";
 import { benchIngest, ingestedEvents } from "./ingest.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { type Bound, isWithin, type Row } from "./rounds.ts";
+import { benchSketches } from "./sketches.ts";
 
 const tailEvents = 100_000;
 
@@ -37,7 +38,9 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
     // Archives what was ingested, so that it does not happen beside the next rows.
     await runBatch(client);
     report(await benchFold());
+    report(await benchSixMeasures());
     report(await benchCompute(folder));
+    for (const row of await benchSketches(folder)) report(row);
     const query = await growTail(client);
     const from = ingestedEvents + tailEvents;
     report(await benchQuery(client, query, from, folder));

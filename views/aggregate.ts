@@ -46,6 +46,13 @@ export interface Aggregate {
    */
   sql(input: string, filter: string): readonly string[];
   /**
+   * Where the state follows from how often each code of a value occurs, and codes are few: so that a whole view can be
+   * computed by counting codes first. The states are those of `sql`.
+   */
+  readonly counted?: Counted;
+  /** DuckDB aggregate expressions that merge columns of exact states, as `merge` does; of the types that `sql` gives. */
+  mergeSql?(columns: readonly string[]): readonly string[];
+  /**
    * Where float columns depend on the order of adding: by column how far they may lie off from the same sum in another
    * order, as the state itself bounds it.
    */
@@ -53,6 +60,13 @@ export interface Aggregate {
   /** Merges the cells `b[j…]` into `a[i…]`. Sketches of `b` stay its own. */
   merge(a: Cell[], i: number, b: readonly Cell[], j: number): void;
   present(cells: readonly Cell[], i: number): Value;
+}
+
+export interface Counted {
+  /** DuckDB expression of a value's code; null of null. */
+  code(input: string): string;
+  /** DuckDB aggregate expressions of the state's columns over rows of a code, null among them, and how many records have it. */
+  sql(code: string, count: string): readonly string[];
 }
 
 /** Every aggregate is made by this: frozen, state columns and all. */

@@ -16,11 +16,29 @@ export function bucketOf(digits: number, x: number): number {
   return x < 0 ? -bucket : bucket;
 }
 
-/** The same as `bucketOf`, of a number. BIT keeps a double's bits, the sign first. */
-export function bucketSql(digits: number, x: string): string {
+/**
+ * DuckDB expression of a bucket's code, from which `bucketOfCode` finds the bucket. Of floats that is the bucket itself. Whole numbers below
+ * 2^(digits + 1) have a bucket of their own each and are their own code, larger ones go on from there: most of those that there
+ * are need no look at their bits, and short texts. BIT keeps a double's bits, the sign first.
+ */
+export function bucketCodeSql(digits: number, x: string, isWhole: boolean): string {
   const bits = `CAST(CAST(CAST(abs(${x}) AS DOUBLE) AS BIT) AS UBIGINT)`;
   const bucket = `CAST(${bits} >> ${52 - digits} AS INTEGER)`;
-  return `CASE WHEN ${x} < 0 THEN -${bucket} ELSE ${bucket} END`;
+  if (!isWhole) return `CASE WHEN ${x} < 0 THEN -${bucket} ELSE ${bucket} END`;
+  const [alone, skipped] = [2 ** (digits + 1) - 1, skippedBy(digits)];
+  return `CASE WHEN ${x} BETWEEN -${alone} AND ${alone} THEN CAST(${x} AS INTEGER)
+    WHEN ${x} < 0 THEN ${skipped} - ${bucket} ELSE ${bucket} - ${skipped} END`;
+}
+
+export function bucketOfCode(digits: number, code: number, isWhole: boolean): number {
+  if (!isWhole) return code;
+  if (Math.abs(code) < 2 ** (digits + 1)) return bucketOf(digits, code);
+  return code < 0 ? code - skippedBy(digits) : code + skippedBy(digits);
+}
+
+/** How much less than its bucket the code of a whole number is that shares its bucket with others. */
+function skippedBy(digits: number): number {
+  return bucketOf(digits, 2 ** (digits + 1)) - 2 ** (digits + 1);
 }
 
 /** The least number of a bucket that is not negative. */
@@ -87,8 +105,16 @@ export class BucketCounts implements Sketch {
     return `${sorted.map(([bucket]) => bucket).join(",")};${sorted.map(([, count]) => count).join(",")}`;
   }
 
-  static decode(text: string): BucketCounts {
+  /** Reads what `encode` gives, and what SQL makes: codes and counts, "1=2,3=4", in braces or not. */
+  static decode(text: string, bucketOf: (code: number) => number): BucketCounts {
     const counts = new BucketCounts();
+    if (text.includes("=")) {
+      for (const each of text.replace(/[{}]/g, "").split(",")) {
+        const at = each.indexOf("=");
+        counts.add(bucketOf(Number(each.slice(0, at))), Number(each.slice(at + 1)));
+      }
+      return counts;
+    }
     const [buckets = [], ofBuckets = []] = text.split(";").map((list) => list.split(","));
     for (const [i, bucket] of buckets.entries()) counts.add(Number(bucket), Number(ofBuckets[i]));
     return counts;

@@ -55,11 +55,12 @@ const greatest = 1e140;
 /**
  * Of floats: count, sum, and the sum of squared deviations S from the mean, updated by Youngs and Cramer (1971) and merged by
  * Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979); DuckDB
- * computes S by Welford's method. Their error in S is of the order n·2⁻⁵³·√(S·Σx²) (Chan, Golub and LeVeque, "Algorithms for
- * computing the sample variance", 1983); `noise` allows eight times that. A group with a number beyond ±10^140 has no variance.
+ * computes S by Welford's method. Their error in S is of the order n·2⁻⁵³·√(S·Σx²) and, of second order, (n·2⁻⁵³)²·Σx², which is
+ * all there is where the numbers are nearly equal (Chan, Golub and LeVeque, "Algorithms for computing the sample variance",
+ * 1983); `noise` allows eight times the unit n·2⁻⁵³. A group with a number beyond ±10^140 has no variance.
  */
 export const floatMoments: Moments = Object.freeze<Moments>({
-  approximation: "float variance: n*var off by at most n·2^-50·sqrt(n·var·sum(x^2))",
+  approximation: "float variance: n*var off by at most u·sqrt(n·var·sum(x^2)) + u^2·sum(x^2), u = n·2^-50",
   state: Object.freeze<StateColumn[]>([
     { name: "count", type: "integer", zero: 0 },
     { name: "sum", type: "float", zero: 0 },

@@ -23,7 +23,7 @@ import {
   Type,
   variance,
 } from "../../views/index.ts";
-import { bucketOf, bucketSql, middleOf } from "../../views/log-linear.ts";
+import { bucketCodeSql, bucketOf, bucketOfCode, middleOf } from "../../views/log-linear.ts";
 
 /** The values of aggregates against what their documentation says, computed from plain arrays. */
 const sale = defineEvent({
@@ -238,7 +238,31 @@ test("at every boundary of buckets, and one step to either side, both layers cho
       appender.endRow();
     });
     appender.closeSync();
-    const result = await connection.runAndReadAll(`SELECT ${bucketSql(digits, "x")} FROM numbers ORDER BY i`);
-    expect(result.getRows().map(([bucket]) => bucket)).toEqual(all.map((x) => bucketOf(digits, x) + 0));
+    const result = await connection.runAndReadAll(
+      `SELECT ${bucketCodeSql(digits, "x", false)} FROM numbers ORDER BY i`,
+    );
+    expect(result.getRows().map(([code]) => bucketOfCode(digits, Number(code), false))).toEqual(
+      all.map((x) => bucketOf(digits, x) + 0),
+    );
+  }
+});
+
+test("the codes of whole numbers rise with them, name their buckets, and are the numbers themselves while these are small", async () => {
+  const sizes = Array.from({ length: 53 }, (_, bits) => [2 ** bits - 1, 2 ** bits, 2 ** bits + 1]).flat();
+  const all = [...new Set([...sizes, ...sizes.map((x) => 0 - x), Number.MAX_SAFE_INTEGER])].sort(
+    (a, b) => a - b,
+  );
+  for (const digits of [1, 6, 13]) {
+    const result = await connection.runAndReadAll(
+      `SELECT ${bucketCodeSql(digits, "x", true)} FROM (SELECT unnest([${all.map((x) => `${x}::BIGINT`)}]) AS x) ORDER BY x`,
+    );
+    const codes = result.getRows().map(([code]) => Number(code));
+    expect(codes).toEqual([...codes].sort((a, b) => a - b));
+    expect(codes.map((code) => bucketOfCode(digits, code, true))).toEqual(
+      all.map((x) => bucketOf(digits, x) + 0),
+    );
+    all.forEach((x, i) => {
+      if (Math.abs(x) < 2 ** (digits + 1)) expect(codes[i]).toBe(x);
+    });
   }
 });

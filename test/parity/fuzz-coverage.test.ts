@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { sharedCode } from "../../batch-layer/by-code.ts";
 import { Cases } from "../../views/expressions/cases.ts";
 import { TimeExpression } from "../../views/expressions/time-expression.ts";
 import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
@@ -30,6 +31,16 @@ test("cases are made of every aggregate there is", () => {
     file.replace(".ts", "").replace(/-./g, (dash) => dash.slice(1).toUpperCase()),
   );
   expect(withListed(kinds, (name) => !isMethod(name))).toEqual(all.sort());
+});
+
+test("cases are computed by SQL of one step and of two, these also with other measures and where not all is counted", () => {
+  const inSteps = views.filter((view) => sharedCode(view, { values: [] }) !== undefined);
+  expect(inSteps.length).toBeLessThan(views.length / 2);
+  expect(inSteps.filter(({ measures }) => measures.length > 1).length).toBeGreaterThan(20);
+  const counted = inSteps.flatMap(({ measures }) => measures.filter(({ aggregate }) => aggregate.counted));
+  expect(
+    counted.filter(({ aggregate: { where, input } }) => where ?? input?.nullable).length,
+  ).toBeGreaterThan(20);
 });
 
 test("cases are made of every method of every type of expression", () => {

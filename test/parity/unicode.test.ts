@@ -49,3 +49,21 @@ test("words keep their places: a sigma at the end is a sigma, a sharp s one lett
   expect(lowerText("ΟΔΟΣ İstanbul")).toBe("οδοσ istanbul");
   expect(upperText("straße ﬁn")).toBe("STRAẞE ﬁN");
 });
+
+test("letters of Unicode 15.1 have their counterparts, a letter whose counterpart came later stays as it is", () => {
+  expect(lowerText("\u{2c2f}\u{a7d0}\u{a7d8}\u{10595}")).toBe("\u{2c5f}\u{a7d1}\u{a7d9}\u{105bc}");
+  // Unicode 16 gave U+019B and U+0264 upper cases and added Garay, Unicode 17 added Beria Erfe.
+  expect(upperText("\u{19b}\u{264}\u{10d70}\u{16ebb}")).toBe("\u{19b}\u{264}\u{10d70}\u{16ebb}");
+  expect(lowerText("\u{1c89}\u{a7cb}\u{10d50}\u{16ea0}")).toBe("\u{1c89}\u{a7cb}\u{10d50}\u{16ea0}");
+});
+
+test("what Node knows beyond the table are letters of which one came with Unicode 16 or later", () => {
+  const later =
+    /^[\u{1c89}\u{1c8a}\u{a7cb}-\u{a7cf}\u{a7d2}-\u{a7d5}\u{a7da}-\u{a7dc}\u{10d40}-\u{10d8f}\u{16ea0}-\u{16edf}]$/u;
+  const isOlder = (c: string, mine: string, nodes: string) =>
+    mine !== nodes && [...nodes].length === 1 && !later.test(c) && !later.test(nodes);
+  const wrong = all
+    .map((n) => String.fromCodePoint(n))
+    .filter((c) => isOlder(c, lowerText(c), c.toLowerCase()) || isOlder(c, upperText(c), c.toUpperCase()));
+  expect(wrong).toEqual([]);
+});

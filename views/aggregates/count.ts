@@ -17,6 +17,7 @@ export function count(options: Where = {}): Aggregate {
     value: { type: "integer", nullable: false },
     add: ([n]) => `${n} = addIntegers(${n}, 1);`,
     sql: (_input, filter) => [`count(*)${filter}`],
+    mergeSql: ([n]) => [`CAST(sum(${n}) AS BIGINT)`],
     merge(a, i, b, j) {
       a[i] = addIntegers(a[i] as Integer, b[j] as Integer);
     },

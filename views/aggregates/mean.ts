@@ -28,6 +28,7 @@ export function mean(input: NumberExpression, options: Where = {}): Aggregate {
       `coalesce(${isInteger ? exactSumSql(x, filter) : `sum(${x})${filter}`}, 0)`,
       `count(${x})${filter}`,
     ],
+    ...(isInteger ? { mergeSql: ([s = "", n]) => [exactSumSql(s, ""), `CAST(sum(${n}) AS BIGINT)`] } : {}),
     merge(a, i, b, j) {
       a[i] = isInteger ? addIntegers(a[i] as Integer, b[j] as Integer) : (a[i] as number) + (b[j] as number);
       a[i + 1] = addIntegers(a[i + 1] as Integer, b[j + 1] as Integer);

@@ -18,6 +18,7 @@ export function min(input: NumberExpression | StringExpression, options: Where =
     add: ([m], x, { constant }) =>
       `if (${m} === null || ${isText ? `${constant(compareText)}(${x}, ${m}) < 0` : `${x} < ${m}`}) ${m} = ${x};`,
     sql: (x, filter) => [`min(${x})${filter}`],
+    mergeSql: ([m]) => [`min(${m})`],
     merge(a, i, b, j) {
       const mine = a[i] as number | string | null;
       const other = b[j] as number | string | null;

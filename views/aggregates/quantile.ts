@@ -1,7 +1,7 @@
 import { type Aggregate, defineAggregate, filterAnd, requireInput } from "../aggregate.ts";
 import { TidemarkError } from "../errors.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
-import { BucketCounts, bucketOf, bucketSql, digitsFor, middleOf } from "../log-linear.ts";
+import { BucketCounts, bucketCodeSql, bucketOf, bucketOfCode, digitsFor, middleOf } from "../log-linear.ts";
 import { mergeSketches } from "../state.ts";
 import type { Where } from "./count.ts";
 
@@ -42,18 +42,19 @@ export function quantile(
         type: "sketch",
         zero: null,
         format: `log-linear-${digits}`,
-        decode: BucketCounts.decode,
+        decode: (text) => BucketCounts.decode(text, (code) => bucketOfCode(digits, code, isWhole)),
       },
     ],
     approximation: `quantile: off by at most ${Number((100 * 2 ** -(digits + 1)).toPrecision(3))} % of itself`,
     value: { type: isWhole ? "integer" : "number", nullable: true },
     add: ([counts], x, { constant }) =>
       `(${counts} ??= ${constant(empty)}()).add(${constant(bucketOf)}(${digits}, ${x}));`,
-    sql(x, filter) {
-      const counts = `histogram(${bucketSql(digits, x)})${filterAnd(filter, `${x} IS NOT NULL`)}`;
-      return [
-        `array_to_string(map_keys(${counts}), ',') || ';' || array_to_string(map_values(${counts}), ',')`,
-      ];
+    sql: (x, filter) => [
+      `CAST(histogram(${bucketCodeSql(digits, x, isWhole)})${filterAnd(filter, `${x} IS NOT NULL`)} AS VARCHAR)`,
+    ],
+    counted: {
+      code: (x) => bucketCodeSql(digits, x, isWhole),
+      sql: (code, count) => [`string_agg(${code} || '=' || ${count}, ',')`],
     },
     merge: mergeSketches,
     present(cells, i) {

@@ -33,6 +33,7 @@ export function sum(input: NumberExpression, options: Where & Scale = {}): Aggre
     add: ([s = ""], x) =>
       nullable ? `${s} = ${s} === null ? ${x} : ${plus(s, x)};` : `${s} = ${plus(s, x)};`,
     sql: (x, filter) => [isInteger ? exactSumSql(x, filter) : `sum(${x})${filter}`],
+    ...(isInteger ? { mergeSql: ([s = ""]) => [exactSumSql(s, "")] } : {}),
     merge(a, i, b, j) {
       a[i] = mergeSums(a[i] as Integer | null, b[j] as Integer | null, isInteger);
     },

@@ -1,5 +1,5 @@
 /**
- * Unicode's simple case mappings (one code point to one), as of Unicode 17 and with utf8proc's ß → ẞ: what DuckDB's
+ * Unicode's simple case mappings (one code point to one), as of Unicode 15.1 and with utf8proc's ß → ẞ: what DuckDB's
  * lower() and upper() do, held against them over all code points by a test. JavaScript's own differ: they know contexts (final
  * sigma), make several code points of one, and change with the version of Node.
  *

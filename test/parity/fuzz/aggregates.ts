@@ -109,7 +109,7 @@ function sumOfDecimals(scale: number): AggregateEntry {
   };
 }
 
-/** Of integers the variance is exact before it is shown; of floats n·variance is within n·2⁻⁵⁰·√(n·variance·Σx²). */
+/** Of integers the variance is exact before it is shown; of floats n·variance is within u·√(n·variance·Σx²) + u²·Σx², u = n·2⁻⁵⁰. */
 function spread(
   declared: typeof variance,
   input: "integer" | "number",
@@ -133,7 +133,7 @@ function spread(
       const { variance, squares } = spreadIn(inputs) ?? { variance: 0, squares: 0 };
       const deviations = variance * (n - freedom);
       const unit = n * 2 ** -50;
-      // Of the sum of squared deviations; of equal numbers what their mean is rounded by; what underflows.
+      // Both terms of the bound, and what underflows.
       const off = unit * Math.sqrt(deviations * squares) + unit * unit * squares + n * 1e-322;
       const slack = variance * 2 ** -50 + (input === "number" ? off / Math.max(1, n - freedom) : 0);
       if (!isRoot) return slack;

@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import { compileSql, copyToParquet } from "../batch-layer/sql.ts";
+import { runStatement } from "../batch-layer/statement.ts";
+import { formatSpan } from "../cli/quantity.ts";
+import { flight } from "../examples/flights/app.ts";
+import { Duckdb } from "../infra/duckdb.ts";
+import { count, countDistinct, defineView, quantile, tumbling } from "../views/index.ts";
+import type { View } from "../views/view.ts";
+import { writeMaster } from "./compute.ts";
+import { alternate, atMost, type Bound, type Row } from "./rounds.ts";
+
+const rounds = 3;
+const quiet = new AbortController().signal;
+
+/** A view of sketches by airport and hour, 555,000 groups, and the engine's own aggregates that come nearest to it. */
+interface Sketches {
+  readonly what: string;
+  readonly against: string;
+  readonly view: View;
+  readonly byHand: string;
+  readonly mark: Bound;
+  readonly aim: Bound;
+}
+
+const sketches: readonly Sketches[] = [
+  {
+    what: "countDistinct (HyperLogLog) in batch",
+    against: "DuckDB's approx_count_distinct, whose states can't be merged",
+    view: defineView({
+      name: "destinations",
+      from: flight,
+      by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
+      measures: (f) => ({ flights: count(), destinations: countDistinct(f.destination) }),
+    }),
+    byHand: "count(*), approx_count_distinct(destination)",
+    mark: atMost(3, "×"),
+    aim: atMost(2, "×"),
+  },
+  {
+    what: "quantile sketch in batch",
+    against: "DuckDB's quantile_cont, whose states can't be merged",
+    view: defineView({
+      name: "delays",
+      from: flight,
+      by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
+      measures: (f) => ({
+        flights: count(),
+        p50: quantile(f.delay, 0.5),
+        p90: quantile(f.delay, 0.9),
+        p99: quantile(f.delay, 0.99),
+      }),
+    }),
+    byHand: "count(*), quantile_cont(delay, 0.5), quantile_cont(delay, 0.9), quantile_cont(delay, 0.99)",
+    mark: atMost(2, "×"),
+    aim: atMost(1.5, "×"),
+  },
+];
+
+/** States of sketches of three million flights, against values that DuckDB computes of the same groups. */
+export async function benchSketches(folder: string): Promise<readonly Row[]> {
+  const duckdb = await Duckdb.open({
+    memoryLimit: "2GB",
+    threads: 1,
+    temporaryFolder: join(folder, "scratch"),
+  });
+  try {
+    const connection = await duckdb.connect();
+    const files = await writeMaster(connection, folder);
+    const source = { event: flight, covered: files, straddling: [] };
+    const rows: Row[] = [];
+    for (const { what, against, view, byHand, mark, aim } of sketches) {
+      const timed = async (run: () => Promise<unknown>) => {
+        const startedAt = performance.now();
+        await run();
+        return performance.now() - startedAt;
+      };
+      const path = join(folder, `${view.name}.parquet`);
+      const statement = copyToParquet(compileSql(view, source), path);
+      const theirSql = grouped(byHand, files, join(folder, `${view.name}-by-hand.parquet`));
+      const ours = () => timed(() => runStatement(connection, statement, quiet, globalThis));
+      const theirs = () => timed(() => connection.run(theirSql));
+      await ours();
+      await theirs();
+      const alternated = await alternate(rounds, ours, theirs);
+      const spans = `${formatSpan(alternated.ours)} against ${formatSpan(alternated.theirs)}`;
+      const detail = `${spans} over 3,000,000 records, by airport and hour`;
+      rows.push({ what, against, mark, aim, measured: alternated.ratio, detail });
+    }
+    return rows;
+  } finally {
+    await duckdb[Symbol.asyncDispose]();
+  }
+}
+
+function grouped(aggregates: string, files: readonly string[], path: string): string {
+  return `COPY (
+    SELECT origin, epoch_ms(date_trunc('hour', _event_time)) AS _pane, ${aggregates}
+    FROM read_parquet([${files.map((file) => `'${file}'`).join(", ")}])
+    WHERE NOT _duplicate
+    GROUP BY ALL
+    ORDER BY origin, _pane
+  ) TO '${path}' (FORMAT parquet, COMPRESSION zstd)`;
+}
