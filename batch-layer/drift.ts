@@ -1,6 +1,7 @@
 import type { DriftExample, Reconciliation } from "../infra/generations/generations.ts";
-import { encodeCell, isSameCell, type StateRow } from "../views/state.ts";
-import { noiseOf, type View } from "../views/view.ts";
+import { shownCells } from "../views/session-rows.ts";
+import { type Cell, encodeCell, isSameCell, type StateRow } from "../views/state.ts";
+import { noiseOf, shownView, type View } from "../views/view.ts";
 import type { BatchRow } from "./state-rows.ts";
 
 /** How many differing keys a report shows; the index of the generation has the others. */
@@ -60,12 +61,13 @@ function areSame(view: View, batch: BatchRow, served: StateRow): boolean {
 }
 
 function largestDifference(view: View, a: StateRow | undefined, b: StateRow | undefined): number {
-  return view.measures.reduce((largest, { aggregate, firstCell }) => {
-    const value = (row: StateRow | undefined) => {
-      const presented = row === undefined ? null : aggregate.present(row.cells, firstCell);
+  const [mine, theirs] = [a, b].map((row) => row && shownCells(view, row.cells));
+  return shownView(view).measures.reduce((largest, { aggregate, firstCell }) => {
+    const value = (cells: readonly Cell[] | undefined) => {
+      const presented = cells === undefined ? null : aggregate.present(cells, firstCell);
       return typeof presented === "number" || typeof presented === "bigint" ? presented : 0;
     };
-    return Math.max(largest, distance(value(a), value(b)));
+    return Math.max(largest, distance(value(mine), value(theirs)));
   }, 0);
 }
 
@@ -80,10 +82,11 @@ function distance(a: number | bigint, b: number | bigint): number {
 
 function presented(view: View, row: StateRow | undefined): DriftExample["batch"] {
   if (row === undefined) return null;
+  const cells = shownCells(view, row.cells);
   return Object.fromEntries(
-    view.measures.map(({ name, aggregate, firstCell }) => [
+    shownView(view).measures.map(({ name, aggregate, firstCell }) => [
       name,
-      encodeCell(aggregate.present(row.cells, firstCell)),
+      encodeCell(aggregate.present(cells, firstCell)),
     ]),
   );
 }

@@ -3,6 +3,7 @@ import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } fr
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
 import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
+import { sessionSql } from "./session-sql.ts";
 import { slackColumn, slackSql } from "./slack.ts";
 import type { Source } from "./source.ts";
 import type { Statement } from "./statement.ts";
@@ -23,13 +24,13 @@ export function compileSql(view: View, source: Source): Statement {
       ? "CAST(0 AS BIGINT)"
       : paneToSql(view.window.window, "epoch_ms(_event_time)", parameters);
   const key = [
-    ...view.dimensions.map(({ name, node }) => column(nodeToSql(node, parameters), name)),
-    column(pane, paneColumn),
+    ...view.dimensions.map(({ name, node }) => ({ sql: nodeToSql(node, parameters), name })),
+    { sql: pane, name: paneColumn },
   ];
   const code = sharedCode(view, parameters);
   const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
   const lookups: string[] = [];
-  const states = view.measures.flatMap((measure) => {
+  const states = (view.sessions ?? view).measures.flatMap((measure) => {
     if (code !== undefined && measure.aggregate.counted !== undefined) return [];
     const { input, perValue } = measure.aggregate;
     if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
@@ -38,11 +39,17 @@ export function compileSql(view: View, source: Source): Statement {
     return stateColumns(measure, parameters, lookup.result);
   });
   const where = ["NOT _duplicate", ...(view.where === undefined ? [] : [nodeToSql(view.where, parameters)])];
-  const positions = key.map((_, i) => i + 1);
-  const grouped = `SELECT ${[...key, ...ofCode, ...states].join(", ")}
-FROM (${sourceToSql(source, parameters)})
+  const records = `FROM (${sourceToSql(source, parameters)})
 ${lookups.join("\n")}
-WHERE ${where.join(" AND ")}
+WHERE ${where.join(" AND ")}`;
+  const { sessions } = view;
+  if (sessions !== undefined) {
+    const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records });
+    return { sql, parameters: parameters.values };
+  }
+  const positions = key.map((_, i) => i + 1);
+  const grouped = `SELECT ${[...key.map(({ sql, name }) => column(sql, name)), ...ofCode, ...states].join(", ")}
+${records}
 GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
   const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
   const merged = () => `SELECT ${[...names, ...mergedColumns(view)].join(", ")}

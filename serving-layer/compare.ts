@@ -2,7 +2,7 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Measure, Value } from "../views/aggregate.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { integer } from "../views/integer.ts";
-import { groupKey } from "../views/key.ts";
+import { joinSorted } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
 import type { Turns } from "./clock.ts";
@@ -12,6 +12,8 @@ import type { Group, Plan } from "./plan.ts";
 import { compileKeyJson, compileMeasuresJson, valueJson } from "./present.ts";
 import { collectTail, gather, type Rollup, type Sink, scanGroups } from "./rollup.ts";
 import { type Page, PageSink } from "./rows.ts";
+import { readServed, rowKey, type Served, ServedRows } from "./served.ts";
+import { SessionSource, type StoredRows, TailRows } from "./sessions.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
 
 /** A group as each layer has it; undefined: no such key there. */
@@ -25,14 +27,6 @@ interface ComparedGroup extends Group {
 }
 
 type Side = "batch" | "speed" | "merged";
-
-/** What was being served at the generation's cut, where that was not what the generation has. */
-interface Served {
-  /** By `rowKey`; null: that key was not served. */
-  readonly differing: ReadonlyMap<string, readonly Cell[] | null>;
-  /** Keys that the generation does not have. */
-  readonly added: readonly StateRow[];
-}
 
 /** Why there is, or is not, a speed side. */
 export type ComparedWith =
@@ -54,7 +48,7 @@ export class Comparison {
     turns: Turns,
   ): Promise<{ page: Page; reconciliation: ComparedWith }> {
     const { query } = plan;
-    const { view } = query;
+    const { view, stored } = query;
     const { reader } = snapshot;
     if (reader === undefined) {
       throw new TidemarkError(
@@ -62,15 +56,21 @@ export class Comparison {
         `view "${view.name}" has no generation to compare with yet: start a run with POST /v1/batch/runs`,
       );
     }
-    const ahead = collectTail(
-      plan,
-      this.#snapshots.segments(snapshot),
-      rollupInto(view, () => ["merged"]),
-    );
+    const segments = this.#snapshots.segments(snapshot);
+    const { sessions } = stored;
+    const tail = sessions === undefined ? undefined : new TailRows(plan, segments);
+    const ahead =
+      sessions === undefined
+        ? collectTail(
+            plan,
+            segments,
+            rollupInto(view, () => ["merged"]),
+          )
+        : new Map<string, ComparedGroup>();
     const hold = this.#snapshots.hold(snapshot);
     try {
-      const { reconciliation, served } = await this.#servedBy(view, reader, turns);
-      for (const row of served.added) {
+      const { reconciliation, served } = await this.#servedBy(stored, reader, turns);
+      for (const row of sessions === undefined ? served.added : []) {
         if (isAskedFor(plan, row))
           gather(
             plan,
@@ -89,7 +89,15 @@ export class Comparison {
           return page.isFull;
         },
       };
-      await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
+      if (sessions === undefined || tail === undefined) {
+        await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
+      } else {
+        const of = (...stores: readonly StoredRows[]) => new SessionSource(stored, sessions, stores);
+        const asServed = new ServedRows(stored, reader, served);
+        const sources = { batch: of(reader), speed: of(asServed), merged: of(reader, tail) };
+        const rollup = rollupInto(view, (row) => [(row as SideRow).side]);
+        await scanGroups(plan, sideBySide(sources), ahead, rollup, sink, turns);
+      }
       return { page: page.page(compileJson(query, reconciliation.kind === "compared")), reconciliation };
     } finally {
       hold[Symbol.dispose]();
@@ -118,21 +126,25 @@ export class Comparison {
   }
 }
 
-async function readServed(view: View, reader: GenerationReader, turns: Turns): Promise<Served> {
-  const differing = new Map<string, readonly Cell[] | null>();
-  const added: StateRow[] = [];
-  const width = view.window?.window.widthMs ?? 1;
-  for (const { dimensions, pane, cells } of reader.drift()) {
-    if (turns.isDue()) await turns.next();
-    const isInGeneration = reader.group(dimensions, pane, pane + width).length > 0;
-    if (isInGeneration) differing.set(rowKey(view, dimensions, pane), cells);
-    else if (cells !== null) added.push({ dimensions, pane, cells });
-  }
-  return { differing, added };
+/** A row of one side alone. */
+interface SideRow extends StateRow {
+  readonly side: Side;
 }
 
-function rowKey(view: View, dimensions: StateRow["dimensions"], pane: number): string {
-  return `${pane}|${groupKey(view.dimensions, dimensions)}`;
+/** The rows of all sides in one order. */
+function sideBySide(
+  sources: Readonly<Record<Side, Pick<GenerationReader, "scan">>>,
+): Pick<GenerationReader, "scan"> {
+  return {
+    *scan(prefix, from, to): Generator<SideRow, void, undefined> {
+      for (const rows of joinSorted(sides.map((side) => sources[side].scan(prefix, from, to)))) {
+        for (const [i, side] of sides.entries()) {
+          const row = rows[i];
+          if (row !== undefined) yield { ...row, side };
+        }
+      }
+    },
+  };
 }
 
 function isAskedFor(plan: Plan, { dimensions, pane }: StateRow): boolean {
@@ -164,9 +176,9 @@ function generationRollup(view: View, { differing }: Served): Rollup<ComparedGro
 
 const sides: readonly Side[] = ["batch", "speed", "merged"];
 
-function rollupInto(view: View, sidesOf: () => readonly Side[]): Rollup<ComparedGroup> {
-  const add = (group: ComparedGroup, { cells }: StateRow) => {
-    for (const side of sidesOf()) mergeSide(view, group, side, cells);
+function rollupInto(view: View, sidesOf: (row: StateRow) => readonly Side[]): Rollup<ComparedGroup> {
+  const add = (group: ComparedGroup, row: StateRow) => {
+    for (const side of sidesOf(row)) mergeSide(view, group, side, row.cells);
   };
   return {
     start(row, bucket) {

@@ -1,6 +1,6 @@
 import type { Manifest } from "../infra/generations/generations.ts";
 import { formatCut } from "../views/cut.ts";
-import type { View } from "../views/view.ts";
+import { shownView, type View } from "../views/view.ts";
 
 /** A view's declaration as `/v1/views` shows it. */
 export function describeView(view: View) {
@@ -13,7 +13,7 @@ export function describeView(view: View) {
       view.window === undefined
         ? null
         : { name: view.window.name, kind: view.window.window.kind, width: view.window.window.text },
-    measures: view.measures.map(({ name, aggregate }) => ({
+    measures: shownView(view).measures.map(({ name, aggregate }) => ({
       name,
       kind: aggregate.kind,
       type: aggregate.value.type,

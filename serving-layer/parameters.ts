@@ -4,7 +4,7 @@ import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import type { Scalar } from "../views/expression.ts";
 import { parseDuration } from "../views/time.ts";
-import type { View } from "../views/view.ts";
+import { shownView, type View } from "../views/view.ts";
 import { readFilter } from "./filter.ts";
 import { readGranularity, readRange } from "./range.ts";
 
@@ -23,7 +23,10 @@ export interface OrderTerm {
 /** A question to one view, read and checked. */
 export interface Query {
   readonly kind: "rows" | "compare";
+  /** As rows show it. */
   readonly view: View;
+  /** As it is declared and stored: another one where rows are sessions. */
+  readonly stored: View;
   readonly from: number | undefined;
   readonly to: number | undefined;
   /** Length of the buckets that panes are rolled up into; undefined: all into one, and rows have no time. */
@@ -82,11 +85,12 @@ const maxFilterValues = 1_000;
 
 /** Reads a query string (without "?"). Every error names what is wrong and what there is instead. */
 export function readQuery(
-  view: View,
+  stored: View,
   kind: Query["kind"],
   text: string,
   events: readonly EventType[],
 ): Query {
+  const view = shownView(stored);
   const { single, filters } = sortParameters(view, kind, text);
   const { from, to } = readRange(view, single.get("from"), single.get("to"));
   const tz = single.get("tz");
@@ -100,6 +104,7 @@ export function readQuery(
   return Object.freeze({
     kind,
     view,
+    stored,
     from,
     to,
     bucketMs,

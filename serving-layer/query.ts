@@ -1,4 +1,5 @@
-import type { Tail } from "../infra/tail/tail.ts";
+import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, formatPosition, positionCovered } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -12,7 +13,7 @@ import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson } from "./present.ts";
 import { approximationsOf, formatOwn, provenanceOf } from "./provenance.ts";
 import { Recent } from "./recent.ts";
-import { collectTail, type Rollup, scanGroups } from "./rollup.ts";
+import { collectTail, type Groups, type Rollup, scanGroups } from "./rollup.ts";
 import {
   isPoint,
   isTotal,
@@ -24,6 +25,7 @@ import {
   rowRollup,
   totalOfNothing,
 } from "./rows.ts";
+import { SessionSource, TailRows } from "./sessions.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
 
 /** A query made ready, kept for when the same text comes again. */
@@ -111,7 +113,7 @@ export class Queries {
     await this.#covered(plan.query);
     const logEnd = await this.#logEnd.current();
     const { snapshot } = this.#moment(plan.query, logEnd);
-    const position = this.#tail.position(plan.query.view);
+    const position = this.#tail.position(plan.query.stored);
     const turns = new Turns(this.#clock, isGone);
     const { page, reconciliation } = await this.#comparison.compare(plan, snapshot, turns);
     return answerJson(
@@ -134,7 +136,7 @@ export class Queries {
     const prepared: Prepared = {
       plan: planOf(query),
       rowJson: ({ dimensions, pane, cells }) => rowJson(dimensions, pane, cells),
-      rollup: rowRollup(view),
+      rollup: rowRollup(query.view),
       approximate: JSON.stringify(approximationsOf(query)),
       answer: undefined,
     };
@@ -142,7 +144,7 @@ export class Queries {
     return prepared;
   }
 
-  #moment({ view, layer }: Query, logEnd: Cut): Moment {
+  #moment({ stored: view, layer }: Query, logEnd: Cut): Moment {
     const snapshot = layer === "batch" ? this.#snapshots.batch(view) : this.#snapshots.serving(view);
     if (snapshot === undefined) {
       throw new TidemarkError(
@@ -168,14 +170,14 @@ export class Queries {
     const { layer, view } = plan.query;
     const { snapshot } = moment;
     const segments = layer === "batch" ? [] : this.#snapshots.segments(snapshot);
+    const reader = layer === "speed" ? undefined : snapshot.reader;
     // The tail's part and the provenance are of one moment: no await stands between them.
-    const ahead = collectTail(plan, segments, rollup);
+    const { source, ahead } = sourceOf(plan, reader, segments, rollup);
     const provenance = this.#provenance(prepared, moment);
     const hold = this.#snapshots.hold(snapshot);
     try {
       const sink = new PageSink<RowGroup>(plan, ({ cells }) => cells);
-      const reader = layer === "speed" ? undefined : snapshot.reader;
-      await scanGroups(plan, reader, ahead, rollup, sink, new Turns(this.#clock, isGone));
+      await scanGroups(plan, source, ahead, rollup, sink, new Turns(this.#clock, isGone));
       if (sink.isEmpty && isTotal(plan.query)) sink.offer(totalOfNothing(view));
       return answerJson(sink.page(rowJson), provenance);
     } finally {
@@ -185,7 +187,7 @@ export class Queries {
 
   /** Made once per view, layer and moment; the part that queries choose is put in last. */
   #provenance({ plan, approximate }: Prepared, moment: Moment): string {
-    const { view, layer } = plan.query;
+    const { stored: view, layer } = plan.query;
     const key = `${view.name} ${layer}`;
     const known = this.#provenances.get(key);
     let text = known !== undefined && isSameMoment(known.moment, moment) ? known.text : undefined;
@@ -197,7 +199,7 @@ export class Queries {
     return `${text},"approximate":${approximate}}`;
   }
 
-  #position({ view, layer }: Query): Cut {
+  #position({ stored: view, layer }: Query): Cut {
     if (layer !== "batch") return this.#tail.position(view);
     return this.#snapshots.batch(view)?.cut ?? {};
   }
@@ -223,6 +225,20 @@ export class Queries {
       `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(query))}: ask again, or give a longer timeout`,
     );
   }
+}
+
+/** What is scanned, and what of the tail is put in front of it; sessions are put together from both first. */
+function sourceOf(
+  plan: Plan,
+  reader: GenerationReader | undefined,
+  segments: readonly Segment[],
+  rollup: Rollup<RowGroup>,
+): { source: Pick<GenerationReader, "scan"> | undefined; ahead: Groups<RowGroup> } {
+  const { stored } = plan.query;
+  if (stored.sessions === undefined) return { source: reader, ahead: collectTail(plan, segments, rollup) };
+  const tail = new TailRows(plan, segments);
+  const source = new SessionSource(stored, stored.sessions, reader === undefined ? [tail] : [reader, tail]);
+  return { source, ahead: new Map() };
 }
 
 function withResolvers(): { promise: Promise<boolean>; resolve: (value: boolean) => void } {

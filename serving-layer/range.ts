@@ -75,6 +75,12 @@ export function readGranularity(view: View, text: string): number | "all" {
   const { widthMs, text: width } = view.window.window;
   const ms = parseDuration(text);
   if (ms === undefined || ms % widthMs !== 0 || ms > 3_660 * 86_400_000) {
+    if (view.window.window.kind === "session") {
+      throw new TidemarkError(
+        "TIDEMARK_QUERY_GRANULARITY",
+        `granularity="${text.slice(0, 100)}" won't do: give a duration such as "1h" or "1d", at most 3660d, into which sessions fall by their start, or "all"; without it each session has its row`,
+      );
+    }
     const day = 86_400_000 % widthMs === 0 && widthMs < 86_400_000 ? ', "1d"' : "";
     throw new TidemarkError(
       "TIDEMARK_QUERY_GRANULARITY",

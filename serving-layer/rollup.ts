@@ -28,8 +28,13 @@ export function collectTail<G extends Group>(
   return groups;
 }
 
-/** Every entry of the tail that the query asks for. */
-export function forEachEntry(plan: Plan, segments: readonly Segment[], take: (entry: Entry) => void): void {
+/** Every entry of the tail that the query asks for, in the panes of its range or of another. */
+export function forEachEntry(
+  plan: Plan,
+  segments: readonly Segment[],
+  take: (entry: Entry) => void,
+  range: Pick<Plan["query"], "from" | "to"> = plan.query,
+): void {
   const { groupKeys, query } = plan;
   for (const { panes } of segments) {
     const visit = (entries: ReadonlyMap<string, Entry>) => {
@@ -42,7 +47,7 @@ export function forEachEntry(plan: Plan, segments: readonly Segment[], take: (en
         if (entry !== undefined) take(entry);
       }
     };
-    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query;
+    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
     const widthMs = query.view.window?.window.widthMs;
     if (widthMs !== undefined && (to - from) / widthMs <= panes.size) {
       for (let pane = from; pane < to; pane += widthMs) {
@@ -83,7 +88,7 @@ export interface Sink<G extends Group> {
  */
 export async function scanGroups<G extends Group>(
   plan: Plan,
-  reader: GenerationReader | undefined,
+  reader: Pick<GenerationReader, "scan"> | undefined,
   ahead: Groups<G>,
   rollup: Rollup<G>,
   sink: Sink<G>,

@@ -83,7 +83,7 @@ const maxPointPanes = 10_000;
 /** Whether the query asks for one group of the index, over a range that is read in one go. */
 export function isPoint(plan: Plan, reader: GenerationReader | undefined): boolean {
   const { view, from, to } = plan.query;
-  if (onlyGroup(plan) === undefined) return false;
+  if (onlyGroup(plan) === undefined || plan.query.stored.sessions !== undefined) return false;
   const panes = reader?.manifest.panes;
   if (view.window === undefined || panes === undefined || panes === null) return true;
   const first = Math.max(from ?? panes.first, panes.first);

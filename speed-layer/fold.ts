@@ -1,13 +1,14 @@
 import type { TailSegment } from "../infra/tail/segment.ts";
+import { type AddScope, addToJs } from "../views/aggregate.ts";
 import type { Offset } from "../views/cut.ts";
 import type { Event } from "../views/event.ts";
 import { nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
 import { groupKeyToJs } from "../views/key.ts";
+import { LoopScope } from "../views/loop-scope.ts";
 import type { Cell } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { paneToJs } from "../views/window.ts";
-import { LoopScope } from "./loop-scope.ts";
 
 /**
  * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
@@ -32,16 +33,12 @@ export function compileFold(view: View): Fold {
   const beforeFilter = scope.takeStatements();
   const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
   const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time");
-  const adds = view.measures.map(({ aggregate, firstCell }) => {
-    const cells = aggregate.state.map((_column, i) => `cells[${firstCell + i}]`);
-    const input = aggregate.input === undefined ? "" : nodeToJs(aggregate.input, "event", scope);
-    const conditions: string[] = [];
-    if (aggregate.where !== undefined)
-      conditions.push(`${nodeToJs(aggregate.where, "event", scope)} === true`);
-    if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
-    const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
-    return `${guard}{ ${aggregate.add(cells, input, { ...place, constant: (value) => scope.constant(value) })} }`;
-  });
+  const addScope: AddScope = {
+    ...place,
+    constant: (value) => scope.constant(value),
+    value: (node) => nodeToJs(node, "event", scope),
+  };
+  const adds = view.measures.map((measure) => addToJs(measure, "cells", addScope));
   const body = `"use strict";
 ${scope.constantsToJs("constants")}
 return function fold(segment, events, first, records) {

@@ -14,6 +14,8 @@ export interface AddScope {
   readonly time: string;
   readonly partition: string;
   readonly offset: string;
+  /** The value of an expression of the record, or null. */
+  value(node: Node): string;
 }
 
 /**
@@ -69,6 +71,11 @@ export interface Counted {
   sql(code: string, count: string): readonly string[];
 }
 
+/** An aggregate whose values are of this type; where nothing is said they are numbers. */
+export interface AggregateOf<T extends string | number | boolean> extends Aggregate {
+  readonly shows?: T;
+}
+
 /** Every aggregate is made by this: frozen, state columns and all. */
 export function defineAggregate(aggregate: Aggregate): Aggregate {
   return Object.freeze({
@@ -97,6 +104,17 @@ export interface Measure {
   readonly name: string;
   readonly aggregate: Aggregate;
   readonly firstCell: number;
+}
+
+/** Statements that add one record to the cells of a measure, which begin at `cells[firstCell]`. */
+export function addToJs({ aggregate, firstCell }: Measure, cells: string, scope: AddScope): string {
+  const names = aggregate.state.map((_column, i) => `${cells}[${firstCell + i}]`);
+  const input = aggregate.input === undefined ? "" : scope.value(aggregate.input);
+  const conditions: string[] = [];
+  if (aggregate.where !== undefined) conditions.push(`${scope.value(aggregate.where)} === true`);
+  if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
+  const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
+  return `${guard}{ ${aggregate.add(names, input, scope)} }`;
 }
 
 /** True if some record of a group might not be added: the group's cells can then be those of nothing. */

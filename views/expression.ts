@@ -53,6 +53,9 @@ export class Expression<T> {
   }
 }
 
+/** The type of an expression's values. */
+export type ValueIn<E> = E extends Expression<infer T extends string | number | boolean> ? T : never;
+
 export function fieldNode(field: Field): Node {
   return { kind: "field", name: field.name, type: field.type, nullable: field.optional };
 }

@@ -20,4 +20,4 @@ export { defineEvent, type Event, type EventDeclaration, type EventType } from "
 export { when } from "./expressions/cases.ts";
 export { eventTime } from "./expressions/time-expression.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
-export { tumbling, type Window } from "./window.ts";
+export { session, tumbling, type Window } from "./window.ts";

@@ -7,8 +7,16 @@ import { describeNode, Expression, type Node } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
 import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
+import { sessionMeasure } from "./session-measure.ts";
+import {
+  compileSessionState,
+  type SessionFields,
+  type SessionState,
+  sessionEnd,
+  sessionFields,
+} from "./sessions.ts";
 import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
-import type { Window } from "./window.ts";
+import type { SessionWindow, Window } from "./window.ts";
 
 /** The hash of what a view means: equal for two declarations exactly when their states mean the same. */
 export type Fingerprint = string & { readonly __brand: "Fingerprint" };
@@ -42,6 +50,24 @@ export interface View {
   /** The columns, by index, whose cells are sketches. */
   readonly sketchColumns: readonly number[];
   readonly fingerprint: Fingerprint;
+  /** Set where the window is of sessions; `measures` is then what is kept of them, and rows are shown as `shown` says. */
+  readonly sessions: Sessions | undefined;
+}
+
+/** How the sessions of a view are shown; see `session-rows.ts`. */
+export interface Sessions {
+  readonly gapMs: number;
+  /** The measures over the records of a session, by which its cells lie. */
+  readonly measures: readonly Measure[];
+  readonly columns: readonly StateColumn[];
+  /** Its rows are sessions, each in a pane of its own that is named by its start. */
+  readonly shown: View;
+  readonly stateOf: SessionState;
+}
+
+/** The view as queries see it: of sessions their own rows, otherwise the view itself. */
+export function shownView(view: View): View {
+  return view.sessions?.shown ?? view;
 }
 
 type By = Readonly<Record<string, Expression<string> | Expression<number> | Expression<boolean> | Window>>;
@@ -50,6 +76,7 @@ export interface ViewDeclaration<
   E extends EventType,
   B extends By,
   M extends Readonly<Record<string, Aggregate>>,
+  S extends Readonly<Record<string, Aggregate>> = Readonly<Record<never, Aggregate>>,
 > {
   readonly name: string;
   readonly from: E;
@@ -58,9 +85,11 @@ export interface ViewDeclaration<
   /** Only records for which this is true count. */
   readonly where?: (fields: FieldsOf<E>) => BooleanExpression;
   readonly measures: (fields: FieldsOf<E>) => M;
+  /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
+  readonly sessions?: (session: SessionFields<M>) => S;
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
-    measures: { readonly [K in keyof M]: Derivation },
+    measures: { readonly [K in keyof M | keyof NoInfer<S>]: Derivation },
   ) => Readonly<Record<string, Derivation>>;
 }
 
@@ -86,9 +115,12 @@ export const reservedNames: ReadonlySet<string> = new Set([
 const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", "difference"]);
 
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
-export function defineView<E extends EventType, B extends By, M extends Readonly<Record<string, Aggregate>>>(
-  declaration: ViewDeclaration<E, B, M>,
-): View {
+export function defineView<
+  E extends EventType,
+  B extends By,
+  M extends Readonly<Record<string, Aggregate>>,
+  S extends Readonly<Record<string, Aggregate>> = Readonly<Record<never, Aggregate>>,
+>(declaration: ViewDeclaration<E, B, M, S>): View {
   const { name, from } = declaration;
   if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) {
     throw new TidemarkError(
@@ -100,21 +132,85 @@ export function defineView<E extends EventType, B extends By, M extends Readonly
   const { dimensions, window } = readBy(name, declaration.by(fields));
   const where = declaration.where?.(fields).node;
   const measured = readMeasures(name, declaration.measures(fields));
-  const derived = declaration.derived?.(derivations(name, measured) as { [K in keyof M]: Derivation }) ?? {};
-  const measures = Object.freeze([...measured, ...readDerived(measured, derived)]);
+  const sessions = readSessions(name, window, measured, declaration.sessions as ReadSessions | undefined);
+  const all = [...measured, ...sessions];
+  const derived =
+    declaration.derived?.(derivations(name, all) as { [K in keyof M | keyof S]: Derivation }) ?? {};
+  const measures = Object.freeze([...all, ...readDerived(all, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
   const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
+  const fingerprint = fingerprintOf({ ...view, measures: measured });
+  if (window === undefined || !isOfSessions(window)) return finish({ ...view, fingerprint });
+  return sessionView({ ...view, fingerprint, window }, measured, sessions);
+}
+
+type ReadSessions = (
+  session: SessionFields<Record<string, Aggregate>>,
+) => Readonly<Record<string, Aggregate>>;
+
+function finish(view: Omit<View, "columns" | "sketchColumns" | "sessions">, sessions?: Sessions): View {
+  const columns = columnsOf(view.measures);
+  return Object.freeze({
+    ...view,
+    columns,
+    sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
+    sessions,
+  });
+}
+
+function columnsOf(measures: readonly Measure[]): readonly StateColumn[] {
   const columns = measures.flatMap(({ name, aggregate }) =>
     aggregate.state.map(
       (column): StateColumn => Object.freeze({ ...column, name: `${name}.${column.name}` }),
     ),
   );
-  return Object.freeze({
+  return Object.freeze(columns);
+}
+
+function isOfSessions(
+  window: WindowDimension,
+): window is WindowDimension & { readonly window: SessionWindow } {
+  return window.window.kind === "session";
+}
+
+/** Measures over sessions, their cells behind those over records. */
+function readSessions(
+  view: string,
+  window: WindowDimension | undefined,
+  measured: readonly Measure[],
+  declared: ReadSessions | undefined,
+): readonly Measure[] {
+  if (window === undefined || !isOfSessions(window)) {
+    if (declared === undefined) return [];
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_WINDOW",
+      `view "${view}" has measures over sessions but no sessions: give it a window of them, as in by: (f) => ({ visitor: f.visitor, visit: session("30m") })`,
+    );
+  }
+  const fields = sessionFields(view, measured);
+  const aggregates = declared?.(fields) ?? {};
+  return placed({ ...aggregates, [`${window.name}End`]: sessionEnd }, cellsOf(measured));
+}
+
+/** Kept as pieces of sessions, shown as sessions. */
+function sessionView(
+  view: Omit<View, "columns" | "sketchColumns" | "sessions" | "window"> & {
+    readonly window: WindowDimension & { readonly window: SessionWindow };
+  },
+  measured: readonly Measure[],
+  over: readonly Measure[],
+): View {
+  const { name, window } = view;
+  const { gapMs } = window.window;
+  const shown = finish({
     ...view,
-    columns: Object.freeze(columns),
-    sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
-    fingerprint: fingerprintOf(view),
+    window: Object.freeze({ ...window, window: Object.freeze({ ...window.window, widthMs: 1 }) }),
   });
+  const columns = columnsOf(measured);
+  const stateOf = compileSessionState(name, measured, over);
+  const sessions = Object.freeze({ gapMs, measures: measured, columns, shown, stateOf });
+  const pieces = sessionMeasure(name, window, measured, columns);
+  return finish({ ...view, measures: Object.freeze([pieces]) }, sessions);
 }
 
 function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
@@ -149,26 +245,36 @@ function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
 }
 
 function readMeasures(view: string, aggregates: Readonly<Record<string, Aggregate>>): readonly Measure[] {
-  let firstCell = 0;
-  const measures = Object.entries(aggregates).map(([name, aggregate]) => {
-    const measure = Object.freeze({ name, aggregate, firstCell });
-    firstCell += aggregate.state.length;
-    return measure;
-  });
+  const measures = placed(aggregates, 0);
   if (measures.length === 0) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_VIEW",
       `view "${view}" measures nothing: give at least one measure`,
     );
   }
+  return measures;
+}
+
+/** The aggregates as measures whose cells stand one behind the other from `firstCell` on. */
+function placed(aggregates: Readonly<Record<string, Aggregate>>, from: number): readonly Measure[] {
+  let firstCell = from;
+  const measures = Object.entries(aggregates).map(([name, aggregate]) => {
+    const measure = Object.freeze({ name, aggregate, firstCell });
+    firstCell += aggregate.state.length;
+    return measure;
+  });
   return Object.freeze(measures);
+}
+
+function cellsOf(measures: readonly Measure[]): number {
+  return measures.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
 }
 
 function readDerived(
   measured: readonly Measure[],
   derived: Readonly<Record<string, Derivation>>,
 ): readonly Measure[] {
-  const firstCell = measured.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
+  const firstCell = cellsOf(measured);
   return Object.entries(derived).map(([name, derivation]) =>
     Object.freeze({ name, aggregate: derivedAggregate(derivation), firstCell }),
   );
@@ -193,7 +299,9 @@ function requireDistinctNames(view: string, columns: readonly { readonly name: s
   }
 }
 
-function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerprint">): Fingerprint {
+function fingerprintOf(
+  view: Omit<View, "columns" | "sketchColumns" | "fingerprint" | "sessions">,
+): Fingerprint {
   const meaning = [
     stateFormat,
     [view.from.name, view.from.duplicatesWithin],
@@ -202,16 +310,14 @@ function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerpri
     view.window === undefined
       ? null
       : [view.window.name, view.window.window.kind, view.window.window.widthMs],
-    // What is derived has no state: it can change, and states mean the same.
-    view.measures
-      .filter(({ aggregate }) => aggregate.state.length > 0)
-      .map(({ name, aggregate }) => [
-        name,
-        aggregate.kind,
-        aggregate.state,
-        aggregate.input === undefined ? null : describeNode(aggregate.input),
-        aggregate.where === undefined ? null : describeNode(aggregate.where),
-      ]),
+    // Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same.
+    view.measures.map(({ name, aggregate }) => [
+      name,
+      aggregate.kind,
+      aggregate.state,
+      aggregate.input === undefined ? null : describeNode(aggregate.input),
+      aggregate.where === undefined ? null : describeNode(aggregate.where),
+    ]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
 }

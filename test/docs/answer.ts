@@ -9,9 +9,10 @@ import { offset } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { EventType } from "../../views/event.ts";
+import { sessionRows } from "../../views/session-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import { formatTime } from "../../views/time.ts";
-import type { View } from "../../views/view.ts";
+import { shownView, type View } from "../../views/view.ts";
 
 type Columns = Readonly<Record<string, unknown>>;
 
@@ -37,7 +38,11 @@ export async function answerOf(
   const merged = new TailSegment(view, 0, offset(0));
   for (const row of await computed(connection, folder, view, records.slice(0, cut))) merged.mergeRow(row);
   for (const row of folded(view, records.slice(cut))) merged.mergeRow(row);
-  return merged.sortedRows().map((row) => shown(view, row));
+  const rows = merged.sortedRows();
+  const { sessions } = view;
+  return [...(sessions === undefined ? rows : sessionRows(sessions, rows))].map((row) =>
+    shown(shownView(view), row),
+  );
 }
 
 async function computed(

@@ -84,7 +84,9 @@ test("every aggregate there is stands in the table of aggregates, and in a view 
   const aggregates = files.map((file) =>
     file.replace(".ts", "").replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
   );
-  const kinds = viewsOnPage().flatMap(([, { measures }]) => measures.map(({ aggregate }) => aggregate.kind));
+  const kinds = viewsOnPage().flatMap(([, { measures, sessions }]) =>
+    (sessions?.measures ?? measures).map(({ aggregate }) => aggregate.kind),
+  );
   const table = markdown
     .split("\n")
     .filter((line) => line.startsWith("| "))

@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { expect } from "vitest";
-import { LoopScope } from "../../speed-layer/loop-scope.ts";
 import type { EventType } from "../../views/event.ts";
 import { type Node, nodeToJs, nodeToSql, sqlType } from "../../views/expression.ts";
+import { LoopScope } from "../../views/loop-scope.ts";
 import { writeMasterFile } from "../batch/master-in-memory.ts";
 
 /** Data of one event. */

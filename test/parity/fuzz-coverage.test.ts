@@ -25,7 +25,11 @@ const sample = fc.sample(cases, { seed: 1, numRuns: 1_500 });
 const { views, called } = recordingCalls(() => sample.map(declare));
 
 test("cases are made of every aggregate there is", () => {
-  const kinds = new Set(views.flatMap(({ measures }) => measures.map(({ aggregate }) => aggregate.kind)));
+  const kinds = new Set(
+    views.flatMap(({ measures, sessions }) =>
+      (sessions?.measures ?? measures).map(({ aggregate }) => aggregate.kind),
+    ),
+  );
   const files = readdirSync(new URL("../../views/aggregates", import.meta.url));
   const all = files.map((file) =>
     file.replace(".ts", "").replace(/-./g, (dash) => dash.slice(1).toUpperCase()),
@@ -49,7 +53,10 @@ test("cases are made of every method of every type of expression", () => {
 });
 
 test("cases are made of every window that is listed, and of none", () => {
-  const lengths = new Set(views.map(({ window }) => window?.window.text));
+  const names = views.map(({ window: { window } = {} }) =>
+    window === undefined || window.kind === "tumbling" ? window?.text : `${window.kind} ${window.text}`,
+  );
+  const lengths = new Set(names);
   expect(lengths).toEqual(new Set([undefined, ...Object.keys(windows)]));
 });
 

@@ -3,9 +3,11 @@ import {
   count,
   defineEvent,
   defineView,
+  earliest,
   eventTime,
   mean,
   min,
+  session,
   sum,
   Type,
   tumbling,
@@ -64,3 +66,22 @@ when(ms, "new");
 ms.coalesce("none");
 // @ts-expect-error cases without their last
 sum(when(isNew, 1));
+
+const visit = { name, from: click, by: () => ({ visit: session("30m") }) };
+defineView({
+  ...visit,
+  measures: (f) => ({ pages: count(), landing: earliest(f.page), most: min(f.ms) }),
+  sessions: (s) => ({
+    bounces: count({ where: s.pages.eq(1).and(s.landing.eq("/")).and(s.start.hour().gt(8)) }),
+    length: mean(s.length.plus(s.most)),
+  }),
+  derived: (m) => ({ rate: m.bounces.dividedBy(m.pages) }),
+});
+const pages = () => ({ n: count() });
+// @ts-expect-error a measure that sessions do not have
+defineView({ ...visit, measures: pages, sessions: (s) => ({ m: mean(s.pages) }) });
+// @ts-expect-error a number compared with a text
+defineView({ ...visit, measures: pages, sessions: (s) => ({ m: count({ where: s.n.eq("1") }) }) });
+const landings = { ...visit, measures: () => ({ n: earliest(page) }) };
+// @ts-expect-error the mean of a text
+defineView({ ...landings, sessions: (s) => ({ m: mean(s.n) }) });

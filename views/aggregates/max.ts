@@ -1,10 +1,14 @@
-import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
+import { type AggregateOf, defineAggregate, requireInput } from "../aggregate.ts";
+import type { ValueIn } from "../expression.ts";
 import type { NumberExpression, StringExpression } from "../expressions/typed.ts";
 import { compareText } from "../text-order.ts";
 import type { Where } from "./count.ts";
 
 /** The largest number, or the last text in order of UTF-8 bytes; null where there is none. Exact. */
-export function max(input: NumberExpression | StringExpression, options: Where = {}): Aggregate {
+export function max<I extends NumberExpression | StringExpression>(
+  input: I,
+  options: Where = {},
+): AggregateOf<ValueIn<I>> {
   const { node } = input;
   requireInput("max", node, ["integer", "number", "string"]);
   const type = node.type === "integer" || node.type === "string" ? node.type : "number";

@@ -1,10 +1,14 @@
-import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
+import { type AggregateOf, defineAggregate, requireInput } from "../aggregate.ts";
+import type { ValueIn } from "../expression.ts";
 import type { NumberExpression, StringExpression } from "../expressions/typed.ts";
 import { compareText } from "../text-order.ts";
 import type { Where } from "./count.ts";
 
 /** The smallest number, or the first text in order of UTF-8 bytes; null where there is none. Exact. */
-export function min(input: NumberExpression | StringExpression, options: Where = {}): Aggregate {
+export function min<I extends NumberExpression | StringExpression>(
+  input: I,
+  options: Where = {},
+): AggregateOf<ValueIn<I>> {
   const { node } = input;
   requireInput("min", node, ["integer", "number", "string"]);
   const type = node.type === "integer" || node.type === "string" ? node.type : "number";

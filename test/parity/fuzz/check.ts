@@ -7,9 +7,10 @@ import {
   encodeBlock,
 } from "../../../infra/generations/block.ts";
 import type { TailSegment } from "../../../infra/tail/segment.ts";
+import { sessionRows } from "../../../views/session-rows.ts";
 import { mergeSorted } from "../../../views/sorted-rows.ts";
 import { type Cell, encodeCell, isSameCell, isSketch, type StateRow } from "../../../views/state.ts";
-import { noiseOf, type View } from "../../../views/view.ts";
+import { noiseOf, shownView, type View } from "../../../views/view.ts";
 import { type Case, jsonOf } from "./case.ts";
 import { declare } from "./declare.ts";
 import type { Layers } from "./layers.ts";
@@ -65,10 +66,11 @@ function sameValues(
   rows: readonly StateRow[],
   expected: ReadonlyMap<string, ExpectedRow>,
 ): void {
-  const mine = byKey(who, rows);
+  const { sessions } = view;
+  const mine = byKey(who, sessions === undefined ? rows : [...sessionRows(sessions, rows)]);
   sameKeys(who, mine.keys(), "the oracle", expected.keys());
   for (const [key, { cells }] of mine) {
-    view.measures.forEach(({ name, aggregate, firstCell }, i) => {
+    shownView(view).measures.forEach(({ name, aggregate, firstCell }, i) => {
       const { value, slack } = expected.get(key)?.values[i] ?? { value: undefined, slack: 0 };
       const actual = aggregate.present(cells, firstCell);
       if (!isWithin(actual, value, slack)) {

@@ -1,7 +1,10 @@
-import type { Where } from "../../../views/aggregates/count.ts";
+import type { Aggregate } from "../../../views/aggregate.ts";
+import { count, type Where } from "../../../views/aggregates/count.ts";
+import { mean } from "../../../views/aggregates/mean.ts";
 import type { Expression } from "../../../views/expression.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
+import type { SessionFields } from "../../../views/sessions.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
 import type { Case, Term } from "./case.ts";
@@ -27,6 +30,7 @@ export function declare({ view, duplicatesWithin }: Case): View {
       ...(window === null ? {} : { pane: named(windows, window).declared() }),
     }),
     ...(where === null ? {} : { where: (f) => expression(where, f as Fields) as BooleanExpression }),
+    ...(window !== null && named(windows, window).isOfSessions ? { sessions: overSessions } : {}),
     measures: (f) =>
       Object.fromEntries(
         measures.map(({ aggregate, input, where }, i) => {
@@ -37,6 +41,16 @@ export function declare({ view, duplicatesWithin }: Case): View {
         }),
       ),
   });
+}
+
+/** Measures over sessions, the same in every case; `oracle.ts` knows what they mean. */
+function overSessions(s: SessionFields<Readonly<Record<string, Aggregate>>>) {
+  return {
+    sessions: count(),
+    known: count({ where: s.m0?.isNotNull() ?? s.length.isNull() }),
+    meanLength: mean(s.length),
+    late: count({ where: s.end.toInteger().gt(s.start.toInteger()) }),
+  };
 }
 
 /** The entry of that name; throws where there is none, as in a case that was written down before it was renamed. */

@@ -128,6 +128,8 @@ const moments = [
 
 const times = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: -3 * hour, max: 3 * hour }) },
+  // Close to each other, and minutes exactly apart.
+  { weight: 4, arbitrary: fc.integer({ min: -12, max: 12 }).map((minutes) => minutes * 60_000) },
   { weight: 4, arbitrary: fc.constantFrom(...moments) },
   { weight: 1, arbitrary: fc.integer({ min: moments[0] ?? 0, max: moments[2] ?? 0 }) },
 );

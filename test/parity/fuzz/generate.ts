@@ -90,12 +90,25 @@ const measures = fc.oneof(
   ),
 );
 
-const views: fc.Arbitrary<ViewCase> = fc.record({
-  dimensions,
-  window: orNone(fc.constantFrom(...Object.keys(windows))),
-  where: orNone(condition),
-  measures: fc.array(measures, { minLength: 1, maxLength: 4 }),
-});
+const views: fc.Arbitrary<ViewCase> = fc
+  .record({
+    dimensions,
+    window: orNone(fc.constantFrom(...Object.keys(windows))),
+    where: orNone(condition),
+    measures: fc.array(measures, { minLength: 1, maxLength: 4 }),
+  })
+  .map((view) =>
+    view.window !== null && windows[view.window]?.isOfSessions ? withoutLooseSums(view) : view,
+  );
+
+/** Sessions are exact, and refuse what is not. */
+function withoutLooseSums(view: ViewCase): ViewCase {
+  const exact = view.measures.filter(({ aggregate }) => !looseSums.has(aggregate));
+  const count = { aggregate: "count", input: null, where: null };
+  return { ...view, measures: exact.length > 0 ? exact : [count] };
+}
+
+const looseSums = new Set(["sumOfFloats", "meanOfFloats", "varianceOfFloats", "stddevOfFloats"]);
 
 const records = fc.array(
   fc.oneof({ weight: 12, arbitrary: events }, { weight: 1, arbitrary: fc.constant(null) }),

@@ -27,17 +27,23 @@ export function keyOf(dimensions: readonly Scalar[], pane: number): string {
  */
 export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
   const { dimensions, window, where, measures } = c.view;
-  const groups = new Map<string, Member[]>();
+  const entry = window === null ? undefined : named(windows, window);
+  const ofDimensions = new Map<string, { key: readonly Scalar[]; members: Member[] }>();
   for (const member of c.partitions.flatMap((_, partition) => countedIn(c, partition))) {
     if (where !== null && evaluate(where, member) !== true) continue;
-    const pane = window === null ? 0 : named(windows, window).meant(member.time);
-    const key = keyOf(
-      dimensions.map((term) => evaluate(term, member)),
-      pane,
-    );
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [member]);
-    else group.push(member);
+    const key = dimensions.map((term) => evaluate(term, member));
+    const group = ofDimensions.get(jsonOf(key));
+    if (group === undefined) ofDimensions.set(jsonOf(key), { key, members: [member] });
+    else group.members.push(member);
+  }
+  const groups = new Map<string, Member[]>();
+  for (const { key, members } of ofDimensions.values()) {
+    const inOrder = members.sort((a, b) => a.time - b.time);
+    const panes = entry?.meant(inOrder.map(({ time }) => time)) ?? inOrder.map(() => 0);
+    inOrder.forEach((member, i) => {
+      const row = keyOf(key, panes[i] ?? Number.NaN);
+      groups.set(row, [...(groups.get(row) ?? []), member]);
+    });
   }
   const rows = new Map<string, ExpectedRow>();
   for (const [key, members] of groups) {
@@ -52,9 +58,18 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
       const { meant, slack } = named(aggregates, aggregate);
       return { value: meant(inputs), slack: slack === undefined || inputs.length === 0 ? 0 : slack(inputs) };
     });
-    rows.set(key, { values });
+    rows.set(key, { values: entry?.isOfSessions ? [...values, ...ofSession(members, values[0])] : values });
   }
   return rows;
+}
+
+/** The measures over sessions of `declare.ts`, of one session, and then when it ends. A number beyond 2^53 is not known. */
+function ofSession(members: readonly Member[], first: { readonly value: Value } | undefined) {
+  const times = members.map(({ time }) => time);
+  const [start, end] = [Math.min(...times), Math.max(...times)];
+  const isKnown = first !== undefined && first.value !== null && typeof first.value !== "bigint";
+  const values = [1, Number(isKnown), end - start, Number(end > start), new Date(end).toISOString()];
+  return values.map((value) => ({ value, slack: 0 }));
 }
 
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */

@@ -1,18 +1,36 @@
-import { tumbling, type Window } from "../../../views/window.ts";
+import { session, tumbling, type Window } from "../../../views/window.ts";
 
-/** One window: how it is declared, and the first millisecond of the pane that holds a time. */
+/** One window: how it is declared, and by what each of a key's records is told apart: given all their times, in order. */
 export interface WindowEntry {
   declared(): Window;
-  meant(time: number): number;
+  meant(times: readonly number[]): readonly number[];
+  /** Whether rows are sessions: measures whose sums depend on the order are then refused, and there are some over sessions. */
+  readonly isOfSessions?: true;
 }
 
 /** Panes of equal length from the epoch on, in whole numbers, before 1970 as after. */
 function equalPanes(length: string, widthMs: bigint): WindowEntry {
   return {
     declared: () => tumbling(length),
-    meant: (time) => {
-      const past = BigInt(time) % widthMs;
-      return Number(BigInt(time) - (past < 0n ? past + widthMs : past));
+    meant: (times) =>
+      times.map((time) => {
+        const past = BigInt(time) % widthMs;
+        return Number(BigInt(time) - (past < 0n ? past + widthMs : past));
+      }),
+  };
+}
+
+/** A session goes by the time of its first record, and on for as long as the next is no more than the gap away. */
+function sessions(gap: string, gapMs: number): WindowEntry {
+  return {
+    declared: () => session(gap),
+    isOfSessions: true,
+    meant: (times) => {
+      let start = times[0] ?? 0;
+      return times.map((time, i) => {
+        if (time - (times[i - 1] ?? time) > gapMs) start = time;
+        return start;
+      });
     },
   };
 }
@@ -23,4 +41,8 @@ export const windows: Readonly<Record<string, WindowEntry>> = {
   "7ms": equalPanes("7ms", 7n),
   "7d": equalPanes("7d", 604_800_000n),
   "3660d": equalPanes("3660d", 316_224_000_000n),
+  "session 1ms": sessions("1ms", 1),
+  "session 2m": sessions("2m", 120_000),
+  "session 1h": sessions("1h", 3_600_000),
+  "session 76d": sessions("76d", 6_566_400_000),
 };

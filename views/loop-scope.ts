@@ -1,4 +1,4 @@
-import type { JsScope } from "../views/expression.ts";
+import type { JsScope } from "./expression.ts";
 
 /** Statements of the loop's body. The same text is computed once: it is pure, whoever asks for it. */
 export class LoopScope implements JsScope {
