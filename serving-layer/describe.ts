@@ -12,7 +12,10 @@ export function describeView(view: View) {
     window:
       view.window === undefined
         ? null
-        : { name: view.window.name, kind: view.window.window.kind, width: view.window.window.text },
+        : {
+            ...{ name: view.window.name, kind: view.window.window.kind, width: view.window.window.text },
+            ...(view.window.window.kind === "calendar" ? { tz: view.window.window.calendar.zone.name } : {}),
+          },
     measures: shownView(view).measures.map(({ name, aggregate }) => ({
       name,
       kind: aggregate.kind,

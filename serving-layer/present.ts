@@ -2,6 +2,8 @@ import type { Value } from "../views/aggregate.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell } from "../views/state.ts";
 import { formatTime } from "../views/time.ts";
+import type { View } from "../views/view.ts";
+import { startOf } from "../views/window.ts";
 import type { Query } from "./parameters.ts";
 
 /** JSON members (without braces) of a row's key: dimensions, then the bucket's first instant. */
@@ -59,7 +61,7 @@ function measureParts({ measures }: Query): readonly Part[][] {
 function compile(
   parameters: readonly string[],
   members: readonly Part[][],
-  { measures }: Query,
+  { measures, view }: Query,
   opening = "",
   closing = "",
 ): unknown {
@@ -71,13 +73,27 @@ function compile(
   ];
   const body = parts.map(({ kind, text }) => (kind === "text" ? JSON.stringify(text) : `(${text})`));
   const source = `return (${parameters.join(", ")}) => ${body.join(" + ")};`;
-  return new Function("measures", "value", "time", source)(measures, valueJson, timeText);
+  return new Function("measures", "value", "time", source)(measures, valueJson, timeTexts(view));
 }
 
 /** A whole number beyond ±(2^53 − 1) goes as its decimal text; so does what JSON has no number for. */
 export function valueJson(value: Value): string {
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : `"${value}"`;
   return typeof value === "bigint" ? `"${value}"` : JSON.stringify(value);
+}
+
+/** A pane's first instant as text, remembered for the panes that many rows share. */
+function timeTexts({ window }: View): (pane: number) => string {
+  if (window?.window.kind !== "calendar") return timeText;
+  let recent = new Map<number, string>();
+  return (pane) => {
+    const known = recent.get(pane);
+    if (known !== undefined) return known;
+    const text = formatTime(startOf(window.window, pane));
+    if (recent.size >= 8_192) recent = new Map();
+    recent.set(pane, text);
+    return text;
+  };
 }
 
 let recentTimes = new Map<number, string>();

@@ -1,8 +1,9 @@
 import { TidemarkError } from "../views/errors.ts";
 import { formatTime, maxTime, minTime, parseDuration, parseTime } from "../views/time.ts";
 import type { View, WindowDimension } from "../views/view.ts";
+import { paneAfter, paneOf, startOf } from "../views/window.ts";
 
-/** `[from, to)` in milliseconds, both on boundaries of panes; undefined is open. */
+/** `[from, to)`, both as panes; undefined is open. */
 export interface Range {
   readonly from: number | undefined;
   readonly to: number | undefined;
@@ -34,15 +35,17 @@ function readBoundary(window: WindowDimension, name: "from" | "to", text: string
       `${name}="${text.slice(0, 100)}" is no time: give RFC 3339 (2001-01-31T06:00:00Z), a date (2001-01-31) or milliseconds since 1970${plus}`,
     );
   }
-  const { widthMs, text: width } = window.window;
-  const before = Math.floor(time / widthMs) * widthMs;
+  const { text: width } = window.window;
+  const pane = paneOf(window.window, time);
+  const before = startOf(window.window, pane);
   if (before !== time) {
-    const nearest = [before, before + widthMs].filter((ms) => ms >= minTime && ms <= maxTime + 1);
+    const after = startOf(window.window, paneAfter(window.window, pane));
+    const nearest = [before, after].filter((ms) => ms >= minTime && ms <= maxTime + 1);
     throw rangeError(
       `${name}=${text} lies inside a pane of ${window.name}, which is ${width} long; the nearest boundaries are ${nearest.map(formatBoundary).join(" and ")}`,
     );
   }
-  return time;
+  return pane;
 }
 
 /** The first instant of year 10000 may end a range, though no event can lie there. */
@@ -72,9 +75,17 @@ export function readGranularity(view: View, text: string): number | "all" {
       `view "${view.name}" has no window to roll up: leave out granularity, or give "all"`,
     );
   }
-  const { widthMs, text: width } = view.window.window;
+  const { kind, widthMs, text: width } = view.window.window;
+  if (kind === "calendar" && text === width) return widthMs;
   const ms = parseDuration(text);
-  if (ms === undefined || ms % widthMs !== 0 || ms > 3_660 * 86_400_000) {
+  if (kind === "calendar" || ms === undefined || ms % widthMs !== 0 || ms > 3_660 * 86_400_000) {
+    if (view.window.window.kind === "calendar") {
+      const { text: length } = view.window.window;
+      throw new TidemarkError(
+        "TIDEMARK_QUERY_GRANULARITY",
+        `granularity="${text.slice(0, 100)}" won't do: view "${view.name}" has calendar panes of ${length}; give "all", or leave it out for a row of each`,
+      );
+    }
     if (view.window.window.kind === "session") {
       throw new TidemarkError(
         "TIDEMARK_QUERY_GRANULARITY",

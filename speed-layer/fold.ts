@@ -32,7 +32,7 @@ export function compileFold(view: View): Fold {
   const filter = view.where === undefined ? undefined : nodeToJs(view.where, "event", scope);
   const beforeFilter = scope.takeStatements();
   const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
-  const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time");
+  const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time", scope);
   const addScope: AddScope = {
     ...place,
     constant: (value) => scope.constant(value),

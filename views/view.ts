@@ -307,9 +307,7 @@ function fingerprintOf(
     [view.from.name, view.from.duplicatesWithin],
     view.where === undefined ? null : describeNode(view.where),
     view.dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
-    view.window === undefined
-      ? null
-      : [view.window.name, view.window.window.kind, view.window.window.widthMs],
+    view.window === undefined ? null : [view.window.name, ...describeWindow(view.window.window)],
     // Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same.
     view.measures.map(({ name, aggregate }) => [
       name,
@@ -320,6 +318,13 @@ function fingerprintOf(
     ]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
+}
+
+function describeWindow(window: Window): readonly unknown[] {
+  const { kind, widthMs } = window;
+  if (kind !== "calendar") return [kind, widthMs];
+  const { unit, zone } = window.calendar;
+  return [kind, unit, zone.name, zone.hash];
 }
 
 /** A new state: the identity of merge. */

@@ -13,6 +13,7 @@ import { sessionRows } from "../../views/session-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import { formatTime } from "../../views/time.ts";
 import { shownView, type View } from "../../views/view.ts";
+import { startOf } from "../../views/window.ts";
 
 type Columns = Readonly<Record<string, unknown>>;
 
@@ -73,7 +74,9 @@ function folded(view: View, records: readonly ArchivedRecord[]): readonly StateR
 function shown(view: View, { dimensions, pane, cells }: StateRow): Columns {
   return {
     ...Object.fromEntries(view.dimensions.map(({ name }, i) => [name, dimensions[i]])),
-    ...(view.window === undefined ? {} : { [view.window.name]: formatTime(pane) }),
+    ...(view.window === undefined
+      ? {}
+      : { [view.window.name]: formatTime(startOf(view.window.window, pane)) }),
     ...Object.fromEntries(
       view.measures.map(({ name, aggregate, firstCell }) => [name, aggregate.present(cells, firstCell)]),
     ),

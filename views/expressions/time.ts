@@ -65,7 +65,7 @@ const widestSlotMs = 64 * 86_400_000;
 const locals = new WeakMap<Zone, (ms: number) => number>();
 
 /** One function per zone. Remembers the rule that it used last: events come roughly in order. */
-function localTime(zone: Zone): (ms: number) => number {
+export function localTime(zone: Zone): (ms: number) => number {
   const known = locals.get(zone);
   if (known !== undefined) return known;
   const { starts, offsetsMs } = zone;

@@ -1,4 +1,5 @@
 import { session, tumbling, type Window } from "../../../views/window.ts";
+import { clockAt, firstDayAt } from "./clocks.ts";
 
 /** One window: how it is declared, and by what each of a key's records is told apart: given all their times, in order. */
 export interface WindowEntry {
@@ -35,12 +36,29 @@ function sessions(gap: string, gapMs: number): WindowEntry {
   };
 }
 
+/** By what clocks show: the midnight that the day, week or month begins with, as if in UTC. */
+function calendar(length: string, unit: "day" | "week" | "month", zone: string): WindowEntry {
+  return {
+    declared: () => tumbling(length, { tz: zone }),
+    meant: (times) =>
+      times.map((time) => {
+        const [year = 0, month = 1, day = 1] = firstDayAt(clockAt(time, zone), unit).split("-").map(Number);
+        return new Date(0).setUTCFullYear(year, month - 1, day);
+      }),
+  };
+}
+
 /** Every window that cases are made of. A new kind is one entry here. */
 export const windows: Readonly<Record<string, WindowEntry>> = {
   "1h": equalPanes("1h", 3_600_000n),
   "7ms": equalPanes("7ms", 7n),
   "7d": equalPanes("7d", 604_800_000n),
   "3660d": equalPanes("3660d", 316_224_000_000n),
+  "calendar 1d America/New_York": calendar("1d", "day", "America/New_York"),
+  "calendar 1d America/Sao_Paulo": calendar("1d", "day", "America/Sao_Paulo"),
+  "calendar 1w Europe/Berlin": calendar("1w", "week", "Europe/Berlin"),
+  "calendar 1mo Asia/Kolkata": calendar("1mo", "month", "Asia/Kolkata"),
+  "calendar 1mo UTC": calendar("1mo", "month", "UTC"),
   "session 1ms": sessions("1ms", 1),
   "session 2m": sessions("2m", 120_000),
   "session 1h": sessions("1h", 3_600_000),
