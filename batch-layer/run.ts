@@ -13,7 +13,7 @@ import { type Built, buildGeneration } from "./build.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
 import { servedAt } from "./served.ts";
-import { sourceOf } from "./source.ts";
+import { type Source, sourceOf } from "./source.ts";
 
 /**
  * Brings the master dataset up to `until` at least, or, if that is undefined, up to where the log ends now. Gives the
@@ -65,9 +65,12 @@ export async function performRun(
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
     for (const view of app.views) {
-      const source = sourceOf(view.from, await parts.master.files(view.from.name), cut);
+      const sources: Source[] = [];
+      for (const { event } of view.mappings) {
+        sources.push(sourceOf(event, await parts.master.files(event.name), cut));
+      }
       const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
-      const work = { ...parts, run: run.id, view, source, served, cut, connection, progress, signal };
+      const work = { ...parts, run: run.id, view, sources, served, cut, connection, progress, signal };
       built.push(await buildGeneration(work, ends));
     }
     await publish(parts, built, progress, signal);

@@ -3,6 +3,7 @@ import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } fr
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
 import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
+import { mappedRowsToSql, ofMappedRows } from "./mapped-rows.ts";
 import { slackColumn, slackSql } from "./slack.ts";
 import type { Source } from "./source.ts";
 import type { Statement } from "./statement.ts";
@@ -10,42 +11,47 @@ import type { Statement } from "./statement.ts";
 export const paneColumn = "_pane";
 
 /**
- * The view as DuckDB SQL over the master files: its states over `[0, cut)`, one row per key and pane. Columns: the
+ * The view as DuckDB SQL over the master files, `sources` by `view.mappings`: its states over `[0, cut)`, one row per key and pane. Columns: the
  * dimensions under their names, `_pane BIGINT`, the state columns under theirs, each float sum followed by its slack.
  *
  * Rows come in the order of the dimensions, nulls first, then pane. Positions, not names, say what is grouped by: in
  * a GROUP BY, DuckDB takes a name for the source's column before it takes it for the row's.
  */
-export function compileSql(view: View, source: Source): Statement {
+export function compileSql(view: View, sources: readonly Source[]): Statement {
   const parameters: SqlParameters = { values: [] };
+  const [first, second] = view.mappings;
+  const mapping = first === undefined || second !== undefined ? ofMappedRows(view) : first;
   const pane =
     view.window === undefined
       ? "CAST(0 AS BIGINT)"
       : paneToSql(view.window.window, "epoch_ms(_event_time)", parameters);
   const key = [
-    ...view.dimensions.map(({ name, node }) => column(nodeToSql(node, parameters), name)),
+    ...mapping.dimensions.map(({ name, node }) => column(nodeToSql(node, parameters), name)),
     column(pane, paneColumn),
   ];
-  const code = sharedCode(view, parameters);
+  const code = sharedCode(mapping, parameters);
   const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
   const lookups: string[] = [];
-  const states = view.measures.flatMap((measure) => {
+  const states = mapping.measures.flatMap((measure) => {
     if (code !== undefined && measure.aggregate.counted !== undefined) return [];
     const { input, perValue } = measure.aggregate;
     if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
-    const lookup = lookupOf(measure.name, input, perValue, source, parameters);
+    const lookup = lookupOf(measure.name, input, perValue, rowsToSql(view, sources, parameters), parameters);
     lookups.push(lookup.join);
     return stateColumns(measure, parameters, lookup.result);
   });
-  const where = ["NOT _duplicate", ...(view.where === undefined ? [] : [nodeToSql(view.where, parameters)])];
+  const where = [
+    "NOT _duplicate",
+    ...(mapping.where === undefined ? [] : [nodeToSql(mapping.where, parameters)]),
+  ];
   const positions = key.map((_, i) => i + 1);
   const grouped = `SELECT ${[...key, ...ofCode, ...states].join(", ")}
-FROM (${sourceToSql(source, parameters)})
+FROM (${rowsToSql(view, sources, parameters)})
 ${lookups.join("\n")}
 WHERE ${where.join(" AND ")}
 GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
   const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
-  const merged = () => `SELECT ${[...names, ...mergedColumns(view)].join(", ")}
+  const merged = () => `SELECT ${[...names, ...mergedColumns(mapping)].join(", ")}
 FROM (${grouped})
 GROUP BY ${positions.join(", ")}`;
   const sql = `${code === undefined ? grouped : merged()}
@@ -61,10 +67,11 @@ export function copyToParquet({ sql, parameters }: Statement, path: string): Sta
   };
 }
 
-/** How many records the source holds, duplicates included. */
-export function countSql(source: Source): Statement {
+/** How many records the sources hold, duplicates included. */
+export function countSql(sources: readonly Source[]): Statement {
   const parameters: SqlParameters = { values: [] };
-  const sql = `SELECT count(*) FROM (${sourceToSql(source, parameters)})`;
+  const counts = sources.map((source) => `(SELECT count(*) FROM (${sourceToSql(source, parameters)}))`);
+  const sql = `SELECT ${counts.join(" + ")}`;
   return { sql, parameters: parameters.values };
 }
 
@@ -73,13 +80,13 @@ function lookupOf(
   measure: string,
   input: Node,
   perValue: (input: string) => string,
-  source: Source,
+  rows: string,
   parameters: SqlParameters,
 ): { readonly join: string; readonly result: string } {
   const [table, value, result] = ["", "value.", "result."].map((part) =>
     quoteIdentifier(`_lookup.${part}${measure}`),
   ) as [string, string, string];
-  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${sourceToSql(source, parameters)})`;
+  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${rows})`;
   const results = `SELECT ${value}, ${perValue(value)} AS ${result} FROM (${values})`;
   return { join: `LEFT JOIN (${results}) AS ${table} ON ${value} = ${nodeToSql(input, parameters)}`, result };
 }
@@ -101,6 +108,18 @@ function stateColumns(measure: Measure, parameters: SqlParameters, inputSql?: st
 
 function column(sql: string, name: string): string {
   return `${sql} AS ${quoteIdentifier(name)}`;
+}
+
+/** What is grouped: the records of the one event type as they are, those of several mapped to rows of one shape. */
+function rowsToSql(view: View, sources: readonly Source[], parameters: SqlParameters): string {
+  const parts = view.mappings.map((mapping) => {
+    const source = sources.find(({ event }) => event === mapping.event);
+    if (source === undefined)
+      throw new Error(`view "${view.name}" needs the records of ${mapping.event.name}`);
+    const records = sourceToSql(source, parameters);
+    return view.mappings.length === 1 ? records : mappedRowsToSql(view, mapping, records, parameters);
+  });
+  return parts.join("\nUNION ALL\n");
 }
 
 function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {

@@ -2,11 +2,19 @@ import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
 import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { TidemarkError } from "./errors.ts";
-import type { EventType, FieldsOf } from "./event.ts";
-import { describeNode, Expression, type Node } from "./expression.ts";
+import type { EventType } from "./event.ts";
+import { describeNode, Expression } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
-import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
+import {
+  type DeclaredMapping,
+  type MappedDimension,
+  type Mapping,
+  mergeMappings,
+  partitionsOf,
+  type ViewPartition,
+} from "./mapping.ts";
+import { type Measures, type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { Window } from "./window.ts";
 
@@ -15,7 +23,6 @@ export type Fingerprint = string & { readonly __brand: "Fingerprint" };
 
 export interface Dimension {
   readonly name: string;
-  readonly node: Node;
   readonly type: FieldType;
   readonly nullable: boolean;
 }
@@ -30,8 +37,10 @@ export interface WindowDimension {
 export interface View {
   readonly kind: "view";
   readonly name: string;
-  readonly from: EventType;
-  readonly where: Node | undefined;
+  /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
+  readonly mappings: readonly Mapping[];
+  /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
+  readonly partitions: readonly ViewPartition[];
   /** In the order of `by`, without the window: also the order in which the index is sorted. */
   readonly dimensions: readonly Dimension[];
   /** Undefined: one pane, which starts at 0 and has no column. */
@@ -44,25 +53,32 @@ export interface View {
   readonly fingerprint: Fingerprint;
 }
 
-type By = Readonly<Record<string, Expression<string> | Expression<number> | Expression<boolean> | Window>>;
+export type By = Readonly<
+  Record<string, Expression<string> | Expression<number> | Expression<boolean> | Window>
+>;
 
-export interface ViewDeclaration<
+/** A view of several event types: each source has its own mapping to the same dimensions. */
+export interface SourcesDeclaration<Key, Measured extends string> {
+  readonly from: readonly SourceOf<Key, Measured>[];
+  readonly by?: never;
+  readonly where?: never;
+  readonly measures?: never;
+}
+
+/** A view of one event type, mapped here, or of several. */
+export type ViewDeclaration<
   E extends EventType,
   B extends By,
-  M extends Readonly<Record<string, Aggregate>>,
-> {
+  M extends Measures,
+  Key = unknown,
+  Measured extends string = never,
+> = ((SourceDeclaration<E, B, M> & { readonly from: E }) | SourcesDeclaration<Key, Measured>) & {
   readonly name: string;
-  readonly from: E;
-  /** What rows are told apart by: fields, and at most one window. */
-  readonly by: (fields: FieldsOf<E>) => B;
-  /** Only records for which this is true count. */
-  readonly where?: (fields: FieldsOf<E>) => BooleanExpression;
-  readonly measures: (fields: FieldsOf<E>) => M;
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
-    measures: { readonly [K in keyof M]: Derivation },
+    measures: { readonly [K in (keyof M & string) | Measured]: Derivation },
   ) => Readonly<Record<string, Derivation>>;
-}
+};
 
 /** Names that a query gives its own meaning to. */
 export const reservedNames: ReadonlySet<string> = new Set([
@@ -86,24 +102,36 @@ export const reservedNames: ReadonlySet<string> = new Set([
 const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", "difference"]);
 
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
-export function defineView<E extends EventType, B extends By, M extends Readonly<Record<string, Aggregate>>>(
-  declaration: ViewDeclaration<E, B, M>,
-): View {
-  const { name, from } = declaration;
+export function defineView<
+  E extends EventType,
+  B extends By,
+  M extends Measures = Readonly<Record<never, Aggregate>>,
+  Key = unknown,
+  Measured extends string = never,
+>(declaration: ViewDeclaration<E, B, M, Key, Measured>): View {
+  const { name } = declaration;
   if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_NAME",
       `view "${name}" must be named in lower-case letters, digits and "-", e.g. "airport-hours"`,
     );
   }
-  const fields = fieldExpressions(`event type "${from.name}"`, from.fields) as FieldsOf<E>;
-  const { dimensions, window } = readBy(name, declaration.by(fields));
-  const where = declaration.where?.(fields).node;
-  const measured = readMeasures(name, declaration.measures(fields));
-  const derived = declaration.derived?.(derivations(name, measured) as { [K in keyof M]: Derivation }) ?? {};
+  const { from } = declaration as { from: E | readonly Source[] };
+  const sources = "name" in from ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
+  const {
+    dimensions,
+    window,
+    mappings,
+    measures: measured,
+  } = mergeMappings(
+    name,
+    sources.map((each) => readSource(name, each)),
+  );
+  const all = derivations(name, measured) as { [K in (keyof M & string) | Measured]: Derivation };
+  const derived = declaration.derived?.(all) ?? {};
   const measures = Object.freeze([...measured, ...readDerived(measured, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
-  const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
+  const view = { kind: "view", name, mappings, dimensions, window, measures } as const;
   const columns = measures.flatMap(({ name, aggregate }) =>
     aggregate.state.map(
       (column): StateColumn => Object.freeze({ ...column, name: `${name}.${column.name}` }),
@@ -111,14 +139,25 @@ export function defineView<E extends EventType, B extends By, M extends Readonly
   );
   return Object.freeze({
     ...view,
+    partitions: Object.freeze(partitionsOf(mappings)),
     columns: Object.freeze(columns),
     sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     fingerprint: fingerprintOf(view),
   });
 }
 
-function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
-  const dimensions: Dimension[] = [];
+function readSource(view: string, { event, by, where, measures }: Source): DeclaredMapping {
+  const fields = fieldExpressions(`event type "${event.name}"`, event.fields) as never;
+  return {
+    event,
+    ...readBy(view, by(fields)),
+    where: where?.(fields).node,
+    aggregates: measures(fields),
+  };
+}
+
+function readBy(view: string, by: By): Pick<DeclaredMapping, "dimensions" | "window"> {
+  const dimensions: MappedDimension[] = [];
   let window: WindowDimension | undefined;
   for (const [name, part] of Object.entries(by)) {
     if (comparedNames.has(name)) {
@@ -146,22 +185,6 @@ function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
     }
   }
   return { dimensions: Object.freeze(dimensions), window };
-}
-
-function readMeasures(view: string, aggregates: Readonly<Record<string, Aggregate>>): readonly Measure[] {
-  let firstCell = 0;
-  const measures = Object.entries(aggregates).map(([name, aggregate]) => {
-    const measure = Object.freeze({ name, aggregate, firstCell });
-    firstCell += aggregate.state.length;
-    return measure;
-  });
-  if (measures.length === 0) {
-    throw new TidemarkError(
-      "TIDEMARK_DECLARATION_VIEW",
-      `view "${view}" measures nothing: give at least one measure`,
-    );
-  }
-  return Object.freeze(measures);
 }
 
 function readDerived(
@@ -193,17 +216,32 @@ function requireDistinctNames(view: string, columns: readonly { readonly name: s
   }
 }
 
-function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerprint">): Fingerprint {
-  const meaning = [
-    stateFormat,
-    [view.from.name, view.from.duplicatesWithin],
-    view.where === undefined ? null : describeNode(view.where),
-    view.dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
+function fingerprintOf(view: Pick<View, "mappings" | "window" | "measures">): Fingerprint {
+  const window =
     view.window === undefined
       ? null
-      : [view.window.name, view.window.window.kind, view.window.window.widthMs],
-    // What is derived has no state: it can change, and states mean the same.
-    view.measures
+      : [view.window.name, view.window.window.kind, view.window.window.widthMs];
+  const [first, second] = view.mappings.map(mappingMeaning);
+  const meaning =
+    first === undefined || second !== undefined
+      ? [
+          stateFormat,
+          view.mappings.map((mapping) => [mapping.event.partitions, ...mappingMeaning(mapping)]),
+          window,
+          // In the order of the cells.
+          view.measures.filter(({ aggregate }) => aggregate.state.length > 0).map(({ name }) => name),
+        ]
+      : [stateFormat, ...first.slice(0, 3), window, ...first.slice(3)];
+  return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
+}
+
+/** What is derived has no state: it can change, and states mean the same. */
+function mappingMeaning({ event, where, dimensions, measures }: Mapping): readonly unknown[] {
+  return [
+    [event.name, event.duplicatesWithin],
+    where === undefined ? null : describeNode(where),
+    dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
+    measures
       .filter(({ aggregate }) => aggregate.state.length > 0)
       .map(({ name, aggregate }) => [
         name,
@@ -213,7 +251,6 @@ function fingerprintOf(view: Omit<View, "columns" | "sketchColumns" | "fingerpri
         aggregate.where === undefined ? null : describeNode(aggregate.where),
       ]),
   ];
-  return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
 }
 
 /** A new state: the identity of merge. */

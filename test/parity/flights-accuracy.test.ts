@@ -70,7 +70,7 @@ async function statesOf(view: View, next: number): Promise<readonly StateRow[]> 
   const cut = next - folded;
   const source = { event: flight, covered: [], straddling: [{ path: master, next: offset(cut) }] };
   const path = join(root, `${view.name}.parquet`);
-  const { sql, parameters } = copyToParquet(compileSql(view, source), path);
+  const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);
   const rows: StateRow[] = [];
   for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);

@@ -53,6 +53,30 @@ test("cases are made of every window that is listed, and of none", () => {
   expect(lengths).toEqual(new Set([undefined, ...Object.keys(windows)]));
 });
 
+test("cases are made of views of one event type and of two, with measures of either and of both", () => {
+  const fed = views.flatMap(({ measures, mappings }) =>
+    measures.map(({ name }) =>
+      mappings
+        .filter((mapping) => mapping.measures.some((measure) => measure.name === name))
+        .map(({ event }) => event.name)
+        .concat(mappings.length === 1 ? "alone" : [])
+        .join(" "),
+    ),
+  );
+  const [one, two] = ["fuzz.thing.seen", "fuzz.other.seen"];
+  expect(new Set(fed)).toEqual(new Set([`${one} alone`, one, two, `${two} ${one}`]));
+});
+
+test("every aggregate is of two event types in some case", () => {
+  const kinds = views.flatMap(({ mappings: [first, second] }) =>
+    (first?.measures ?? [])
+      .filter(({ name }) => second?.measures.some((measure) => measure.name === name))
+      .map(({ aggregate }) => aggregate.kind),
+  );
+  const all = views.flatMap(({ measures }) => measures.map(({ aggregate }) => aggregate.kind));
+  expect(new Set(kinds)).toEqual(new Set(all));
+});
+
 test("what cases are not made of is held by a test that is there", () => {
   for (const file of Object.values(elsewhere)) expect(existsSync(new URL(file, import.meta.url))).toBe(true);
 });

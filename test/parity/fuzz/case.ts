@@ -1,7 +1,7 @@
 import type { Scalar } from "../../../views/expression.ts";
 
 /**
- * A case of the parity fuzz as plain data: a view, the records of a topic, and a cut. What it is made of goes by the
+ * A case of the parity fuzz as plain data: a view, the records of its topics, and a cut. What it is made of goes by the
  * names in `operators.ts`, `aggregates.ts` and `windows.ts`, so that a case can be written down and run again.
  */
 export interface Case {
@@ -17,6 +17,22 @@ export interface Case {
   readonly partitions: readonly (readonly RecordCase[])[];
   /** By partition; one that lies past the end means the end. */
   readonly cuts: readonly number[];
+  /** Absent or null: the view is of one event type. */
+  readonly second?: SecondSource | null;
+}
+
+/** Another event type that the view is from, with records of its own. */
+export interface SecondSource {
+  /** As many as the view has, of the same types. */
+  readonly dimensions: readonly Term[];
+  readonly where: Term | null;
+  /** By the view's measures, what of these records is added; null: nothing. */
+  readonly inputs: readonly (InputCase | null)[];
+  /** The view's measures to which nothing of the first source is added. */
+  readonly withoutFirst: readonly number[];
+  readonly isDeclaredFirst: boolean;
+  readonly partitions: readonly (readonly RecordCase[])[];
+  readonly cuts: readonly number[];
 }
 
 export interface ViewCase {
@@ -26,10 +42,33 @@ export interface ViewCase {
   readonly measures: readonly MeasureCase[];
 }
 
-export interface MeasureCase {
-  readonly aggregate: string;
+export interface InputCase {
   readonly input: Term | null;
   readonly where: Term | null;
+}
+
+export interface MeasureCase extends InputCase {
+  readonly aggregate: string;
+}
+
+/** What a case makes of one event type, and its records. */
+export interface SourceCase
+  extends Pick<SecondSource, "dimensions" | "where" | "inputs" | "partitions" | "cuts">,
+    Pick<Case, "repeat"> {
+  readonly place: Place;
+}
+
+export type Place = "first" | "second";
+
+/** The first, then the second if there is one. */
+export function sourcesOf(c: Case): readonly SourceCase[] {
+  const { view, second, partitions, cuts, repeat } = c;
+  const inputs = view.measures.map((measure, i) =>
+    second?.withoutFirst.includes(i) === true ? null : measure,
+  );
+  const { dimensions, where } = view;
+  const first: SourceCase = { place: "first", dimensions, where, inputs, partitions, cuts, repeat };
+  return second == null ? [first] : [first, { ...second, place: "second", repeat: 1 }];
 }
 
 /** An expression, described. */
@@ -52,7 +91,10 @@ export type RecordCase = {
 export type EventCase = Exclude<RecordCase, null>;
 
 /** The records of a partition as they stand in the log. */
-export function recordsOf({ partitions, repeat }: Case, partition: number): readonly RecordCase[] {
+export function recordsOf(
+  { partitions, repeat }: Pick<SourceCase, "partitions" | "repeat">,
+  partition: number,
+): readonly RecordCase[] {
   const once = partitions[partition] ?? [];
   if (repeat === 1) return once;
   return Array.from({ length: repeat }, (_, round) =>
@@ -60,8 +102,8 @@ export function recordsOf({ partitions, repeat }: Case, partition: number): read
   ).flat();
 }
 
-export function cutOf(c: Case, partition: number): number {
-  return Math.min(c.cuts[partition] ?? 0, recordsOf(c, partition).length);
+export function cutOf(source: SourceCase, partition: number): number {
+  return Math.min(source.cuts[partition] ?? 0, recordsOf(source, partition).length);
 }
 
 /** JSON as `JSON.stringify` has it, except that -0 stays what it is. */

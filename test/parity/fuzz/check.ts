@@ -68,8 +68,8 @@ function sameValues(
   const mine = byKey(who, rows);
   sameKeys(who, mine.keys(), "the oracle", expected.keys());
   for (const [key, { cells }] of mine) {
-    view.measures.forEach(({ name, aggregate, firstCell }, i) => {
-      const { value, slack } = expected.get(key)?.values[i] ?? { value: undefined, slack: 0 };
+    view.measures.forEach(({ name, aggregate, firstCell }) => {
+      const { value, slack } = expected.get(key)?.values.get(name) ?? { value: undefined, slack: 0 };
       const actual = aggregate.present(cells, firstCell);
       if (!isWithin(actual, value, slack)) {
         throw new Error(`${name} of ${key} is ${show(actual)} in ${who}, ${show(value)} by the oracle`);

@@ -2,9 +2,10 @@ import type { Where } from "../../../views/aggregates/count.ts";
 import type { Expression } from "../../../views/expression.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
+import { source } from "../../../views/source.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
-import type { Case, Term } from "./case.ts";
+import { type Case, type SourceCase, sourcesOf, type Term } from "./case.ts";
 import { eventType } from "./fields.ts";
 import type { Operand } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
@@ -13,30 +14,42 @@ import { windows } from "./windows.ts";
 type Fields = Readonly<Record<string, Expression<unknown>>>;
 
 /** The view of a case, declared as an app would declare it. Its dimensions are d0, d1, …, its measures m0, m1, … */
-export function declare({ view, duplicatesWithin }: Case): View {
-  const { dimensions, window, where, measures } = view;
+export function declare(c: Case): View {
+  const [first, second] = sourcesOf(c).map((each) => declareSource(c, each));
+  if (first === undefined || second === undefined) {
+    return defineView({ name: "fuzz", from: eventType(c.duplicatesWithin), ...(first as Declared) });
+  }
+  const sources = [
+    source(eventType(c.duplicatesWithin), first),
+    source(eventType(c.duplicatesWithin, "second"), second),
+  ];
+  return defineView({ name: "fuzz", from: c.second?.isDeclaredFirst === true ? sources.reverse() : sources });
+}
+
+type Declared = ReturnType<typeof declareSource>;
+
+function declareSource({ view: { window, measures } }: Case, { dimensions, where, inputs }: SourceCase) {
   const whereOf = (term: Term | null, f: unknown): Where =>
     term === null ? {} : { where: expression(term, f as Fields) as BooleanExpression };
-  return defineView({
-    name: "fuzz",
-    from: eventType(duplicatesWithin),
-    by: (f) => ({
+  return {
+    by: (f: unknown) => ({
       ...Object.fromEntries(
         dimensions.map((term, i) => [`d${i}`, expression(term, f as Fields) as Expression<string>]),
       ),
       ...(window === null ? {} : { pane: named(windows, window).declared() }),
     }),
-    ...(where === null ? {} : { where: (f) => expression(where, f as Fields) as BooleanExpression }),
-    measures: (f) =>
+    ...(where === null ? {} : { where: (f: unknown) => expression(where, f as Fields) as BooleanExpression }),
+    measures: (f: unknown) =>
       Object.fromEntries(
-        measures.map(({ aggregate, input, where }, i) => {
-          const fields = f as Fields;
+        measures.flatMap(({ aggregate }, i) => {
+          const own = inputs[i];
+          if (own == null) return [];
           // An aggregate that looks at no field is given one all the same, and passes over it.
-          const over = expression(input ?? { kind: "field", name: "text" }, fields);
-          return [`m${i}`, named(aggregates, aggregate).declared(over, whereOf(where, f))];
+          const over = expression(own.input ?? { kind: "field", name: "text" }, f as Fields);
+          return [[`m${i}`, named(aggregates, aggregate).declared(over, whereOf(own.where, f))]];
         }),
       ),
-  });
+  };
 }
 
 /** The entry of that name; throws where there is none, as in a case that was written down before it was renamed. */

@@ -3,9 +3,11 @@ import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { Type } from "../../../views/index.ts";
-import type { EventCase } from "./case.ts";
+import type { EventCase, Place } from "./case.ts";
 
-export const partitions = 3;
+/** The topic of the second source comes before that of the first, and has another number of partitions. */
+export const partitions: Readonly<Record<Place, number>> = { first: 3, second: 2 };
+const names: Readonly<Record<Place, string>> = { first: "fuzz.thing.seen", second: "fuzz.other.seen" };
 
 /** A field of each type, required and optional, some under names that have to be quoted. */
 const schema = Type.Object({
@@ -19,13 +21,14 @@ const schema = Type.Object({
   flag: Type.Optional(Type.Boolean()),
 });
 
-const types = new Map<number, EventType>();
+const types = new Map<string, EventType>();
 
-export function eventType(duplicatesWithin: number): EventType {
-  let type = types.get(duplicatesWithin);
+export function eventType(duplicatesWithin: number, place: Place = "first"): EventType {
+  const key = `${place} ${duplicatesWithin}`;
+  let type = types.get(key);
   if (type === undefined) {
-    type = defineEvent({ name: "fuzz.thing.seen", schema, partitions, duplicatesWithin });
-    types.set(duplicatesWithin, type);
+    type = defineEvent({ name: names[place], schema, partitions: partitions[place], duplicatesWithin });
+    types.set(key, type);
   }
   return type;
 }

@@ -1,7 +1,15 @@
 import type { Value } from "../../../views/aggregate.ts";
 import type { Scalar } from "../../../views/expression.ts";
 import { aggregates, type Input } from "./aggregates.ts";
-import { type Case, type EventCase, jsonOf, recordsOf, type Term } from "./case.ts";
+import {
+  type Case,
+  type EventCase,
+  jsonOf,
+  recordsOf,
+  type SourceCase,
+  sourcesOf,
+  type Term,
+} from "./case.ts";
 import { named } from "./declare.ts";
 import { fields } from "./fields.ts";
 import { operators } from "./operators.ts";
@@ -9,10 +17,12 @@ import { windows } from "./windows.ts";
 
 /** What a view must answer for a key, and how far each value may lie off. */
 export interface ExpectedRow {
-  readonly values: readonly { readonly value: Value; readonly slack: number }[];
+  /** By the measure's name. */
+  readonly values: ReadonlyMap<string, { readonly value: Value; readonly slack: number }>;
 }
 
 interface Member extends EventCase {
+  readonly of: SourceCase;
   readonly partition: number;
   readonly offset: number;
 }
@@ -26,9 +36,13 @@ export function keyOf(dimensions: readonly Scalar[], pane: number): string {
  * not the view made of it, and shares no code with either of the view's implementations.
  */
 export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
-  const { dimensions, window, where, measures } = c.view;
+  const { window, measures } = c.view;
   const groups = new Map<string, Member[]>();
-  for (const member of c.partitions.flatMap((_, partition) => countedIn(c, partition))) {
+  const members = sourcesOf(c).flatMap((of) =>
+    of.partitions.flatMap((_, partition) => countedIn(c, of, partition)),
+  );
+  for (const member of members) {
+    const { dimensions, where } = member.of;
     if (where !== null && evaluate(where, member) !== true) continue;
     const pane = window === null ? 0 : named(windows, window).meant(member.time);
     const key = keyOf(
@@ -41,32 +55,34 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
   }
   const rows = new Map<string, ExpectedRow>();
   for (const [key, members] of groups) {
-    const values = measures.map(({ aggregate, input, where }) => {
-      const inputs = members
-        .filter((member) => where === null || evaluate(where, member) === true)
-        .flatMap((member): Input[] => {
-          const value = input === null ? true : evaluate(input, member);
-          const { time, partition, offset } = member;
-          return value === null ? [] : [{ value, time, partition, offset }];
-        });
+    const values = measures.map(({ aggregate }, i) => {
+      const inputs = members.flatMap((member): Input[] => {
+        const own = member.of.inputs[i];
+        if (own == null || (own.where !== null && evaluate(own.where, member) !== true)) return [];
+        const value = own.input === null ? true : evaluate(own.input, member);
+        const { time, partition, offset } = member;
+        const topic = member.of.place === "second" ? 0 : 1;
+        return value === null ? [] : [{ value, time, topic, partition, offset }];
+      });
       const { meant, slack } = named(aggregates, aggregate);
-      return { value: meant(inputs), slack: slack === undefined || inputs.length === 0 ? 0 : slack(inputs) };
+      const off = slack === undefined || inputs.length === 0 ? 0 : slack(inputs);
+      return [`m${i}`, { value: meant(inputs), slack: off }] as const;
     });
-    rows.set(key, { values });
+    rows.set(key, { values: new Map(values) });
   }
   return rows;
 }
 
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */
-function countedIn(c: Case, partition: number): Member[] {
-  const records = recordsOf(c, partition).map((record) =>
+function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
+  const records = recordsOf(of, partition).map((record) =>
     record !== null && isValid(record) ? record : null,
   );
   return records.flatMap((record, offset) => {
     if (record === null) return [];
     const before = records.slice(Math.max(0, offset - c.duplicatesWithin), offset);
     const isDuplicate = before.some((other) => other?.id === record.id && other.source === record.source);
-    return isDuplicate ? [] : [{ ...record, partition, offset }];
+    return isDuplicate ? [] : [{ ...record, of, partition, offset }];
   });
 }
 
