@@ -6,14 +6,8 @@ import type { EventType } from "./event.ts";
 import { describeNode, Expression } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
 import type { FieldType } from "./field.ts";
-import {
-  type DeclaredMapping,
-  type MappedDimension,
-  type Mapping,
-  mergeMappings,
-  partitionsOf,
-  type ViewPartition,
-} from "./mapping.ts";
+import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
+import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { type Measures, type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { Window } from "./window.ts";
