@@ -32,15 +32,21 @@ const measures = (f: FieldsOf<typeof flight>) => ({
   p99: quantile(f.delay, 0.99),
 });
 const days = defineView({
-  ...{ name: "days", from: flight, measures },
+  name: "days",
+  from: flight,
+  measures,
   by: () => ({ day: tumbling("1d") }),
 });
 const airportMonths = defineView({
-  ...{ name: "airport-months", from: flight, measures },
+  name: "airport-months",
+  from: flight,
+  measures,
   by: (f) => ({ origin: f.origin, date: tumbling("30d") }),
 });
 const airportHours = defineView({
-  ...{ name: "airport-hours", from: flight, measures },
+  name: "airport-hours",
+  from: flight,
+  measures,
   by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
 });
 
