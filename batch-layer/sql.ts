@@ -1,3 +1,4 @@
+import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
 import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
 import type { View } from "../views/view.ts";
@@ -103,7 +104,9 @@ function column(sql: string, name: string): string {
   return `${sql} AS ${quoteIdentifier(name)}`;
 }
 
-function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {
+function sourceToSql(source: Source, parameters: SqlParameters): string {
+  const { event, covered, straddling } = source;
+  if (event.former.length > 0) return evolvedFilesToSql(source, parameters);
   const columns = [
     ...["_event_time", "_partition", "_offset", "_duplicate"],
     ...event.fields.map((field) => quoteIdentifier(field.name)),

@@ -12,11 +12,27 @@ export interface Case {
   readonly recordsPerFile: number;
   /** Whether another archiver goes on halfway to the cut, as after a restart. */
   readonly archiverChanges: boolean;
+  /** What the event type was before, oldest first; in cases that were written down before there was this, left out. */
+  readonly former?: readonly FormerCase[];
   /** How many times each partition's records stand in it, each time under other ids. */
   readonly repeat: number;
   readonly partitions: readonly (readonly RecordCase[])[];
   /** By partition; one that lies past the end means the end. */
   readonly cuts: readonly number[];
+}
+
+/** A former schema: how it differs from the present one, and which records were written under it. */
+export interface FormerCase {
+  /** By partition, the first offset that was not; one that lies past the end means the end. */
+  readonly next: readonly number[];
+  /** How far an archiver of that time came, likewise; at most up to `next`. */
+  readonly archived: readonly number[];
+  /** Fields that it did not have yet. */
+  readonly undeclared: readonly string[];
+  /** Floats that had to be integers. */
+  readonly integers: readonly string[];
+  /** Optional fields that were required. */
+  readonly required: readonly string[];
 }
 
 export interface ViewCase {
@@ -47,12 +63,28 @@ export type RecordCase = {
   /** Minutes east of UTC that the time is written in. */
   readonly zone: number;
   readonly data: Readonly<Record<string, Scalar>>;
+  /** What stands instead under names that the schema of the time did not know. */
+  readonly early?: Readonly<Record<string, Scalar>>;
 } | null;
 
 export type EventCase = Exclude<RecordCase, null>;
 
 /** The records of a partition as they stand in the log. */
-export function recordsOf({ partitions, repeat }: Case, partition: number): readonly RecordCase[] {
+export function recordsOf(c: Case, partition: number): readonly RecordCase[] {
+  return repeated(c, partition).map((record, offset) => {
+    const names = formerAt(c, partition, offset)?.undeclared ?? [];
+    if (record?.early === undefined || names.length === 0) return record;
+    const early = Object.entries(record.early).filter(([name]) => names.includes(name));
+    return { ...record, data: { ...record.data, ...Object.fromEntries(early) } };
+  });
+}
+
+/** The schema that a record was written under; undefined: the present one. */
+export function formerAt({ former = [] }: Case, partition: number, offset: number): FormerCase | undefined {
+  return former.find(({ next }) => offset < (next[partition] ?? 0));
+}
+
+function repeated({ partitions, repeat }: Case, partition: number): readonly RecordCase[] {
   const once = partitions[partition] ?? [];
   if (repeat === 1) return once;
   return Array.from({ length: repeat }, (_, round) =>

@@ -3,6 +3,7 @@ import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { aggregates } from "./aggregates.ts";
 import type { Case, MeasureCase, Term, ViewCase } from "./case.ts";
+import { formers } from "./evolution.ts";
 import { events, fields, partitions, values } from "./fields.ts";
 import type { OperatorEntry, Slot } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
@@ -113,6 +114,7 @@ export const cases: fc.Arbitrary<Case> = fc.record({
     { weight: 3, arbitrary: fc.constant(false) },
     { weight: 1, arbitrary: fc.constant(true) },
   ),
+  former: formers,
   repeat: fc.oneof(
     { withCrossShrink: true },
     { weight: 150, arbitrary: fc.constant(1) },

@@ -6,6 +6,7 @@ import { sourceOf } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../../infra/duckdb.ts";
+import { earlyValues } from "../../../infra/master/early-values.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
 import { Archiver } from "../../../ingestion/archive.ts";
 import { Admission } from "../../../speed-layer/admission.ts";
@@ -15,6 +16,7 @@ import { type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
 import type { View } from "../../../views/view.ts";
 import { type Case, cutOf } from "./case.ts";
+import { typeOf } from "./declare.ts";
 import { eventType, partitions } from "./fields.ts";
 import { CaseLog, CaseMaster } from "./stores.ts";
 
@@ -33,7 +35,7 @@ interface Archive {
   readonly master: CaseMaster;
   readonly archiver: Archiver;
   /** One that has seen nothing. */
-  newArchiver(): Archiver;
+  newArchiver(type: EventType): Archiver;
 }
 
 /** Both layers over one DuckDB, for case after case: decoder, archiver, Parquet and SQL here, admission and fold there. */
@@ -41,12 +43,18 @@ export class Layers implements AsyncDisposable {
   readonly #folder: string;
   readonly #duckdb: Duckdb;
   readonly #connection: DuckDBConnection;
+  readonly #reader: DuckDBConnection;
   readonly #archives = new Map<string, Archive>();
 
-  private constructor(folder: string, duckdb: Duckdb, connection: DuckDBConnection) {
+  private constructor(
+    folder: string,
+    duckdb: Duckdb,
+    [connection, reader]: readonly [DuckDBConnection, DuckDBConnection],
+  ) {
     this.#folder = folder;
     this.#duckdb = duckdb;
     this.#connection = connection;
+    this.#reader = reader;
   }
 
   static async open(): Promise<Layers> {
@@ -56,27 +64,41 @@ export class Layers implements AsyncDisposable {
       threads: 1,
       temporaryFolder: join(folder, "spill"),
     });
-    return new Layers(folder, duckdb, await duckdb.connect());
+    return new Layers(folder, duckdb, [await duckdb.connect(), await duckdb.connect()]);
   }
 
   async compute(c: Case, view: View): Promise<Computed> {
-    const { log, master, archiver, newArchiver } = this.#archiveOf(view.from, c.recordsPerFile);
+    const { log, master, archiver, newArchiver } = this.#archiveOf(c);
     log.hold(c);
     master.clear();
     const nexts = await log.nexts();
+    for (const [i, { archived }] of (c.former ?? []).entries()) {
+      log.endAt(nexts.map((next, p) => offset(Math.min(next, archived[p] ?? 0))));
+      // Nothing may have come since the one before.
+      const due = await master.cut();
+      const end = (await log.nexts()).map((next, p) => offset(Math.max(next, due[view.from.name]?.[p] ?? 0)));
+      log.endAt(end);
+      const former = newArchiver(typeOf(c, i));
+      await former.archive(await former.logEnd());
+      log.endAt(nexts);
+    }
     if (c.archiverChanges) {
-      log.endAt(cutsOf(c).map((cut) => offset(Math.ceil(cut / 2))));
+      const done = (await master.cut())[view.from.name] ?? [];
+      log.endAt(cutsOf(c).map((cut, p) => offset(Math.max(Math.ceil(cut / 2), done[p] ?? 0))));
       await archiver.archive(await archiver.logEnd());
       log.endAt(nexts);
     }
-    await (c.archiverChanges ? newArchiver() : archiver).archive({ [view.from.name]: nexts });
+    await (c.archiverChanges ? newArchiver(view.from) : archiver).archive({ [view.from.name]: nexts });
     return { batch: await this.#batch(c, view, master), ...(await speed(c, view, log)) };
   }
 
   async #batch(c: Case, view: View, master: CaseMaster): Promise<BatchRow[]> {
     const cut = { [view.from.name]: cutsOf(c) };
     const path = join(this.#folder, "states.parquet");
-    const statement = copyToParquet(compileSql(view, sourceOf(view.from, await master.files(), cut)), path);
+    const files = await master.files();
+    const connections = { connection: this.#connection, reader: this.#reader };
+    const early = await earlyValues(connections, view.from, files);
+    const statement = copyToParquet(compileSql(view, { ...sourceOf(view.from, files, cut), early }), path);
     await this.#connection.run(statement.sql, [...statement.parameters]);
     const rows: BatchRow[] = [];
     for await (const chunk of readStateRows(this.#connection, view, path)) rows.push(...chunk);
@@ -84,19 +106,21 @@ export class Layers implements AsyncDisposable {
   }
 
   /** An archiver keeps its connections, so that one serves all cases of its settings; each begins at offset 0 anew. */
-  #archiveOf(type: EventType, recordsPerFile: number): Archive {
-    const key = `${type.duplicatesWithin} ${recordsPerFile}`;
+  #archiveOf(c: Case): Archive {
+    const { duplicatesWithin, recordsPerFile, former = [] } = c;
+    const key = `${duplicatesWithin} ${recordsPerFile}`;
     let archive = this.#archives.get(key);
     if (archive === undefined) {
-      const log = new CaseLog(type);
+      const log = new CaseLog(eventType(duplicatesWithin));
       const master = new CaseMaster(this.#folder);
-      const app = defineApp({ name: "fuzz", views: [], events: [eventType(type.duplicatesWithin)] });
-      const parts = { app, log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
-      const newArchiver = () => new Archiver(parts);
-      archive = { log, master, archiver: newArchiver(), newArchiver };
+      const parts = { log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
+      const newArchiver = (type: EventType) =>
+        new Archiver({ ...parts, app: defineApp({ name: "fuzz", views: [], events: [type] }) });
+      archive = { log, master, archiver: newArchiver(eventType(duplicatesWithin)), newArchiver };
       this.#archives.set(key, archive);
     }
-    return archive;
+    // What it knows of former schemas is of one case.
+    return former.length === 0 ? archive : { ...archive, archiver: archive.newArchiver(typeOf(c)) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
