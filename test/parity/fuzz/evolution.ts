@@ -19,7 +19,7 @@ function spans(names: readonly string[], rarely: number) {
  * integers, optional fields were required. Mostly there are none.
  */
 export const formers: fc.Arbitrary<readonly FormerCase[]> = fc.oneof(
-  { weight: 3, arbitrary: fc.constant([]) },
+  { weight: 5, arbitrary: fc.constant([]) },
   {
     weight: 1,
     arbitrary: fc

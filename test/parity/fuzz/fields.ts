@@ -38,7 +38,12 @@ export function formerSchema({ undeclared, integers, required }: FormerCase): Js
     properties: Object.fromEntries(
       declared.map(([name, property]) => [
         name,
-        { ...property, ...(integers.includes(name) ? { type: "integer" } : {}) },
+        {
+          ...property,
+          ...(integers.includes(name) ? { type: "integer" } : {}),
+          // A required field has none.
+          ...(required.includes(name) ? { default: undefined } : {}),
+        },
       ]),
     ),
   };
