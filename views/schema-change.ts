@@ -75,12 +75,12 @@ function compareFields(
     }
     compareField(was, is, change);
     const values = valueWidening(property(recorded.schema, was.name), property(present, was.name));
-    if (is.type !== was.type) continue;
     if (values.kind === "narrower") change.refusals.push(`field "${was.name}": ${values.reason}`);
     if (values.kind === "wider") change.widenings.push(`"${was.name}" ${values.what}`);
   }
-  for (const { name, optional, ...field } of declared.values()) {
-    if (optional) change.widenings.push(`adds "${name}" (${field.type}, ${whereMissing({ ...field })})`);
+  for (const field of declared.values()) {
+    const { name, type: fieldType, optional } = field;
+    if (optional) change.widenings.push(`adds "${name}" (${fieldType}, ${whereMissing(field)})`);
     else {
       change.refusals.push(
         `field "${name}" is new and required, which records lack: make it Type.Optional(…)`,

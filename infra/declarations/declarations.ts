@@ -18,7 +18,8 @@ export interface Declarations {
 }
 
 const viewsFile = "views.json";
-const ending = ".json";
+/** Names of event types have dots in them: none is "views". */
+const typePattern = /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+\.json$/;
 
 /** `<folder>/<event type>.json` and `<folder>/views.json`; empty where an app has not run yet. */
 export async function readDeclarations(folder: string): Promise<Declarations> {
@@ -27,8 +28,7 @@ export async function readDeclarations(folder: string): Promise<Declarations> {
     throw error;
   });
   const types = new Map<string, RecordedType>();
-  // Names of event types have dots in them: none is "views".
-  for (const name of names.filter((file) => file.endsWith(ending) && file !== viewsFile).sort()) {
+  for (const name of names.filter((file) => typePattern.test(file)).sort()) {
     const type = await readJson(join(folder, name), recordedType);
     if (type !== undefined) types.set(type.name, type);
   }
@@ -64,7 +64,7 @@ export async function recordDeclarations(folder: string, app: App, end: Cut): Pr
     const next = Array.from({ length: type.partitions }, (_, p) => end[type.name]?.[p] ?? offset(0));
     const recorded = types.get(type.name);
     const record = recorded === undefined ? recordType(type) : followed(recorded, type, next);
-    if (!isSameJson(record, recorded)) await writeJson(join(folder, `${type.name}${ending}`), record);
+    if (!isSameJson(record, recorded)) await writeJson(join(folder, `${type.name}.json`), record);
   }
   const present = Object.fromEntries(app.views.map(({ name, fingerprint }) => [name, fingerprint]));
   if (!isSameJson(present, Object.fromEntries(views))) await writeJson(join(folder, viewsFile), present);

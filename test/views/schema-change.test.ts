@@ -138,6 +138,12 @@ describe("a schema may not become narrower, nor other", () => {
       `the key is "a", was the event's id`,
     ],
     [
+      "integers become numbers up to a bound",
+      order({ a: Type.Integer() }),
+      order({ a: Type.Number({ maximum: 5 }) }),
+      `field "a": maximum is 5, was not there`,
+    ],
+    [
       "fields that are not named are not taken any more",
       order(text),
       defineEvent({ name: "shop.order.placed", schema: Type.Object(text, { additionalProperties: false }) }),
