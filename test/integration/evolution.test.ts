@@ -164,30 +164,24 @@ test("events that came before a field was declared answer by it, from the log, f
 
 test.each([
   [
-    "a field that is gone",
+    "a narrower schema",
     first,
     "",
-    /TIDEMARK_SCHEMA_REFUSED: event type "shop\.order\.placed": field "rate" is gone.*declare a new version of the type beside it, "shop\.order\.placed-v2"/,
+    /TIDEMARK_SCHEMA_REFUSED: event type "shop\.order\.placed": .*field "rate" is gone.*declare a new version of the type beside it, "shop\.order\.placed-v2"/,
   ],
   [
-    "another type",
-    third.replace("Type.Number()", "Type.String()"),
-    "",
-    /field "cents" is string, was number: a type may only widen/,
+    "other partitions",
+    third,
+    "partitions: 3",
+    /TIDEMARK_SCHEMA_REFUSED: .*partitions is 3, was 2, and is fixed for ever/,
   ],
-  ["other partitions", third, "partitions: 3", /partitions is 3, was 2, and is fixed for ever/],
-  ["another key", third, "key: undefined", /the key is the event's id, was "city"/],
 ])(
-  "up does not begin on a folder with %s, and check says so beforehand",
+  "up does not begin on a folder with %s",
   async (_, schema, type, words) => {
     const path = await app(`refused-${ids++}`, schema, "() => ({ orders: count() })", type);
     await expect(Platform.start(data, path)).rejects.toThrow(words);
-    expect(await tidemark("check", "--app", path)).toEqual({
-      code: 1,
-      out: expect.stringMatching(new RegExp(words.source.replace("TIDEMARK_SCHEMA_REFUSED: ", ""))),
-    });
   },
-  60_000,
+  120_000,
 );
 
 test("nothing of what was refused is left behind: the app goes on", async () => {
@@ -198,4 +192,4 @@ test("nothing of what was refused is left behind: the app goes on", async () => 
   platform = await Platform.start(data, join(folder, "third.ts"));
   await platform.caughtUp();
   expect(await answer()).toMatchObject({ orders: 8, cents: 1_491.5, rates: 43.5 });
-}, 60_000);
+}, 120_000);
