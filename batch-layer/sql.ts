@@ -1,3 +1,4 @@
+import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
 import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
 import type { View } from "../views/view.ts";
@@ -122,7 +123,9 @@ function rowsToSql(view: View, sources: readonly Source[], parameters: SqlParame
   return parts.join("\nUNION ALL\n");
 }
 
-function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {
+function sourceToSql(source: Source, parameters: SqlParameters): string {
+  const { event, covered, straddling } = source;
+  if (event.former.length > 0) return evolvedFilesToSql(source, parameters);
   const columns = [
     ...["_event_time", "_partition", "_offset", "_duplicate"],
     ...event.fields.map((field) => quoteIdentifier(field.name)),

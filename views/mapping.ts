@@ -37,6 +37,18 @@ export function partitionsOf(mappings: readonly Mapping[]): readonly ViewPartiti
   );
 }
 
+/** The same view over its event types as they are there: such as what knows their former schemas. */
+export function overTypes(view: View, typeOf: (type: EventType) => EventType): View {
+  const mappings = view.mappings.map((mapping) =>
+    Object.freeze({ ...mapping, event: typeOf(mapping.event) }),
+  );
+  return Object.freeze({
+    ...view,
+    mappings: Object.freeze(mappings),
+    partitions: Object.freeze(partitionsOf(mappings)),
+  });
+}
+
 /** The view's partition of that number. */
 export function viewPartition(view: View, number: number): ViewPartition {
   const found = view.partitions[number];

@@ -5,7 +5,9 @@ import { sharedCode } from "../../batch-layer/by-code.ts";
 import { Cases } from "../../views/expressions/cases.ts";
 import { TimeExpression } from "../../views/expressions/time-expression.ts";
 import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
-import { declare } from "./fuzz/declare.ts";
+import { recordType } from "../../views/recorded-type.ts";
+import { compareTypes } from "../../views/schema-change.ts";
+import { declare, typeOf } from "./fuzz/declare.ts";
 import { cases } from "./fuzz/generate.ts";
 import { windows } from "./fuzz/windows.ts";
 
@@ -75,6 +77,25 @@ test("every aggregate is of two event types in some case", () => {
   );
   const all = views.flatMap(({ measures }) => measures.map(({ aggregate }) => aggregate.kind));
   expect(new Set(kinds)).toEqual(new Set(all));
+});
+
+test("cases are made of former schemas of every kind that may widen, and of none that may not", () => {
+  const changes = sample.flatMap((c) =>
+    (c.former ?? []).map((_, i) =>
+      compareTypes(recordType(typeOf(c, "first", i)), typeOf(c, "first", i + 1)),
+    ),
+  );
+  expect(changes.flatMap(({ refusals }) => refusals)).toEqual([]);
+  const words = changes.flatMap(({ widenings }) => widenings).join("\n");
+  for (const kind of [
+    /^adds ".*" \(/m,
+    /, -2 where it is missing/,
+    /is number, was integer/,
+    /is optional, was required/,
+  ]) {
+    expect(words).toMatch(kind);
+  }
+  expect(sample.some(({ former = [] }) => former.length === 2)).toBe(true);
 });
 
 test("what cases are not made of is held by a test that is there", () => {

@@ -12,6 +12,8 @@ export interface Case {
   readonly recordsPerFile: number;
   /** Whether another archiver goes on halfway to the cut, as after a restart. */
   readonly archiverChanges: boolean;
+  /** What the event type was before, oldest first; in cases that were written down before there was this, left out. */
+  readonly former?: readonly FormerCase[];
   /** How many times each partition's records stand in it, each time under other ids. */
   readonly repeat: number;
   readonly partitions: readonly (readonly RecordCase[])[];
@@ -35,6 +37,20 @@ export interface SecondSource {
   readonly cuts: readonly number[];
 }
 
+/** A former schema: how it differs from the present one, and which records were written under it. */
+export interface FormerCase {
+  /** By partition, the first offset that was not; one that lies past the end means the end. */
+  readonly next: readonly number[];
+  /** How far an archiver of that time came, likewise; at most up to `next`. */
+  readonly archived: readonly number[];
+  /** Fields that it did not have yet. */
+  readonly undeclared: readonly string[];
+  /** Floats that had to be integers. */
+  readonly integers: readonly string[];
+  /** Optional fields that were required. */
+  readonly required: readonly string[];
+}
+
 export interface ViewCase {
   readonly dimensions: readonly Term[];
   readonly window: string | null;
@@ -56,19 +72,22 @@ export interface SourceCase
   extends Pick<SecondSource, "dimensions" | "where" | "inputs" | "partitions" | "cuts">,
     Pick<Case, "repeat"> {
   readonly place: Place;
+  readonly former: readonly FormerCase[];
 }
 
 export type Place = "first" | "second";
 
 /** The first, then the second if there is one. */
 export function sourcesOf(c: Case): readonly SourceCase[] {
-  const { view, second, partitions, cuts, repeat } = c;
+  const { view, second, partitions, cuts, repeat, former = [] } = c;
   const inputs = view.measures.map((measure, i) =>
     second?.withoutFirst.includes(i) === true ? null : measure,
   );
   const { dimensions, where } = view;
-  const first: SourceCase = { place: "first", dimensions, where, inputs, partitions, cuts, repeat };
-  return second == null ? [first] : [first, { ...second, place: "second", repeat: 1 }];
+  const first: SourceCase = {
+    ...{ place: "first", dimensions, where, inputs, partitions, cuts, repeat, former },
+  };
+  return second == null ? [first] : [first, { ...second, place: "second", repeat: 1, former: [] }];
 }
 
 /** An expression, described. */
@@ -86,15 +105,34 @@ export type RecordCase = {
   /** Minutes east of UTC that the time is written in. */
   readonly zone: number;
   readonly data: Readonly<Record<string, Scalar>>;
+  /** What stands instead under names that the schema of the time did not know. */
+  readonly early?: Readonly<Record<string, Scalar>>;
 } | null;
 
 export type EventCase = Exclude<RecordCase, null>;
 
 /** The records of a partition as they stand in the log. */
-export function recordsOf(
-  { partitions, repeat }: Pick<SourceCase, "partitions" | "repeat">,
+export function recordsOf(source: Recorded, partition: number): readonly RecordCase[] {
+  return repeated(source, partition).map((record, offset) => {
+    const names = formerAt(source, partition, offset)?.undeclared ?? [];
+    if (record?.early === undefined || names.length === 0) return record;
+    const early = Object.entries(record.early).filter(([name]) => names.includes(name));
+    return { ...record, data: { ...record.data, ...Object.fromEntries(early) } };
+  });
+}
+
+type Recorded = Pick<SourceCase, "partitions" | "repeat" | "former">;
+
+/** The schema that a record was written under; undefined: the present one. */
+export function formerAt(
+  { former }: Pick<SourceCase, "former">,
   partition: number,
-): readonly RecordCase[] {
+  offset: number,
+): FormerCase | undefined {
+  return former.find(({ next }) => offset < (next[partition] ?? 0));
+}
+
+function repeated({ partitions, repeat }: Recorded, partition: number): readonly RecordCase[] {
   const once = partitions[partition] ?? [];
   if (repeat === 1) return once;
   return Array.from({ length: repeat }, (_, round) =>

@@ -2,7 +2,10 @@ import fc from "fast-check";
 import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { aggregates } from "./aggregates.ts";
+
 import type { Case, InputCase, MeasureCase, Place, Term, ViewCase } from "./case.ts";
+import { formers } from "./evolution.ts";
+
 import { events, fields, partitions, values } from "./fields.ts";
 import type { OperatorEntry, Slot } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
@@ -166,6 +169,7 @@ export const cases: fc.Arbitrary<Case> = fc
       { weight: 3, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
     ),
+    former: formers,
     repeat: fc.oneof(
       { withCrossShrink: true },
       { weight: 150, arbitrary: fc.constant(1) },

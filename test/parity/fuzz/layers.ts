@@ -6,6 +6,7 @@ import { type Source, sourceOf } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../../infra/duckdb.ts";
+import { earlyValues } from "../../../infra/master/early-values.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
 import { Archiver } from "../../../ingestion/archive.ts";
 import { Admission } from "../../../speed-layer/admission.ts";
@@ -14,8 +15,10 @@ import { defineApp } from "../../../views/app.ts";
 import { type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
 import type { View } from "../../../views/view.ts";
+
 import { type Case, cutOf, type SourceCase, sourcesOf } from "./case.ts";
-import { eventType } from "./fields.ts";
+import { typeOf } from "./declare.ts";
+
 import { CaseLog, CaseMaster } from "./stores.ts";
 
 /** What the layers make of a case. */
@@ -33,7 +36,7 @@ interface Archive {
   readonly master: CaseMaster;
   readonly archiver: Archiver;
   /** One that has seen nothing. */
-  newArchiver(): Archiver;
+  newArchiver(type: EventType): Archiver;
 }
 
 /** Both layers over one DuckDB, for case after case: decoder, archiver, Parquet and SQL here, admission and fold there. */
@@ -41,12 +44,18 @@ export class Layers implements AsyncDisposable {
   readonly #folder: string;
   readonly #duckdb: Duckdb;
   readonly #connection: DuckDBConnection;
+  readonly #reader: DuckDBConnection;
   readonly #archives = new Map<string, Archive>();
 
-  private constructor(folder: string, duckdb: Duckdb, connection: DuckDBConnection) {
+  private constructor(
+    folder: string,
+    duckdb: Duckdb,
+    [connection, reader]: readonly [DuckDBConnection, DuckDBConnection],
+  ) {
     this.#folder = folder;
     this.#duckdb = duckdb;
     this.#connection = connection;
+    this.#reader = reader;
   }
 
   static async open(): Promise<Layers> {
@@ -56,33 +65,49 @@ export class Layers implements AsyncDisposable {
       threads: 1,
       temporaryFolder: join(folder, "spill"),
     });
-    return new Layers(folder, duckdb, await duckdb.connect());
+    return new Layers(folder, duckdb, [await duckdb.connect(), await duckdb.connect()]);
   }
 
   async compute(c: Case, view: View): Promise<Computed> {
     const sources: Source[] = [];
     const segments: Omit<Computed, "batch">[] = [];
     for (const of of sourcesOf(c)) {
-      const type = eventType(c.duplicatesWithin, of.place);
+      const { name } = typeOf(c, of.place);
+      const { event: type } = view.mappings.find(({ event }) => event.name === name) ?? {};
+      if (type === undefined) throw new Error(`the view is not of the ${of.place} source`);
       const { log, master } = await this.#archive(c, of, type);
-      sources.push(sourceOf(type, await master.files(), { [type.name]: cutsOf(of, type) }));
+      const files = await master.files();
+      const connections = { connection: this.#connection, reader: this.#reader };
+      const early = await earlyValues(connections, type, files);
+      sources.push({ ...sourceOf(type, files, { [type.name]: cutsOf(of, type) }), early });
       segments.push(await speed(of, view, log));
     }
     return { ...joined(segments), batch: await this.#batch(view, sources) };
   }
 
   async #archive(c: Case, of: SourceCase, type: EventType): Promise<Archive> {
-    const archive = this.#archiveOf(type, c.recordsPerFile);
+    const archive = this.#archiveOf(c, of, type);
     const { log, master, archiver, newArchiver } = archive;
     log.hold(of);
     master.clear();
     const nexts = await log.nexts();
+    for (const [i, { archived }] of of.former.entries()) {
+      log.endAt(nexts.map((next, p) => offset(Math.min(next, archived[p] ?? 0))));
+      // Nothing may have come since the one before.
+      const due = await master.cut();
+      const end = (await log.nexts()).map((next, p) => offset(Math.max(next, due[type.name]?.[p] ?? 0)));
+      log.endAt(end);
+      const former = newArchiver(typeOf(c, of.place, i));
+      await former.archive(await former.logEnd());
+      log.endAt(nexts);
+    }
     if (c.archiverChanges) {
-      log.endAt(cutsOf(of, type).map((cut) => offset(Math.ceil(cut / 2))));
+      const done = (await master.cut())[type.name] ?? [];
+      log.endAt(cutsOf(of, type).map((cut, p) => offset(Math.max(Math.ceil(cut / 2), done[p] ?? 0))));
       await archiver.archive(await archiver.logEnd());
       log.endAt(nexts);
     }
-    await (c.archiverChanges ? newArchiver() : archiver).archive({ [type.name]: nexts });
+    await (c.archiverChanges ? newArchiver(type) : archiver).archive({ [type.name]: nexts });
     return archive;
   }
 
@@ -96,19 +121,20 @@ export class Layers implements AsyncDisposable {
   }
 
   /** An archiver keeps its connections, so that one serves all cases of its settings; each begins at offset 0 anew. */
-  #archiveOf(type: EventType, recordsPerFile: number): Archive {
+  #archiveOf({ recordsPerFile }: Case, { former }: SourceCase, type: EventType): Archive {
     const key = `${type.name} ${type.duplicatesWithin} ${recordsPerFile}`;
     let archive = this.#archives.get(key);
     if (archive === undefined) {
       const log = new CaseLog(type);
       const master = new CaseMaster(this.#folder, type);
-      const app = defineApp({ name: "fuzz", views: [], events: [type] });
-      const parts = { app, log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
-      const newArchiver = () => new Archiver(parts);
-      archive = { log, master, archiver: newArchiver(), newArchiver };
+      const parts = { log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
+      const newArchiver = (of: EventType) =>
+        new Archiver({ ...parts, app: defineApp({ name: "fuzz", views: [], events: [of] }) });
+      archive = { log, master, archiver: newArchiver(type), newArchiver };
       this.#archives.set(key, archive);
     }
-    return archive;
+    // What it knows of former schemas is of one case.
+    return former.length === 0 ? archive : { ...archive, archiver: archive.newArchiver(type) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,12 @@
 import type { Value } from "../../../views/aggregate.ts";
 import type { Scalar } from "../../../views/expression.ts";
+import type { FieldType } from "../../../views/field.ts";
 import { aggregates, type Input } from "./aggregates.ts";
 import {
   type Case,
   type EventCase,
+  type FormerCase,
+  formerAt,
   jsonOf,
   recordsOf,
   type SourceCase,
@@ -11,7 +14,7 @@ import {
   type Term,
 } from "./case.ts";
 import { named } from "./declare.ts";
-import { fields } from "./fields.ts";
+import { defaults, fields } from "./fields.ts";
 import { operators } from "./operators.ts";
 import { windows } from "./windows.ts";
 
@@ -75,8 +78,8 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
 
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */
 function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
-  const records = recordsOf(of, partition).map((record) =>
-    record !== null && isValid(record) ? record : null,
+  const records = recordsOf(of, partition).map((record, offset) =>
+    record === null ? null : asWritten(record, formersFrom(of, partition, offset)),
   );
   return records.flatMap((record, offset) => {
     if (record === null) return [];
@@ -86,21 +89,45 @@ function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
   });
 }
 
-/** A field may be missing, but not null; integers are safe. */
-function isValid({ data }: EventCase): boolean {
-  return fields.every(({ name, type }) => {
-    const value = Object.hasOwn(data, name) ? data[name] : undefined;
-    return (
-      value !== null && (type !== "integer" || Math.abs((value ?? 0) as number) <= Number.MAX_SAFE_INTEGER)
-    );
-  });
+/** The former schemas from the one that the record was written under on; none if that was the present one. */
+function formersFrom(of: SourceCase, partition: number, offset: number): readonly FormerCase[] {
+  const former = formerAt(of, partition, offset);
+  return former === undefined ? [] : of.former.slice(of.former.indexOf(former));
 }
 
-/** A missing field is null; -0 is 0, wherever it comes from. */
+/**
+ * A record is judged by the schema that it was written under; null if it was no event of that. Of a field that came later
+ * it has the value if that is one that the field took when it came.
+ */
+function asWritten(record: EventCase, formers: readonly FormerCase[]): EventCase | null {
+  const data: Record<string, Scalar> = {};
+  for (const { name, type, optional } of fields) {
+    const [own] = formers;
+    const first = formers.find(({ undeclared }) => !undeclared.includes(name));
+    const isInteger = type === "integer" || (first?.integers.includes(name) ?? false);
+    const isThere = Object.hasOwn(record.data, name);
+    const value = record.data[name] ?? null;
+    const isTaken = isThere && value !== null && suits(value, isInteger ? "integer" : type);
+    if (isTaken) data[name] = value;
+    else if (own?.undeclared.includes(name) !== true) {
+      if (isThere || !optional || own?.required.includes(name)) return null;
+    }
+  }
+  return { ...record, data };
+}
+
+/** Integers are safe. */
+function suits(value: Scalar, type: FieldType): boolean {
+  if (type === "integer") return Number.isSafeInteger(value);
+  return typeof value === type;
+}
+
+/** A missing field is its default, or null; -0 is 0, wherever it comes from. */
 function evaluate(term: Term, event: EventCase): Scalar {
   switch (term.kind) {
     case "field": {
-      const value = Object.hasOwn(event.data, term.name) ? (event.data[term.name] ?? null) : null;
+      const own = Object.hasOwn(event.data, term.name) ? event.data[term.name] : undefined;
+      const value = own ?? Object.entries(defaults).find(([name]) => name === term.name)?.[1] ?? null;
       return value === 0 ? 0 : value;
     }
     case "eventTime":

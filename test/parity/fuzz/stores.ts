@@ -1,3 +1,4 @@
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Consumer, Log, LogBatch, LogRecord } from "../../../infra/log/log.ts";
 import type { Master, MasterFile } from "../../../infra/master/master.ts";
@@ -92,6 +93,9 @@ export class CaseMaster implements Master {
   }
 
   clear(): void {
+    for (const name of readdirSync(this.#folder)) {
+      if (name.includes(".early-")) rmSync(join(this.#folder, name));
+    }
     this.#files = [];
     this.#written = 0;
   }
