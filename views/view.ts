@@ -54,9 +54,6 @@ export type By = Readonly<
 /** A view of several event types: each source has its own mapping to the same dimensions. */
 export interface SourcesDeclaration<Key, Measured extends string> {
   readonly from: readonly SourceOf<Key, Measured>[];
-  readonly by?: never;
-  readonly where?: never;
-  readonly measures?: never;
 }
 
 /** A view of one event type, mapped here, or of several. */
@@ -112,6 +109,13 @@ export function defineView<
   }
   const { from } = declaration as { from: E | readonly Source[] };
   const sources = "name" in from ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
+  const misplaced = ["by", "where", "measures"].find((part) => !("name" in from) && part in declaration);
+  if (misplaced !== undefined) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_VIEW",
+      `view "${name}" is from several sources and has "${misplaced}" of its own: give it to each source`,
+    );
+  }
   const {
     dimensions,
     window,

@@ -144,6 +144,16 @@ test.each<readonly [string, readonly Source[], string]>([
   );
 });
 
+test("what each source declares can't be declared of all", () => {
+  const declaration = { name: "all", from: [impressions, clicks], where: () => true };
+  expect(() => defineView(declaration as never)).toThrow(
+    expect.objectContaining({
+      code: "TIDEMARK_DECLARATION_VIEW",
+      message: expect.stringContaining('"where"'),
+    }),
+  );
+});
+
 test("measures of several sources need not be of the same fields, nor under the same conditions", () => {
   const { measures } = of(
     withMeasure({ most: max(cents, { where: seconds.gt(1) }), last: latest(cents) }),
