@@ -18,6 +18,7 @@ import type { View } from "../../../views/view.ts";
 
 import { type Case, cutOf, type SourceCase, sourcesOf } from "./case.ts";
 import { typeOf } from "./declare.ts";
+import { eventType } from "./fields.ts";
 
 import { CaseLog, CaseMaster } from "./stores.ts";
 
@@ -121,20 +122,21 @@ export class Layers implements AsyncDisposable {
   }
 
   /** An archiver keeps its connections, so that one serves all cases of its settings; each begins at offset 0 anew. */
-  #archiveOf({ recordsPerFile }: Case, { former }: SourceCase, type: EventType): Archive {
-    const key = `${type.name} ${type.duplicatesWithin} ${recordsPerFile}`;
+  #archiveOf({ duplicatesWithin, recordsPerFile }: Case, of: SourceCase, type: EventType): Archive {
+    const key = `${of.place} ${duplicatesWithin} ${recordsPerFile}`;
     let archive = this.#archives.get(key);
     if (archive === undefined) {
-      const log = new CaseLog(type);
-      const master = new CaseMaster(this.#folder, type);
+      const present = eventType(duplicatesWithin, of.place);
+      const log = new CaseLog(present);
+      const master = new CaseMaster(this.#folder, present);
       const parts = { log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
-      const newArchiver = (of: EventType) =>
-        new Archiver({ ...parts, app: defineApp({ name: "fuzz", views: [], events: [of] }) });
-      archive = { log, master, archiver: newArchiver(type), newArchiver };
+      const newArchiver = (event: EventType) =>
+        new Archiver({ ...parts, app: defineApp({ name: "fuzz", views: [], events: [event] }) });
+      archive = { log, master, archiver: newArchiver(present), newArchiver };
       this.#archives.set(key, archive);
     }
     // What it knows of former schemas is of one case.
-    return former.length === 0 ? archive : { ...archive, archiver: archive.newArchiver(type) };
+    return of.former.length === 0 ? archive : { ...archive, archiver: archive.newArchiver(type) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

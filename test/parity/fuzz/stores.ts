@@ -94,7 +94,7 @@ export class CaseMaster implements Master {
 
   clear(): void {
     for (const name of readdirSync(this.#folder)) {
-      if (name.includes(".early-")) rmSync(join(this.#folder, name));
+      if (name.startsWith(this.#type.name) && name.includes(".early-")) rmSync(join(this.#folder, name));
     }
     this.#files = [];
     this.#written = 0;
