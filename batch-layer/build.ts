@@ -3,10 +3,10 @@ import type { GenerationDraft, GenerationsWriter, Manifest } from "../infra/gene
 import type { Lifecycle } from "../infra/lifecycle.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
+import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { generationId } from "./generation-id.ts";
 import { reconcile, type Served } from "./reconcile.ts";
-import { cutOf } from "./run-cut.ts";
 import type { Progress } from "./run-progress.ts";
 import type { Source } from "./source.ts";
 import { compileSql, copyToParquet, countSql } from "./sql.ts";
@@ -16,7 +16,8 @@ import { runStatement } from "./statement.ts";
 export interface Build {
   readonly run: string;
   readonly view: View;
-  readonly source: Source;
+  /** By `view.mappings`. */
+  readonly sources: readonly Source[];
   /** Asked only once the states are computed: what it finds is then read at once. */
   readonly served: () => Promise<Served>;
   readonly cut: Cut;
@@ -34,19 +35,19 @@ export interface Built {
   readonly manifest: Manifest;
 }
 
-/** Computes a view's states over the source, indexes them and reconciles. The draft is discarded at the end of `ends`. */
+/** Computes a view's states over its sources, indexes them and reconciles. The draft is discarded at the end of `ends`. */
 export async function buildGeneration(build: Build, ends: Lifecycle): Promise<Built> {
-  const { view, source, connection, clock, progress, signal } = build;
+  const { view, sources, connection, clock, progress, signal } = build;
   const startedMs = clock();
   const id = generationId(build.run, view.name, startedMs);
   const draft = await build.generations.draft(view, id);
   ends.defer(() => draft.discard());
 
   progress.computing(view, 0);
-  const states = copyToParquet(compileSql(view, source), draft.statesPath);
+  const states = copyToParquet(compileSql(view, sources), draft.statesPath);
   const { rowsChanged } = await runStatement(connection, states, signal, build.timers);
   const computeMs = clock() - startedMs;
-  const counted = await runStatement(connection, countSql(source), signal, build.timers);
+  const counted = await runStatement(connection, countSql(sources), signal, build.timers);
   const [[records = 0] = []] = await counted.getRows();
 
   progress.reconciling(view, 0);
@@ -59,7 +60,7 @@ export async function buildGeneration(build: Build, ends: Lifecycle): Promise<Bu
     id,
     view: view.name,
     fingerprint: view.fingerprint,
-    cut: cutOf(view.from, build.cut),
+    cut: cutOf(view, build.cut),
     run: build.run,
     createdAt: new Date(startedMs).toISOString(),
     ...reconciled,

@@ -51,8 +51,3 @@ export function runCut(
     ]),
   );
 }
-
-/** The part of the cut that speaks of one topic. */
-export function cutOf({ name, partitions }: EventType, cut: Cut): Cut {
-  return { [name]: Array.from({ length: partitions }, (_, partition) => offsetAt(cut, name, partition)) };
-}

@@ -2,18 +2,20 @@ import type { Duckdb } from "../infra/duckdb.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
+import { earlyValues } from "../infra/master/early-values.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { SealedTail, SealRequest } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, cutCovers, formatCut, recordsBetween } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
 import { type Built, buildGeneration } from "./build.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
 import { servedAt } from "./served.ts";
-import { sourceOf } from "./source.ts";
+import { type Source, sourceOf } from "./source.ts";
 
 /**
  * Brings the master dataset up to `until` at least, or, if that is undefined, up to where the log ends now. Gives the
@@ -65,9 +67,10 @@ export async function performRun(
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
     for (const view of app.views) {
-      const source = sourceOf(view.from, await parts.master.files(view.from.name), cut);
+      const sources: Source[] = [];
+      for (const { event } of view.mappings) sources.push(await readSource(parts, event, cut, signal));
       const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
-      const work = { ...parts, run: run.id, view, source, served, cut, connection, progress, signal };
+      const work = { ...parts, run: run.id, view, sources, served, cut, connection, progress, signal };
       built.push(await buildGeneration(work, ends));
     }
     await publish(parts, built, progress, signal);
@@ -83,6 +86,24 @@ export async function performRun(
     throw new TidemarkError("TIDEMARK_RUN_CANCELLED", `run ${run.id} was stopped`, { cause: error });
   } finally {
     await ends[Symbol.asyncDispose]();
+  }
+}
+
+/** Values of fields that are younger than their records are put beside the master's files, where they are not yet. */
+async function readSource(
+  { master, duckdb }: RunParts,
+  type: EventType,
+  cut: Cut,
+  signal: AbortSignal,
+): Promise<Source> {
+  const files = await master.files(type.name);
+  const source = sourceOf(type, files, cut);
+  if (type.former.length === 0) return source;
+  const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
+  try {
+    return { ...source, early: await earlyValues({ connection, reader, signal }, type, files) };
+  } finally {
+    for (const used of [connection, reader]) duckdb.disconnect(used);
   }
 }
 

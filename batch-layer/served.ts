@@ -3,11 +3,12 @@ import type { Lifecycle } from "../infra/lifecycle.ts";
 import type { SealedTail } from "../infra/tail/tail.ts";
 import { type Cut, cutsEqual, formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { cutOf } from "../views/mapping.ts";
 import { mergeSorted } from "../views/sorted-rows.ts";
 import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import type { Served } from "./reconcile.ts";
-import { cutOf, type Sealing } from "./run-cut.ts";
+import type { Sealing } from "./run-cut.ts";
 
 export interface ServedFrom {
   readonly generations: Generations;
@@ -26,8 +27,8 @@ export async function servedAt(
   sealing: Sealing,
   ends: Lifecycle,
 ): Promise<Served> {
-  const from = cutOf(view.from, current?.cut ?? {});
-  const to = cutOf(view.from, cut);
+  const from = cutOf(view, current?.cut ?? {});
+  const to = cutOf(view, cut);
   const tail = sealedRows(sealedTail, view, from, to, sealing);
   if (typeof tail === "string")
     return { kind: "unknown", reason: await explain(generations, view, current, tail) };

@@ -10,6 +10,8 @@ export interface Source {
   readonly covered: readonly string[];
   /** Files that reach past the cut, at most one per partition: of these only the offsets before `next`. */
   readonly straddling: readonly { readonly path: string; readonly next: Offset }[];
+  /** Files of values that stand in records from before their field was declared; see `infra/master/early-values.ts`. */
+  readonly early?: readonly string[];
 }
 
 /** Throws TIDEMARK_STORE_GAP if the files end before the cut: a generation is of all the records or it is not made. */

@@ -1,8 +1,10 @@
+import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
 import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
 import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
+import { mappedRowsToSql, ofMappedRows } from "./mapped-rows.ts";
 import { sessionSql } from "./session-sql.ts";
 import { slackColumn, slackSql } from "./slack.ts";
 import type { Source } from "./source.ts";
@@ -11,38 +13,43 @@ import type { Statement } from "./statement.ts";
 export const paneColumn = "_pane";
 
 /**
- * The view as DuckDB SQL over the master files: its states over `[0, cut)`, one row per key and pane. Columns: the
- * dimensions under their names, `_pane BIGINT`, the state columns under theirs, each float sum followed by its slack.
+ * The view as DuckDB SQL over the master files, a source for each of its topics: its states over `[0, cut)`, one row per
+ * key and pane. Columns: the dimensions under their names, `_pane BIGINT`, the state columns under theirs, each float sum followed by its slack.
  *
  * Rows come in the order of the dimensions, nulls first, then pane. Positions, not names, say what is grouped by: in
  * a GROUP BY, DuckDB takes a name for the source's column before it takes it for the row's.
  */
-export function compileSql(view: View, source: Source): Statement {
+export function compileSql(view: View, sources: readonly Source[]): Statement {
   const parameters: SqlParameters = { values: [] };
+  const [first, second] = view.mappings;
+  const mapping = first === undefined || second !== undefined ? ofMappedRows(view) : first;
   const pane =
     view.window === undefined
       ? "CAST(0 AS BIGINT)"
       : paneToSql(view.window.window, "epoch_ms(_event_time)", parameters);
   const key = [
-    ...view.dimensions.map(({ name, node }) => ({ sql: nodeToSql(node, parameters), name })),
+    ...mapping.dimensions.map(({ name, node }) => ({ sql: nodeToSql(node, parameters), name })),
     { sql: pane, name: paneColumn },
   ];
-  const code = sharedCode(view, parameters);
+  const { sessions } = view;
+  const code = sessions === undefined ? sharedCode(mapping, parameters) : undefined;
   const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
   const lookups: string[] = [];
-  const states = (view.sessions ?? view).measures.flatMap((measure) => {
+  const states = (mapping.inSession ?? mapping.measures).flatMap((measure) => {
     if (code !== undefined && measure.aggregate.counted !== undefined) return [];
     const { input, perValue } = measure.aggregate;
     if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
-    const lookup = lookupOf(measure.name, input, perValue, source, parameters);
+    const lookup = lookupOf(measure.name, input, perValue, rowsToSql(view, sources, parameters), parameters);
     lookups.push(lookup.join);
     return stateColumns(measure, parameters, lookup.result);
   });
-  const where = ["NOT _duplicate", ...(view.where === undefined ? [] : [nodeToSql(view.where, parameters)])];
-  const records = `FROM (${sourceToSql(source, parameters)})
+  const where = [
+    "NOT _duplicate",
+    ...(mapping.where === undefined ? [] : [nodeToSql(mapping.where, parameters)]),
+  ];
+  const records = `FROM (${rowsToSql(view, sources, parameters)})
 ${lookups.join("\n")}
 WHERE ${where.join(" AND ")}`;
-  const { sessions } = view;
   if (sessions !== undefined) {
     const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records });
     return { sql, parameters: parameters.values };
@@ -52,7 +59,7 @@ WHERE ${where.join(" AND ")}`;
 ${records}
 GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
   const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
-  const merged = () => `SELECT ${[...names, ...mergedColumns(view)].join(", ")}
+  const merged = () => `SELECT ${[...names, ...mergedColumns(mapping)].join(", ")}
 FROM (${grouped})
 GROUP BY ${positions.join(", ")}`;
   const sql = `${code === undefined ? grouped : merged()}
@@ -68,10 +75,11 @@ export function copyToParquet({ sql, parameters }: Statement, path: string): Sta
   };
 }
 
-/** How many records the source holds, duplicates included. */
-export function countSql(source: Source): Statement {
+/** How many records the sources hold, duplicates included. */
+export function countSql(sources: readonly Source[]): Statement {
   const parameters: SqlParameters = { values: [] };
-  const sql = `SELECT count(*) FROM (${sourceToSql(source, parameters)})`;
+  const counts = sources.map((source) => `(SELECT count(*) FROM (${sourceToSql(source, parameters)}))`);
+  const sql = `SELECT ${counts.join(" + ")}`;
   return { sql, parameters: parameters.values };
 }
 
@@ -80,13 +88,13 @@ function lookupOf(
   measure: string,
   input: Node,
   perValue: (input: string) => string,
-  source: Source,
+  rows: string,
   parameters: SqlParameters,
 ): { readonly join: string; readonly result: string } {
   const [table, value, result] = ["", "value.", "result."].map((part) =>
     quoteIdentifier(`_lookup.${part}${measure}`),
   ) as [string, string, string];
-  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${sourceToSql(source, parameters)})`;
+  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${rows})`;
   const results = `SELECT ${value}, ${perValue(value)} AS ${result} FROM (${values})`;
   return { join: `LEFT JOIN (${results}) AS ${table} ON ${value} = ${nodeToSql(input, parameters)}`, result };
 }
@@ -110,7 +118,21 @@ function column(sql: string, name: string): string {
   return `${sql} AS ${quoteIdentifier(name)}`;
 }
 
-function sourceToSql({ event, covered, straddling }: Source, parameters: SqlParameters): string {
+/** What is grouped: the records of the one event type as they are, those of several mapped to rows of one shape. */
+function rowsToSql(view: View, sources: readonly Source[], parameters: SqlParameters): string {
+  const parts = view.mappings.map((mapping) => {
+    const source = sources.find(({ event }) => event === mapping.event);
+    if (source === undefined)
+      throw new Error(`view "${view.name}" needs the records of ${mapping.event.name}`);
+    const records = sourceToSql(source, parameters);
+    return view.mappings.length === 1 ? records : mappedRowsToSql(view, mapping, records, parameters);
+  });
+  return parts.join("\nUNION ALL\n");
+}
+
+function sourceToSql(source: Source, parameters: SqlParameters): string {
+  const { event, covered, straddling } = source;
+  if (event.former.length > 0) return evolvedFilesToSql(source, parameters);
   const columns = [
     ...["_event_time", "_partition", "_offset", "_duplicate"],
     ...event.fields.map((field) => quoteIdentifier(field.name)),

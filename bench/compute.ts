@@ -28,7 +28,7 @@ export async function benchCompute(folder: string): Promise<Row> {
       return performance.now() - startedAt;
     };
     const ours = () => {
-      const statement = copyToParquet(compileSql(airportHours, source), join(folder, "ours.parquet"));
+      const statement = copyToParquet(compileSql(airportHours, [source]), join(folder, "ours.parquet"));
       return timed(() => runStatement(connection, statement, quiet, globalThis));
     };
     const theirs = () => timed(() => connection.run(handWritten(files, join(folder, "theirs.parquet"))));

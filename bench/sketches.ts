@@ -75,7 +75,7 @@ export async function benchSketches(folder: string): Promise<readonly Row[]> {
         return performance.now() - startedAt;
       };
       const path = join(folder, `${view.name}.parquet`);
-      const statement = copyToParquet(compileSql(view, source), path);
+      const statement = copyToParquet(compileSql(view, [source]), path);
       const theirSql = grouped(byHand, files, join(folder, `${view.name}-by-hand.parquet`));
       const ours = () => timed(() => runStatement(connection, statement, quiet, globalThis));
       const theirs = () => timed(() => connection.run(theirSql));

@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, constants, setPriority, totalmem } from "node:os";
 import { performRun } from "../batch-layer/run.ts";
+import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
@@ -28,8 +29,8 @@ process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
-const app = await loadApp(appPath);
 const folder = dataFolder(root);
+const app = overRecords(await loadApp(appPath), await readDeclarations(folder.declarations));
 const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
 const lifecycle = new Lifecycle();
 

@@ -10,6 +10,7 @@ export function dataFolder(root: string) {
     generations: join(root, "generations"),
     tail: join(root, "tail"),
     jobs: join(root, "jobs"),
+    declarations: join(root, "declarations"),
     scratch: join(root, "scratch"),
   } as const;
 }

@@ -4,6 +4,12 @@ import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
+import {
+  overRecords,
+  readDeclarations,
+  recordDeclarations,
+  requireChangesAllowed,
+} from "../infra/declarations/declarations.ts";
 import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
@@ -18,6 +24,7 @@ import { Pressure } from "../ingestion/pressure.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import type { App } from "../views/app.ts";
+import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
@@ -53,11 +60,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 }
 
 async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
-  const { app, appPath, data, host, port, logger } = options;
+  const { appPath, data, host, port, logger } = options;
   await mkdir(data, { recursive: true });
   lifecycle.use(await lockFolder(data));
   const folder = dataFolder(data);
-  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  requireChangesAllowed(options.app, await readDeclarations(folder.declarations));
+  const topics = options.app.events.map(({ name, partitions }) => ({ name, partitions }));
   const pressure = new Pressure(
     defaultLimits,
     {
@@ -71,6 +79,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   const reception = lifecycle.use(await ReceptionWorker.start({ appPath, data, pressure }));
   const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
   reception.onCommit(() => log.advanced());
+  // Before the server listens: no event is taken yet.
+  const end: Record<string, Cut[string]> = {};
+  for (const { name } of topics) end[name] = await log.nexts(name);
+  await recordDeclarations(folder.declarations, options.app, end);
+  const app = overRecords(options.app, await readDeclarations(folder.declarations));
   const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
   const jobs = lifecycle.use(
     await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),

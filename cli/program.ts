@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { TidemarkError } from "../views/errors.ts";
 import { Interrupted } from "./command.ts";
 import { registerBatch } from "./commands/batch.ts";
+import { registerCheck } from "./commands/check.ts";
 import { registerCompare } from "./commands/compare.ts";
 import { registerIngest } from "./commands/ingest.ts";
 import { registerQuery } from "./commands/query.ts";
@@ -27,6 +28,7 @@ export function createProgram(terminal: Terminal): Command {
   registerBatch(program, terminal);
   registerCompare(program, terminal);
   registerStatus(program, terminal);
+  registerCheck(program, terminal);
   registerVerify(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);
   return program;

@@ -6,10 +6,11 @@ import type { Master } from "../infra/master/master.ts";
 import { RecordTable } from "../infra/master/record-table.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, type Offset, offset, offsetAt, recordsBetween } from "../views/cut.ts";
-import { Decoder, parseEnvelope } from "../views/decoder.ts";
+import { parseEnvelope } from "../views/decoder.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
+import { RecordDecoder } from "../views/record-decoder.ts";
 
 export interface ArchiverParts {
   readonly app: App;
@@ -41,7 +42,7 @@ export interface ArchiveOptions {
 interface Lane {
   readonly type: EventType;
   readonly partition: number;
-  readonly decoder: Decoder;
+  readonly decoder: RecordDecoder;
   window: Window | undefined;
 }
 
@@ -66,9 +67,8 @@ export class Archiver {
     this.#parts = parts;
     this.#recordsPerFile = parts.recordsPerFile ?? 1_000_000;
     this.#lanes = parts.app.events.flatMap((type) => {
-      const decoder = new Decoder([type]);
       return Array.from({ length: type.partitions }, (_, partition): Lane => {
-        return { type, partition, decoder, window: undefined };
+        return { type, partition, decoder: new RecordDecoder(type, partition), window: undefined };
       });
     });
   }
@@ -192,9 +192,9 @@ export class Archiver {
         try {
           const text = recordText(record.value);
           const envelope = parseEnvelope(text);
-          const event = decoder.event(envelope, text);
+          const event = decoder.event(envelope, text, record.offset);
           const isDuplicate = window.duplicates.note(event.source, event.id, record.offset);
-          const rest = decoder.hasRest(envelope) ? text : null;
+          const rest = decoder.hasRest(envelope, event) ? text : null;
           table.append({ partition, offset: record.offset, event, isDuplicate, rest });
         } catch (error) {
           if (!(error instanceof TidemarkError)) throw error;

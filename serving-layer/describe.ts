@@ -7,7 +7,9 @@ export function describeView(view: View) {
   return {
     name: view.name,
     fingerprint: view.fingerprint,
-    event: view.from.name,
+    /** Null where it is of several. */
+    event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,
+    events: view.mappings.map(({ event }) => event.name),
     dimensions: view.dimensions.map(({ name, type, nullable }) => ({ name, type, nullable })),
     window:
       view.window === undefined

@@ -285,7 +285,8 @@ function readAfter(view: View, text: string, events: readonly EventType[]): Posi
       );
     }
   }
-  return new Map([...position].filter(([topic]) => topic === view.from.name));
+  const isOwn = (topic: string) => view.mappings.some(({ event }) => event.name === topic);
+  return new Map([...position].filter(([topic]) => isOwn(topic)));
 }
 
 function listNames(named: readonly { readonly name: string }[]): string {

@@ -1,9 +1,10 @@
-import { type Cut, formatCut, type Offset, offsetAt } from "../views/cut.ts";
+import { type Cut, formatCut, recordsBetween } from "../views/cut.ts";
+import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Layer, Query } from "./parameters.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What an answer rests on. Positions are in the text form that `after` takes, of the view's own topic. */
+/** What an answer rests on. Positions are in the text form that `after` takes, of the view's own topics. */
 export interface Provenance {
   readonly view: string;
   readonly fingerprint: string;
@@ -47,18 +48,12 @@ export function provenanceOf(
   };
 }
 
-/** The text of the part that speaks of the view's topic, every partition named. */
-export function formatOwn({ from: { name, partitions } }: View, cut: Cut): string {
-  return formatCut({
-    [name]: Array.from({ length: partitions }, (_, p): Offset => offsetAt(cut, name, p)),
-  });
+/** The text of the part that speaks of the view's topics, every partition named. */
+export function formatOwn(view: View, cut: Cut): string {
+  return formatCut(cutOf(view, cut));
 }
 
-/** How many records of the view's topic lie between the position and the log's end. */
-export function lagOf({ from: { name, partitions } }: View, position: Cut, logEnd: Cut): number {
-  let records = 0;
-  for (let p = 0; p < partitions; p++) {
-    records += Math.max(0, offsetAt(logEnd, name, p) - offsetAt(position, name, p));
-  }
-  return records;
+/** How many records of the view's topics lie between the position and the log's end. */
+export function lagOf(view: View, position: Cut, logEnd: Cut): number {
+  return recordsBetween(cutOf(view, position), cutOf(view, logEnd));
 }

@@ -1,10 +1,10 @@
 import type { Log, LogRecord } from "../infra/log/log.ts";
 import { recordText } from "../infra/log/record-text.ts";
 import type { Offset } from "../views/cut.ts";
-import { Decoder } from "../views/decoder.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Event, EventType } from "../views/event.ts";
+import { RecordDecoder } from "../views/record-decoder.ts";
 
 /** What was not folded, since the start. */
 export interface Skipped {
@@ -20,7 +20,7 @@ export interface Skipped {
 export class Admission {
   readonly #type: EventType;
   readonly #partition: number;
-  readonly #decoder: Decoder;
+  readonly #decoder: RecordDecoder;
   readonly #window: DuplicateWindow;
   readonly #skipped: Skipped;
   #next = 0 as Offset;
@@ -28,7 +28,7 @@ export class Admission {
   constructor(type: EventType, partition: number, skipped: Skipped = { duplicates: 0, undecodable: 0 }) {
     this.#type = type;
     this.#partition = partition;
-    this.#decoder = new Decoder([type]);
+    this.#decoder = new RecordDecoder(type, partition);
     this.#window = new DuplicateWindow(type.duplicatesWithin);
     this.#skipped = skipped;
   }
@@ -74,7 +74,7 @@ export class Admission {
 
   #decode(record: LogRecord): Event | null {
     try {
-      return this.#decoder.decode(recordText(record.value));
+      return this.#decoder.decode(recordText(record.value), record.offset);
     } catch (error) {
       if (error instanceof TidemarkError) return null;
       throw error;

@@ -5,7 +5,7 @@ import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 
 /**
- * The segments of one view in one partition: sealed ones, and an open one that takes what comes next. At most one begins
+ * The segments of one view in one of its partitions: sealed ones, and an open one that takes what comes next. At most one begins
  * at any offset, and where a sealed one ends another begins; so from every boundary one path of abutting segments leads to
  * the chain's position. Sealed segments may overlap (a generation's cut in the midst of one gives a second way in).
  */

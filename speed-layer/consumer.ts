@@ -8,7 +8,7 @@ import type { EntryBound } from "./entry-bound.ts";
 import type { Fold } from "./fold.ts";
 import type { TailSegments } from "./segments.ts";
 
-/** A view of the topic: its fold, and its chains by partition. */
+/** A view of the topic: its fold of such events, and its chains by the topic's partitions. */
 export interface FoldedView {
   readonly fold: Fold;
   readonly chains: readonly Chain[];

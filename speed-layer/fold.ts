@@ -6,6 +6,7 @@ import { nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
 import { groupKeyToJs } from "../views/key.ts";
 import { LoopScope } from "../views/loop-scope.ts";
+import { type Mapping, onlyMapping } from "../views/mapping.ts";
 import type { Cell } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { paneToJs } from "../views/window.ts";
@@ -23,22 +24,22 @@ export type Fold = (
 ) => void;
 
 /**
- * The view's fold as generated JavaScript: one loop of its own per view, so that every property access and every call
+ * The fold of one of the view's mappings as generated JavaScript: one loop of its own per mapping, so that every property access and every call
  * in it is of one shape. All text that goes in is this code base's own; names and values of the declaration go in as
  * JSON literals or as constants.
  */
-export function compileFold(view: View): Fold {
+export function compileFold(view: View, mapping: Mapping = onlyMapping(view)): Fold {
   const scope = new LoopScope();
-  const filter = view.where === undefined ? undefined : nodeToJs(view.where, "event", scope);
+  const filter = mapping.where === undefined ? undefined : nodeToJs(mapping.where, "event", scope);
   const beforeFilter = scope.takeStatements();
-  const dimensions = view.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
+  const dimensions = mapping.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
   const pane = view.window === undefined ? "0" : paneToJs(view.window.window, "event.time", scope);
   const addScope: AddScope = {
     ...place,
     constant: (value) => scope.constant(value),
     value: (node) => nodeToJs(node, "event", scope),
   };
-  const adds = view.measures.map((measure) => addToJs(measure, "cells", addScope));
+  const adds = mapping.measures.map((measure) => addToJs(measure, "cells", addScope));
   const body = `"use strict";
 ${scope.constantsToJs("constants")}
 return function fold(segment, events, first, records) {

@@ -7,6 +7,7 @@ import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { type Mapping, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Skipped } from "./admission.ts";
 import type { Chain } from "./chain.ts";
@@ -70,13 +71,18 @@ function start(
   lifecycle: Lifecycle,
 ): SpeedLayer {
   const { app, log, checkpoint, generations, limits, timers, now } = options;
-  const folds = new Map<View, Fold>(app.views.map((view) => [view, compileFold(view)]));
+  const folds = new Map<Mapping, Fold>(
+    app.views.flatMap((view) =>
+      view.mappings.map((mapping) => [mapping, compileFold(view, mapping)] as const),
+    ),
+  );
+  const foldOf = (view: View, mapping: Mapping) => folds.get(mapping) ?? compileFold(view, mapping);
   const tail = new TailSegments({
     chains,
     foldFromLog: (chain, from, next, signal) =>
       foldFromLog(log, {
         view: chain.view,
-        fold: folds.get(chain.view) ?? compileFold(chain.view),
+        fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
         partition: chain.partition,
         from,
         next,
@@ -91,11 +97,16 @@ function start(
   lifecycle.use(tail.onAdvance(() => bound.note(tail.entries)));
   bound.note(tail.entries);
   const consumers: Consumer[] = [];
-  for (const type of new Set(app.views.map((view) => view.from))) {
-    const views = [...chains].flatMap(([view, ofView]) => {
-      const fold = folds.get(view);
-      return view.from === type && fold !== undefined ? [{ fold, chains: ofView }] : [];
-    });
+  for (const type of app.events) {
+    const views = [...chains].flatMap(([view, ofView]) =>
+      view.mappings
+        .filter(({ event }) => event === type)
+        .map((mapping) => ({
+          fold: foldOf(view, mapping),
+          chains: ofView.filter((chain) => viewPartition(view, chain.partition).mapping === mapping),
+        })),
+    );
+    if (views.length === 0) continue;
     consumers.push(lifecycle.use(consumeTopic({ log, type, views, tail, bound, skipped })));
   }
   // Ends before the consumers do, which may be waiting for room.

@@ -2,13 +2,16 @@ import type { Log } from "../infra/log/log.ts";
 import { TailSegment } from "../infra/tail/segment.ts";
 import type { Offset } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { Admission } from "./admission.ts";
 import type { Fold } from "./fold.ts";
 
 export interface Prefix {
   readonly view: View;
+  /** Of the partition's mapping. */
   readonly fold: Fold;
+  /** Of the view. */
   readonly partition: number;
   readonly from: Offset;
   readonly next: Offset;
@@ -23,16 +26,17 @@ export interface Prefix {
  */
 export async function foldFromLog(log: Log, prefix: Prefix): Promise<TailSegment> {
   const { view, fold, partition, from, next, maxEntries, signal } = prefix;
-  const admission = new Admission(view.from, partition);
+  const place = viewPartition(view, partition);
+  const admission = new Admission(place.mapping.event, place.partition);
   await admission.warmUp(log, from, signal);
   const segment = new TailSegment(view, partition, from);
-  for await (const batch of log.read(view.from.name, partition, from, next)) {
+  for await (const batch of log.read(place.topic, place.partition, from, next)) {
     signal.throwIfAborted();
     fold(segment, admission.admit(batch.records, batch.next), 0, batch.records);
     if (segment.size > maxEntries) {
       throw new TidemarkError(
         "TIDEMARK_TAIL_FULL",
-        `view "${view.name}": records [${from}, ${next}) of ${view.from.name}/${partition} make more than ${maxEntries} entries, all that the tail has room for; publish a generation nearer to the present`,
+        `view "${view.name}": records [${from}, ${next}) of ${place.topic}/${place.partition} make more than ${maxEntries} entries, all that the tail has room for; publish a generation nearer to the present`,
       );
     }
   }

@@ -7,7 +7,7 @@ import type { View } from "../views/view.ts";
 import { Chain } from "./chain.ts";
 
 /**
- * The chains of every view, by partition: as the checkpoint has them, or, for a view that it has not, empty ones at the
+ * The chains of every view, by its partitions: as the checkpoint has them, or, for a view that it has not, empty ones at the
  * cut of its current generation.
  */
 export async function restoreChains(
@@ -20,19 +20,18 @@ export async function restoreChains(
   const chains = new Map<View, readonly Chain[]>();
   for (const view of views) {
     const cut = (await generations.current(view))?.cut ?? {};
-    const nexts = await log.nexts(view.from.name);
     const ofView: Chain[] = [];
-    for (let partition = 0; partition < view.from.partitions; partition++) {
-      const kept = segments.filter((segment) => segment.view === view && segment.partition === partition);
+    for (const [number, { topic, partition }] of view.partitions.entries()) {
+      const kept = segments.filter((segment) => segment.view === view && segment.partition === number);
       const chain =
         kept.length === 0
-          ? new Chain(view, partition, offsetAt(cut, view.from.name, partition))
-          : Chain.restore(view, partition, kept);
-      const next = nexts[partition] ?? 0;
+          ? new Chain(view, number, offsetAt(cut, topic, partition))
+          : Chain.restore(view, number, kept);
+      const next = (await log.nexts(topic))[partition] ?? 0;
       if (chain.next > next) {
         throw new TidemarkError(
           "TIDEMARK_STORE_OUT_OF_RANGE",
-          `view "${view.name}" has folded ${view.from.name}/${partition} up to ${chain.next}, but the log ends at ${next}: it is not the log that the checkpoint and the generations were made of`,
+          `view "${view.name}" has folded ${topic}/${partition} up to ${chain.next}, but the log ends at ${next}: it is not the log that the checkpoint and the generations were made of`,
         );
       }
       ofView.push(chain);

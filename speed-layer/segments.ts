@@ -1,6 +1,7 @@
 import type { TailSegment } from "../infra/tail/segment.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
-import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
+import type { Cut, Offset } from "../views/cut.ts";
+import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Chain } from "./chain.ts";
 import { mergeSegments } from "./merge.ts";
@@ -9,7 +10,7 @@ import { mergeSegments } from "./merge.ts";
 const maxSegments = 4;
 
 export interface TailSegmentsOptions {
-  /** By view, a chain per partition. */
+  /** By view, a chain for each of `view.partitions`. */
   readonly chains: ReadonlyMap<View, readonly Chain[]>;
   /** Folds records `[from, next)` of a partition from the log into a sealed segment. */
   readonly foldFromLog: (
@@ -64,7 +65,7 @@ export class TailSegments implements Tail, AsyncDisposable {
   #path(view: View, cut: Cut): readonly Segment[] | undefined {
     const path: Segment[] = [];
     for (const chain of this.#chainsOf(view)) {
-      const segments = chain.pathFrom(offsetAt(cut, view.from.name, chain.partition));
+      const segments = chain.pathFrom(offsetIn(cut, view, chain.partition));
       if (segments === undefined) return undefined;
       path.push(...segments);
     }
@@ -72,7 +73,13 @@ export class TailSegments implements Tail, AsyncDisposable {
   }
 
   position(view: View): Cut {
-    return { [view.from.name]: this.#chainsOf(view).map((chain) => chain.next) };
+    const cut: Record<string, Offset[]> = {};
+    for (const chain of this.#chainsOf(view)) {
+      const { topic, partition } = viewPartition(view, chain.partition);
+      cut[topic] ??= [];
+      (cut[topic] as Offset[])[partition] = chain.next;
+    }
+    return cut;
   }
 
   onAdvance(listener: () => void): Disposable {
@@ -97,9 +104,10 @@ export class TailSegments implements Tail, AsyncDisposable {
     const cut: Record<string, Offset[]> = {};
     for (const chain of this.#all) {
       chain.seal();
-      cut[chain.view.from.name] ??= [];
-      const nexts = cut[chain.view.from.name] ?? [];
-      nexts[chain.partition] = Math.min(nexts[chain.partition] ?? chain.next, chain.next) as Offset;
+      const { topic, partition } = viewPartition(chain.view, chain.partition);
+      cut[topic] ??= [];
+      const nexts = cut[topic] ?? [];
+      nexts[partition] = Math.min(nexts[partition] ?? chain.next, chain.next) as Offset;
     }
     this.#boundariesChanged();
     return cut;
@@ -124,7 +132,7 @@ export class TailSegments implements Tail, AsyncDisposable {
   async #align(view: View, cut: Cut, signal: AbortSignal): Promise<void> {
     const chains = this.#chainsOf(view).map((chain) => ({
       chain,
-      at: offsetAt(cut, view.from.name, chain.partition),
+      at: offsetIn(cut, view, chain.partition),
     }));
     for (const { chain, at } of chains) chain.want(at);
     for (;;) {
@@ -150,7 +158,7 @@ export class TailSegments implements Tail, AsyncDisposable {
 
   release(view: View, cut: Cut): void {
     for (const chain of this.#chainsOf(view)) {
-      chain.release(offsetAt(cut, view.from.name, chain.partition));
+      chain.release(offsetIn(cut, view, chain.partition));
     }
     this.#boundariesChanged();
   }

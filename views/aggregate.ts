@@ -32,6 +32,13 @@ export interface Aggregate {
   /** Only records for which this is true are added. */
   readonly where: Node | undefined;
   readonly state: readonly StateColumn[];
+  /** What `present` goes by besides the state, where the state's columns don't say it: a share, a divisor. */
+  readonly shown?: string | number;
+  /**
+   * The same for a group that may have records of which none is added, though neither input nor `where` says so: one of a
+   * view of several event types. Absent where `zero` is what is shown of nothing anyway.
+   */
+  readonly sparse?: () => Aggregate;
   /** Set where the value is not exact: what it may be off by. */
   readonly approximation?: string;
   readonly value: { readonly type: "integer" | "number" | "string" | "boolean"; readonly nullable: boolean };

@@ -41,7 +41,10 @@ export function defineApp(declaration: AppDeclaration): App {
     viewNames.add(view.name);
   }
   const events = new Map<string, EventType>();
-  for (const event of [...views.map((view) => view.from), ...(declaration.events ?? [])]) {
+  for (const event of [
+    ...views.flatMap((view) => view.mappings.map(({ event }) => event)),
+    ...(declaration.events ?? []),
+  ]) {
     if ((events.get(event.name) ?? event) !== event) fail(`two event types are named "${event.name}"`);
     events.set(event.name, event);
   }

@@ -10,6 +10,7 @@ export const errorCodes = {
   TIDEMARK_DECLARATION_WINDOW: { status: 500, canRetry: false },
   TIDEMARK_DECLARATION_VIEW: { status: 500, canRetry: false },
   TIDEMARK_DECLARATION_APP: { status: 500, canRetry: false },
+  TIDEMARK_SCHEMA_REFUSED: { status: 500, canRetry: false },
   // events
   TIDEMARK_EVENT_NOT_JSON: { status: 400, canRetry: false },
   TIDEMARK_EVENT_NOT_UTF8: { status: 400, canRetry: false },

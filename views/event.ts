@@ -3,6 +3,7 @@ import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
 import { type Fields, fieldExpressions } from "./expressions/fields.ts";
 import { type Field, fieldsOf } from "./field.ts";
+import type { FormerSchema } from "./recorded-type.ts";
 
 /** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema. */
 export interface Event {
@@ -26,6 +27,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly partitions: number;
   /** N of the duplicate rule: how many records before it a record's (source, id) is looked for in. */
   readonly duplicatesWithin: number;
+  /** What the schema was for records that were written earlier, as a data folder knows it; oldest first. */
+  readonly former: readonly FormerSchema[];
 }
 
 export type DataOf<E extends EventType> = Static<E["schema"]>;
@@ -69,6 +72,7 @@ export function defineEvent<Properties extends TProperties>(
     keyField: key === undefined ? undefined : keyFieldOf(owner, fields, key),
     partitions,
     duplicatesWithin,
+    former: Object.freeze([]),
   });
 }
 

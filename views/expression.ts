@@ -31,7 +31,14 @@ export function defineOperator(operator: Operator): Operator {
 
 /** A frozen expression tree. `nullable` is whether it can be null for some record. */
 export type Node =
-  | { readonly kind: "field"; readonly name: string; readonly type: FieldType; readonly nullable: boolean }
+  | {
+      readonly kind: "field";
+      readonly name: string;
+      readonly type: FieldType;
+      readonly nullable: boolean;
+      /** What it is where the record lacks it, instead of null. */
+      readonly default?: Scalar;
+    }
   /** The envelope's time, in milliseconds since the epoch. */
   | { readonly kind: "eventTime"; readonly type: FieldType; readonly nullable: boolean }
   | { readonly kind: "literal"; readonly value: Scalar; readonly type: FieldType; readonly nullable: boolean }
@@ -57,7 +64,9 @@ export class Expression<T> {
 export type ValueIn<E> = E extends Expression<infer T extends string | number | boolean> ? T : never;
 
 export function fieldNode(field: Field): Node {
-  return { kind: "field", name: field.name, type: field.type, nullable: field.optional };
+  const { name, type, optional } = field;
+  if (field.default === undefined) return { kind: "field", name, type, nullable: optional };
+  return { kind: "field", name, type, nullable: false, default: field.default };
 }
 
 /** A constant of the type that it is compared with: a whole number next to an integer is an integer. */
@@ -119,7 +128,9 @@ export interface JsScope {
 export function nodeToJs(node: Node, event: string, scope: JsScope): string {
   switch (node.kind) {
     case "field": {
-      const raw = `${scope.bind(`${event}.data`)}[${JSON.stringify(node.name)}]`;
+      const stored = `${scope.bind(`${event}.data`)}[${JSON.stringify(node.name)}]`;
+      const raw =
+        node.default === undefined ? stored : scope.bind(`${stored} ?? ${scope.constant(node.default)}`);
       // + 0 makes -0 into 0: the master dataset holds 0, and both layers must see the same number.
       const isNumeric = node.type === "integer" || node.type === "number";
       if (!node.nullable) return scope.bind(isNumeric ? `${raw} + 0` : raw);
@@ -167,17 +178,24 @@ export function quoteIdentifier(name: string): string {
 /** DuckDB SQL that computes the node from the columns of the master dataset. */
 export function nodeToSql(node: Node, parameters: SqlParameters): string {
   switch (node.kind) {
-    case "field":
-      return quoteIdentifier(node.name);
+    case "field": {
+      const column = quoteIdentifier(node.name);
+      if (node.default === undefined) return column;
+      return `coalesce(${column}, ${literalToSql(node.default, node.type, parameters)})`;
+    }
     case "eventTime":
       return "epoch_ms(_event_time)";
     case "literal":
-      return `CAST($${parameters.values.push(parameterOf(node.value))} AS ${sqlType(node.type)})`;
+      return literalToSql(node.value, node.type, parameters);
     case "call":
       return node.operator.sql(node.args.map((arg) => nodeToSql(arg, parameters)));
     default:
       return unreachable(node);
   }
+}
+
+function literalToSql(value: Scalar, type: FieldType, parameters: SqlParameters): string {
+  return `CAST($${parameters.values.push(parameterOf(value))} AS ${sqlType(type)})`;
 }
 
 /** The client binds every whole number as an int64, and throws beyond it: 1e21 goes as its digits. */
@@ -189,7 +207,10 @@ function parameterOf(value: Scalar): Scalar {
 export function describeNode(node: Node): unknown {
   switch (node.kind) {
     case "field":
-      return ["field", node.name, node.type, node.nullable];
+      return [
+        ...["field", node.name, node.type, node.nullable],
+        ...(node.default === undefined ? [] : [node.default]),
+      ];
     case "eventTime":
       return ["eventTime"];
     case "literal":

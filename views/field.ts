@@ -1,5 +1,7 @@
 import type { TObject, TSchema } from "typebox";
+import { Compile } from "typebox/compile";
 import { TidemarkError } from "./errors.ts";
+import type { Scalar } from "./expression.ts";
 
 /** The types a field, a dimension or an expression can have. `integer` is whole and safe (±(2^53 − 1)). */
 export type FieldType = "string" | "integer" | "number" | "boolean";
@@ -8,6 +10,8 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   readonly optional: boolean;
+  /** What an optional field is read as where it is missing; without it, null. */
+  readonly default?: Scalar;
 }
 
 /** Columns of the master dataset that the envelope takes: a schema can't have fields of these names. */
@@ -50,7 +54,29 @@ export function fieldsOf(owner: string, schema: TObject): readonly Field[] {
         );
       }
       seen.set(name.toLowerCase(), name);
-      return Object.freeze({ name, type: type as FieldType, optional: !required.has(name) });
+      const field = { name, type: type as FieldType, optional: !required.has(name) };
+      const value = defaultOf(owner, field, property);
+      return Object.freeze(value === undefined ? field : { ...field, default: value });
     }),
   );
+}
+
+/** -0 is 0, as in records. */
+function defaultOf(owner: string, field: Field, property: TSchema): Scalar | undefined {
+  const { default: value } = property as { readonly default?: unknown };
+  if (value === undefined) return undefined;
+  const fail = (reason: string): never => {
+    throw new TidemarkError("TIDEMARK_DECLARATION_FIELD", `${owner}: field "${field.name}" ${reason}`);
+  };
+  if (!field.optional) {
+    fail(
+      "is required, so that its default would never be read: make it Type.Optional, or leave out the default",
+    );
+  }
+  const isUnsafe = field.type === "integer" && !Number.isSafeInteger(value);
+  const isUnsound = typeof value === "string" && !value.isWellFormed();
+  if (isUnsafe || isUnsound || !Compile(property).Check(value)) {
+    fail(`has the default ${JSON.stringify(value)}, which is no value that it takes`);
+  }
+  return (typeof value === "number" ? value + 0 : value) as Scalar;
 }

@@ -19,5 +19,6 @@ export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
 export { when } from "./expressions/cases.ts";
 export { eventTime } from "./expressions/time-expression.ts";
+export { type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
 export { session, tumbling, type Window } from "./window.ts";

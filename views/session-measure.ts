@@ -2,21 +2,21 @@ import { addToJs, defineAggregate, type Measure } from "./aggregate.ts";
 import { floatSumBound } from "./aggregates/sum.ts";
 import { TidemarkError } from "./errors.ts";
 import { type PieceKind, SessionPieces } from "./session-pieces.ts";
-import { mergeSketches, type StateColumn } from "./state.ts";
-import type { SessionWindow } from "./window.ts";
+import { mergeSketches } from "./state.ts";
 
 /**
  * What a view of sessions keeps per key and pane: one measure, of one cell, whose fold adds to the piece that a record belongs
- * to. Its SQL takes two steps and stands in `batch-layer/session-sql.ts`. Throws TIDEMARK_DECLARATION_TYPE for measures
- * that depend on the order of adding: cells of sessions are compared bit for bit.
+ * to, by those of the measures that records of its type are added to. Its SQL takes two steps and stands in
+ * `batch-layer/session-sql.ts`. Throws TIDEMARK_DECLARATION_TYPE for measures that depend on the order of adding: cells of
+ * sessions are compared bit for bit.
  */
 export function sessionMeasure(
   view: string,
-  { name, window }: { readonly name: string; readonly window: SessionWindow },
-  measures: readonly Measure[],
-  columns: readonly StateColumn[],
+  name: string,
+  kind: PieceKind,
+  added: readonly Measure[],
 ): Measure {
-  const loose = measures.find(
+  const loose = added.find(
     ({ aggregate }) => aggregate.noise !== undefined || aggregate.approximation === floatSumBound,
   );
   if (loose !== undefined) {
@@ -25,7 +25,6 @@ export function sessionMeasure(
       `view "${view}": measure "${loose.name}" adds floats, whose sum depends on the order; sessions are exact: give sum a scale, as in sum(x, { scale: 2 }), or use integers`,
     );
   }
-  const kind: PieceKind = Object.freeze({ gapMs: window.gapMs, measures, columns });
   const empty = () => new SessionPieces(kind);
   const aggregate = defineAggregate({
     kind: "session",
@@ -36,7 +35,7 @@ export function sessionMeasure(
         name: "pieces",
         type: "sketch",
         zero: null,
-        format: `sessions-${window.gapMs}`,
+        format: `sessions-${kind.gapMs}`,
         decode: (text) => SessionPieces.decode(kind, text),
       },
     ],
@@ -46,7 +45,7 @@ export function sessionMeasure(
       _input,
       scope,
     ) => `const session = (${cell} ??= ${scope.constant(empty)}()).at(${scope.time});
-      ${measures.map((measure) => addToJs(measure, "session", scope)).join("\n      ")}`,
+      ${added.map((measure) => addToJs(measure, "session", scope)).join("\n      ")}`,
     sql: () => [],
     merge: mergeSketches,
     present: (cells, i) => (cells[i] as SessionPieces | null)?.pieces.length ?? 0,

@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
 import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { TidemarkError } from "./errors.ts";
-import type { EventType, FieldsOf } from "./event.ts";
-import { describeNode, Expression, type Node } from "./expression.ts";
+import type { EventType } from "./event.ts";
+import { describeNode, Expression } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
-import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
+import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
+import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { sessionMeasure } from "./session-measure.ts";
+import type { PieceKind } from "./session-pieces.ts";
 import {
   compileSessionState,
   type SessionFields,
@@ -15,6 +17,14 @@ import {
   sessionEnd,
   sessionFields,
 } from "./sessions.ts";
+import {
+  type Measures,
+  type MergedMeasures,
+  type Source,
+  type SourceDeclaration,
+  type SourceOf,
+  source,
+} from "./source.ts";
 import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { SessionWindow, Window } from "./window.ts";
 
@@ -23,7 +33,6 @@ export type Fingerprint = string & { readonly __brand: "Fingerprint" };
 
 export interface Dimension {
   readonly name: string;
-  readonly node: Node;
   readonly type: FieldType;
   readonly nullable: boolean;
 }
@@ -38,8 +47,10 @@ export interface WindowDimension {
 export interface View {
   readonly kind: "view";
   readonly name: string;
-  readonly from: EventType;
-  readonly where: Node | undefined;
+  /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
+  readonly mappings: readonly Mapping[];
+  /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
+  readonly partitions: readonly ViewPartition[];
   /** In the order of `by`, without the window: also the order in which the index is sorted. */
   readonly dimensions: readonly Dimension[];
   /** Undefined: one pane, which starts at 0 and has no column. */
@@ -55,11 +66,7 @@ export interface View {
 }
 
 /** How the sessions of a view are shown; see `session-rows.ts`. */
-export interface Sessions {
-  readonly gapMs: number;
-  /** The measures over the records of a session, by which its cells lie. */
-  readonly measures: readonly Measure[];
-  readonly columns: readonly StateColumn[];
+export interface Sessions extends PieceKind {
   /** Its rows are sessions, each in a pane of its own that is named by its start. */
   readonly shown: View;
   readonly stateOf: SessionState;
@@ -70,28 +77,42 @@ export function shownView(view: View): View {
   return view.sessions?.shown ?? view;
 }
 
-type By = Readonly<Record<string, Expression<string> | Expression<number> | Expression<boolean> | Window>>;
+export type By = Readonly<
+  Record<string, Expression<string> | Expression<number> | Expression<boolean> | Window>
+>;
 
-export interface ViewDeclaration<
+/** A view of several event types: each source has its own mapping to the same dimensions. */
+export interface SourcesDeclaration<
+  Key,
+  Measured extends string,
+  Texts extends string,
+  Booleans extends string,
+> {
+  readonly from: readonly SourceOf<Key, Measured, Texts, Booleans>[];
+}
+
+/** A view of one event type, mapped here, or of several. */
+export type ViewDeclaration<
   E extends EventType,
   B extends By,
-  M extends Readonly<Record<string, Aggregate>>,
-  S extends Readonly<Record<string, Aggregate>> = Readonly<Record<never, Aggregate>>,
-> {
+  M extends Measures,
+  Key = unknown,
+  Measured extends string = never,
+  Texts extends string = never,
+  Booleans extends string = never,
+  S extends Measures = Readonly<Record<never, Aggregate>>,
+> = (
+  | (SourceDeclaration<E, B, M> & { readonly from: E })
+  | SourcesDeclaration<Key, Measured, Texts, Booleans>
+) & {
   readonly name: string;
-  readonly from: E;
-  /** What rows are told apart by: fields, and at most one window. */
-  readonly by: (fields: FieldsOf<E>) => B;
-  /** Only records for which this is true count. */
-  readonly where?: (fields: FieldsOf<E>) => BooleanExpression;
-  readonly measures: (fields: FieldsOf<E>) => M;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
-  readonly sessions?: (session: SessionFields<M>) => S;
+  readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
-    measures: { readonly [K in keyof M | keyof NoInfer<S>]: Derivation },
+    measures: { readonly [K in (keyof M & string) | Measured | (keyof NoInfer<S> & string)]: Derivation },
   ) => Readonly<Record<string, Derivation>>;
-}
+};
 
 /** Names that a query gives its own meaning to. */
 export const reservedNames: ReadonlySet<string> = new Set([
@@ -118,40 +139,59 @@ const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", 
 export function defineView<
   E extends EventType,
   B extends By,
-  M extends Readonly<Record<string, Aggregate>>,
-  S extends Readonly<Record<string, Aggregate>> = Readonly<Record<never, Aggregate>>,
->(declaration: ViewDeclaration<E, B, M, S>): View {
-  const { name, from } = declaration;
+  M extends Measures = Readonly<Record<never, Aggregate>>,
+  Key = unknown,
+  Measured extends string = never,
+  Texts extends string = never,
+  Booleans extends string = never,
+  S extends Measures = Readonly<Record<never, Aggregate>>,
+>(declaration: ViewDeclaration<E, B, M, Key, Measured, Texts, Booleans, S>): View {
+  const { name } = declaration;
   if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_NAME",
       `view "${name}" must be named in lower-case letters, digits and "-", e.g. "airport-hours"`,
     );
   }
-  const fields = fieldExpressions(`event type "${from.name}"`, from.fields) as FieldsOf<E>;
-  const { dimensions, window } = readBy(name, declaration.by(fields));
-  const where = declaration.where?.(fields).node;
-  const measured = readMeasures(name, declaration.measures(fields));
+  const { from } = declaration as { from: E | readonly Source[] };
+  const sources = "name" in from ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
+  const misplaced = ["by", "where", "measures"].find((part) => !("name" in from) && part in declaration);
+  if (misplaced !== undefined) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_VIEW",
+      `view "${name}" is from several sources and has "${misplaced}" of its own: give it to each source`,
+    );
+  }
+  const {
+    dimensions,
+    window,
+    mappings,
+    measures: measured,
+  } = mergeMappings(
+    name,
+    sources.map((each) => readSource(name, each)),
+  );
   const sessions = readSessions(name, window, measured, declaration.sessions as ReadSessions | undefined);
   const all = [...measured, ...sessions];
-  const derived =
-    declaration.derived?.(derivations(name, all) as { [K in keyof M | keyof S]: Derivation }) ?? {};
+  const derived = declaration.derived?.(derivations(name, all) as never) ?? {};
   const measures = Object.freeze([...all, ...readDerived(all, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
-  const view = { kind: "view", name, from, where, dimensions, window, measures } as const;
-  const fingerprint = fingerprintOf({ ...view, measures: measured });
-  if (window === undefined || !isOfSessions(window)) return finish({ ...view, fingerprint });
-  return sessionView({ ...view, fingerprint, window }, measured, sessions);
+  const fingerprint = fingerprintOf({ mappings, window, measures: measured });
+  const view = { kind: "view", name, mappings, dimensions, window, measures, fingerprint } as const;
+  if (window === undefined || !isOfSessions(window)) return finish(view);
+  return sessionView({ ...view, window }, measured, sessions);
 }
 
-type ReadSessions = (
-  session: SessionFields<Record<string, Aggregate>>,
-) => Readonly<Record<string, Aggregate>>;
+type ReadSessions = (session: SessionFields<Measures>) => Measures;
 
-function finish(view: Omit<View, "columns" | "sketchColumns" | "sessions">, sessions?: Sessions): View {
+function finish(
+  view: Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions">,
+  sessions?: Sessions,
+): View {
   const columns = columnsOf(view.measures);
   return Object.freeze({
     ...view,
+    partitions: Object.freeze(partitionsOf(view.mappings)),
     columns,
     sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     sessions,
@@ -167,9 +207,9 @@ function columnsOf(measures: readonly Measure[]): readonly StateColumn[] {
   return Object.freeze(columns);
 }
 
-function isOfSessions(
-  window: WindowDimension,
-): window is WindowDimension & { readonly window: SessionWindow } {
+type OfSessions = WindowDimension & { readonly window: SessionWindow };
+
+function isOfSessions(window: WindowDimension): window is OfSessions {
   return window.window.kind === "session";
 }
 
@@ -189,13 +229,18 @@ function readSessions(
   }
   const fields = sessionFields(view, measured);
   const aggregates = declared?.(fields) ?? {};
-  return placed({ ...aggregates, [`${window.name}End`]: sessionEnd }, cellsOf(measured));
+  let firstCell = cellsOf(measured);
+  return Object.entries({ ...aggregates, [`${window.name}End`]: sessionEnd }).map(([name, aggregate]) => {
+    const measure = Object.freeze({ name, aggregate, firstCell });
+    firstCell += aggregate.state.length;
+    return measure;
+  });
 }
 
 /** Kept as pieces of sessions, shown as sessions. */
 function sessionView(
-  view: Omit<View, "columns" | "sketchColumns" | "sessions" | "window"> & {
-    readonly window: WindowDimension & { readonly window: SessionWindow };
+  view: Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions" | "window"> & {
+    readonly window: OfSessions;
   },
   measured: readonly Measure[],
   over: readonly Measure[],
@@ -206,15 +251,35 @@ function sessionView(
     ...view,
     window: Object.freeze({ ...window, window: Object.freeze({ ...window.window, widthMs: 1 }) }),
   });
-  const columns = columnsOf(measured);
   const stateOf = compileSessionState(name, measured, over);
-  const sessions = Object.freeze({ gapMs, measures: measured, columns, shown, stateOf });
-  const pieces = sessionMeasure(name, window, measured, columns);
-  return finish({ ...view, measures: Object.freeze([pieces]) }, sessions);
+  const kind: PieceKind = Object.freeze({ gapMs, measures: measured, columns: columnsOf(measured) });
+  const piecesOf = (added: readonly Measure[]) =>
+    Object.freeze([sessionMeasure(name, window.name, kind, added)]);
+  const mappings = view.mappings.map((mapping) =>
+    Object.freeze({ ...mapping, measures: piecesOf(mapping.measures), inSession: mapping.measures }),
+  );
+  return finish(
+    { ...view, mappings: Object.freeze(mappings), measures: piecesOf(measured) },
+    Object.freeze({ ...kind, shown, stateOf }),
+  );
 }
 
-function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
-  const dimensions: Dimension[] = [];
+function cellsOf(measures: readonly Measure[]): number {
+  return measures.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
+}
+
+function readSource(view: string, { event, by, where, measures }: Source): DeclaredMapping {
+  const fields = fieldExpressions(`event type "${event.name}"`, event.fields) as never;
+  return {
+    event,
+    ...readBy(view, by(fields)),
+    where: where?.(fields).node,
+    aggregates: measures(fields),
+  };
+}
+
+function readBy(view: string, by: By): Pick<DeclaredMapping, "dimensions" | "window"> {
+  const dimensions: MappedDimension[] = [];
   let window: WindowDimension | undefined;
   for (const [name, part] of Object.entries(by)) {
     if (comparedNames.has(name)) {
@@ -242,32 +307,6 @@ function readBy(view: string, by: By): Pick<View, "dimensions" | "window"> {
     }
   }
   return { dimensions: Object.freeze(dimensions), window };
-}
-
-function readMeasures(view: string, aggregates: Readonly<Record<string, Aggregate>>): readonly Measure[] {
-  const measures = placed(aggregates, 0);
-  if (measures.length === 0) {
-    throw new TidemarkError(
-      "TIDEMARK_DECLARATION_VIEW",
-      `view "${view}" measures nothing: give at least one measure`,
-    );
-  }
-  return measures;
-}
-
-/** The aggregates as measures whose cells stand one behind the other from `firstCell` on. */
-function placed(aggregates: Readonly<Record<string, Aggregate>>, from: number): readonly Measure[] {
-  let firstCell = from;
-  const measures = Object.entries(aggregates).map(([name, aggregate]) => {
-    const measure = Object.freeze({ name, aggregate, firstCell });
-    firstCell += aggregate.state.length;
-    return measure;
-  });
-  return Object.freeze(measures);
-}
-
-function cellsOf(measures: readonly Measure[]): number {
-  return measures.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
 }
 
 function readDerived(
@@ -299,25 +338,38 @@ function requireDistinctNames(view: string, columns: readonly { readonly name: s
   }
 }
 
-function fingerprintOf(
-  view: Omit<View, "columns" | "sketchColumns" | "fingerprint" | "sessions">,
-): Fingerprint {
-  const meaning = [
-    stateFormat,
-    [view.from.name, view.from.duplicatesWithin],
-    view.where === undefined ? null : describeNode(view.where),
-    view.dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
-    view.window === undefined ? null : [view.window.name, ...describeWindow(view.window.window)],
-    // Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same.
-    view.measures.map(({ name, aggregate }) => [
-      name,
-      aggregate.kind,
-      aggregate.state,
-      aggregate.input === undefined ? null : describeNode(aggregate.input),
-      aggregate.where === undefined ? null : describeNode(aggregate.where),
-    ]),
-  ];
+function fingerprintOf(view: Pick<View, "mappings" | "window" | "measures">): Fingerprint {
+  const window = view.window === undefined ? null : [view.window.name, ...describeWindow(view.window.window)];
+  const [first, second] = view.mappings.map(mappingMeaning);
+  const meaning =
+    first === undefined || second !== undefined
+      ? [
+          stateFormat,
+          view.mappings.map((mapping) => [mapping.event.partitions, ...mappingMeaning(mapping)]),
+          window,
+          // In the order of the cells.
+          view.measures.filter(({ aggregate }) => aggregate.state.length > 0).map(({ name }) => name),
+        ]
+      : [stateFormat, ...first.slice(0, 3), window, ...first.slice(3)];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
+}
+
+/** Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same. */
+function mappingMeaning({ event, where, dimensions, measures }: Mapping): readonly unknown[] {
+  return [
+    [event.name, event.duplicatesWithin],
+    where === undefined ? null : describeNode(where),
+    dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
+    measures
+      .filter(({ aggregate }) => aggregate.state.length > 0)
+      .map(({ name, aggregate }) => [
+        name,
+        aggregate.kind,
+        aggregate.state,
+        aggregate.input === undefined ? null : describeNode(aggregate.input),
+        aggregate.where === undefined ? null : describeNode(aggregate.where),
+      ]),
+  ];
 }
 
 function describeWindow(window: Window): readonly unknown[] {

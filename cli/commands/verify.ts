@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { overRecords, readDeclarations } from "../../infra/declarations/declarations.ts";
 import { lockFolder } from "../../infra/folder-lock.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { App } from "../../views/app.ts";
@@ -32,7 +33,8 @@ export function registerVerify(program: Command, terminal: Terminal): void {
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", examples)
     .action(async (options: VerifyOptions) => {
-      const app = await loadApp(options.app);
+      const { declarations } = dataFolder(resolve(options.data));
+      const app = overRecords(await loadApp(options.app), await readDeclarations(declarations));
       const lifecycle = new Lifecycle();
       const isClean = await verify(app, resolve(options.data), options, terminal, lifecycle).finally(() =>
         lifecycle[Symbol.asyncDispose](),

@@ -5,7 +5,8 @@ import type { Log } from "../../infra/log/log.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import { foldFromLog } from "../../speed-layer/prefix.ts";
-import { type Cut, cutCovers, formatCut, offset, offsetAt } from "../../views/cut.ts";
+import { type Cut, cutCovers, formatCut, offset } from "../../views/cut.ts";
+import { offsetIn } from "../../views/mapping.ts";
 import { joinSorted, mergeSorted } from "../../views/sorted-rows.ts";
 import { encodeCell, isSameCell, type StateRow } from "../../views/state.ts";
 import { noiseOf, type View } from "../../views/view.ts";
@@ -67,10 +68,11 @@ async function compareWithLog(check: Check, parts: GenerationParts, manifest: Ma
 }
 
 async function foldUpTo({ view, log }: GenerationParts, cut: Cut): Promise<readonly TailSegment[]> {
-  const fold = compileFold(view);
+  const folds = new Map(view.mappings.map((mapping) => [mapping, compileFold(view, mapping)]));
   const segments: TailSegment[] = [];
-  for (let partition = 0; partition < view.from.partitions; partition++) {
-    const next = offsetAt(cut, view.from.name, partition);
+  for (const [partition, { mapping }] of view.partitions.entries()) {
+    const fold = folds.get(mapping) ?? compileFold(view, mapping);
+    const next = offsetIn(cut, view, partition);
     segments.push(
       await foldFromLog(log, {
         ...{ view, fold, partition, from: offset(0), next },

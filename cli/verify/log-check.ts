@@ -1,19 +1,19 @@
 import type { Log } from "../../infra/log/log.ts";
 import { recordText } from "../../infra/log/record-text.ts";
 import type { App } from "../../views/app.ts";
-import type { Cut } from "../../views/cut.ts";
-import { Decoder } from "../../views/decoder.ts";
+import type { Cut, Offset } from "../../views/cut.ts";
 import type { Event } from "../../views/event.ts";
 import { partitionOf } from "../../views/partition.ts";
+import { RecordDecoder } from "../../views/record-decoder.ts";
 import type { Check } from "./check.ts";
 
 /** Offsets without a gap, each record an event of its topic, in the partition of its key. */
 export async function checkLog(check: Check, app: App, log: Log, end: Cut): Promise<void> {
-  const decoder = new Decoder(app.events);
   let records = 0;
   for (const type of app.events) {
     const starts = await log.starts(type.name);
     for (const [partition, next] of (end[type.name] ?? []).entries()) {
+      const decoder = new RecordDecoder(type, partition);
       let at = starts[partition] ?? next;
       for await (const batch of log.read(type.name, partition, at, next)) {
         for (const record of batch.records) {
@@ -21,9 +21,8 @@ export async function checkLog(check: Check, app: App, log: Log, end: Cut): Prom
           if (record.offset !== at) check.problem(`${where}: offset ${at} is missing`);
           at = (record.offset + 1) as typeof at;
           records++;
-          const event = decodeRecord(decoder, record.value);
+          const event = decodeRecord(decoder, record.value, record.offset);
           if (typeof event === "string") check.problem(`${where}: ${event}`);
-          else if (event.type !== type.name) check.problem(`${where}: is a ${event.type}`);
           else if (partitionOf(event.key, type.partitions) !== partition) {
             check.problem(
               `${where}: key "${event.key}" belongs to partition ${partitionOf(event.key, type.partitions)}`,
@@ -38,9 +37,9 @@ export async function checkLog(check: Check, app: App, log: Log, end: Cut): Prom
 }
 
 /** The event, or why there is none. */
-function decodeRecord(decoder: Decoder, value: Uint8Array): Event | string {
+function decodeRecord(decoder: RecordDecoder, value: Uint8Array, at: Offset): Event | string {
   try {
-    return decoder.decode(recordText(value));
+    return decoder.decode(recordText(value), at);
   } catch (error) {
     return (error as Error).message;
   }

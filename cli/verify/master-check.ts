@@ -1,13 +1,14 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Log } from "../../infra/log/log.ts";
 import { recordText } from "../../infra/log/record-text.ts";
+import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
+import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import type { App } from "../../views/app.ts";
 import { type Cut, offset, offsetAt } from "../../views/cut.ts";
-import { Decoder } from "../../views/decoder.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { Event, EventType } from "../../views/event.ts";
-import { quoteIdentifier } from "../../views/expression.ts";
+import { quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
+import { RecordDecoder } from "../../views/record-decoder.ts";
 import type { Check } from "./check.ts";
 
 /** Every record of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. */
@@ -17,7 +18,7 @@ export async function checkMaster(
   log: Log,
   master: Master,
   end: Cut,
-  connection: DuckDBConnection,
+  connections: Pick<EarlyValues, "connection" | "reader">,
 ): Promise<void> {
   let records = 0;
   let files = 0;
@@ -33,7 +34,7 @@ export async function checkMaster(
         );
         continue;
       }
-      records += await comparePartition(check, type, log, ofPartition, partition, connection);
+      records += await comparePartition(check, type, log, ofPartition, partition, connections);
     }
   }
   check.covered = `${records.toLocaleString("en")} records in ${files} files`;
@@ -45,7 +46,7 @@ async function comparePartition(
   log: Log,
   files: readonly MasterFile[],
   partition: number,
-  connection: DuckDBConnection,
+  connections: Pick<EarlyValues, "connection" | "reader">,
 ): Promise<number> {
   const next = files.at(-1)?.next ?? offset(0);
   const start = (await log.starts(type.name))[partition] ?? offset(0);
@@ -55,14 +56,14 @@ async function comparePartition(
     );
     return 0;
   }
-  const archived = archivedRecords(type, files, connection);
-  const decoder = new Decoder([type]);
+  const archived = archivedRecords(type, files, connections);
+  const decoder = new RecordDecoder(type, partition);
   const window = new DuplicateWindow(type.duplicatesWithin);
   let records = 0;
   for await (const batch of log.read(type.name, partition, start, next)) {
     for (const record of batch.records) {
       const text = recordText(record.value);
-      const event = decoder.decode(text);
+      const event = decoder.decode(text, record.offset);
       const isDuplicate = window.note(event.source, event.id, record.offset);
       const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));
       const { value } = await archived.next();
@@ -93,7 +94,7 @@ function describe(type: EventType, event: Event, at: number, isDuplicate: boolea
 async function* archivedRecords(
   type: EventType,
   files: readonly MasterFile[],
-  connection: DuckDBConnection,
+  connections: Pick<EarlyValues, "connection" | "reader">,
 ): AsyncGenerator<string, undefined, undefined> {
   const fields = type.fields.map(({ name, type: fieldType }) =>
     fieldType === "integer" ? `CAST(${quoteIdentifier(name)} AS DOUBLE)` : quoteIdentifier(name),
@@ -106,8 +107,19 @@ async function* archivedRecords(
     "_duplicate",
     ...fields,
   ];
-  for (const { path } of files) {
-    const result = await connection.stream(`SELECT ${columns.join(", ")} FROM read_parquet($1)`, [path]);
+  for (const file of files) {
+    const early = await earlyValues(connections, type, [file]);
+    const parameters: SqlParameters = { values: [] };
+    const records = evolvedFilesToSql(
+      { event: type, covered: [file.path], straddling: [], early },
+      parameters,
+    );
+    // A join may change the order that the file has, which is looked at as well where there is none.
+    const order = early.length === 0 ? "" : " ORDER BY _offset";
+    const result = await connections.connection.stream(
+      `SELECT ${columns.join(", ")} FROM (${records})${order}`,
+      parameters.values,
+    );
     for (
       let chunk = await result.fetchChunk();
       chunk !== null && chunk.rowCount > 0;

@@ -27,12 +27,14 @@ export async function* runChecks(
   const duckdb = lifecycle.use(
     await Duckdb.open({ memoryLimit: "1GB", threads: 1, temporaryFolder: folder.scratch }),
   );
-  const connection = await duckdb.connect();
+  const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
   const end: Record<string, Cut[string]> = {};
   for (const { name } of topics) end[name] = await log.nexts(name);
   yield await examine("log", (check) => checkLog(check, app, log, end));
-  yield await examine("master dataset", (check) => checkMaster(check, app, log, master, end, connection));
+  yield await examine("master dataset", (check) =>
+    checkMaster(check, app, log, master, end, { connection, reader }),
+  );
   for (const view of app.views) {
     yield await examine(`generations of ${view.name}`, async (check) => {
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });

@@ -3,7 +3,8 @@ import type { Log } from "../../infra/log/log.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import { foldFromLog } from "../../speed-layer/prefix.ts";
-import { type Cut, offsetAt } from "../../views/cut.ts";
+import type { Cut } from "../../views/cut.ts";
+import { offsetIn } from "../../views/mapping.ts";
 import { joinSorted } from "../../views/sorted-rows.ts";
 import type { View } from "../../views/view.ts";
 import type { Check } from "./check.ts";
@@ -18,10 +19,11 @@ export async function checkTail(
   log: Log,
   end: Cut,
 ): Promise<void> {
-  const fold = compileFold(view);
+  const folds = new Map(view.mappings.map((mapping) => [mapping, compileFold(view, mapping)]));
   let entries = 0;
-  for (let partition = 0; partition < view.from.partitions; partition++) {
-    const where = `${view.from.name}/${partition}`;
+  for (const [partition, place] of view.partitions.entries()) {
+    const fold = folds.get(place.mapping) ?? compileFold(view, place.mapping);
+    const where = `${place.topic}/${place.partition}`;
     const chain = segments
       .filter((s) => s.view === view && s.partition === partition)
       .sort((a, b) => a.from - b.from);
@@ -31,7 +33,7 @@ export async function checkTail(
       if (from !== reached)
         check.problem(`${where}: a segment ends at ${reached}, the one after it begins at ${from}`);
       reached = next;
-      if (next > offsetAt(end, view.from.name, partition)) {
+      if (next > offsetIn(end, view, partition)) {
         check.problem(`${where}: a segment reaches ${next}, beyond the log's end`);
         continue;
       }
@@ -48,10 +50,10 @@ export async function checkTail(
       }
       entries += segment.size;
     }
-    const cut = current === undefined ? undefined : offsetAt(current.cut, view.from.name, partition);
+    const cut = current === undefined ? undefined : offsetIn(current.cut, view, partition);
     if (cut !== undefined && chain[0] !== undefined && chain[0].from > cut) {
       // No harm: the piece is folded from the log when the platform starts.
-      check.covered = `begins after the generation's cut in partition ${partition}; `;
+      check.covered = `begins after the generation's cut in ${where}; `;
     }
   }
   check.covered += `${segments.filter((s) => s.view === view).length} segments, ${entries.toLocaleString("en")} entries`;

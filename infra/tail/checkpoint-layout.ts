@@ -44,7 +44,7 @@ export type Slot = Database<EncodedRow, Uint8Array>;
 
 /** LMDB must be told how many databases there can be: a chain has seldom more than five segments. */
 export function openRoot(path: string, app: App, readOnly: boolean): Root {
-  const chains = app.views.reduce((sum, view) => sum + view.from.partitions, 0);
+  const chains = app.views.reduce((sum, view) => sum + view.partitions.length, 0);
   return open({ path, readOnly, maxDbs: 1024 + 16 * chains, noSubdir: false, ...durableCommits });
 }
 
@@ -66,13 +66,13 @@ export function decodeHeader(encoded: EncodedHeader): SegmentHeader {
   return { view, fingerprint, topic, partition, from: offset(from), next: offset(next), isSealed };
 }
 
-export function isOfView(header: SegmentHeader, view: View): boolean {
-  return (
-    header.view === view.name &&
-    header.fingerprint === view.fingerprint &&
-    header.topic === view.from.name &&
-    header.partition < view.from.partitions
+/** Which of the view's partitions the segment is of; undefined if of none. */
+export function partitionIn(view: View, header: SegmentHeader): number | undefined {
+  if (header.view !== view.name || header.fingerprint !== view.fingerprint) return undefined;
+  const number = view.partitions.findIndex(
+    ({ topic, partition }) => topic === header.topic && partition === header.partition,
   );
+  return number === -1 ? undefined : number;
 }
 
 export function putRow(slot: Slot, row: StateRow): void {

@@ -2,16 +2,17 @@ import { mkdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import type { App } from "../../views/app.ts";
 import type { Offset } from "../../views/cut.ts";
+import { viewPartition } from "../../views/mapping.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 import {
   decodeHeader,
   encodeHeader,
   type Headers,
-  isOfView,
   openHeaders,
   openRoot,
   openSlot,
+  partitionIn,
   putRow,
   type Root,
   readRows,
@@ -81,12 +82,13 @@ export class TailCheckpoint implements AsyncDisposable {
     const used = new Set(headers.map(([slot]) => slot));
     for (let slot = this.#slotCount - 1; slot >= 0; slot--) if (!used.has(slot)) this.#free.push(slot);
     for (const [slot, header] of headers) {
-      const view = this.#views.find((candidate) => isOfView(header, candidate));
-      if (view === undefined) {
+      const view = this.#views.find((candidate) => partitionIn(candidate, header) !== undefined);
+      const partition = view && partitionIn(view, header);
+      if (view === undefined || partition === undefined) {
         stale.push(slot);
         continue;
       }
-      const segment = await this.#restore(view, header, slot);
+      const segment = await this.#restore(view, partition, header, slot);
       this.#slots.set(segment, slot);
       segments.push(segment);
     }
@@ -97,8 +99,8 @@ export class TailCheckpoint implements AsyncDisposable {
     return segments;
   }
 
-  async #restore(view: View, header: SegmentHeader, slot: number): Promise<TailSegment> {
-    const segment = new TailSegment(view, header.partition, header.from, header.next);
+  async #restore(view: View, partition: number, header: SegmentHeader, slot: number): Promise<TailSegment> {
+    const segment = new TailSegment(view, partition, header.from, header.next);
     let rows = 0;
     for (const { dimensions, pane, cells } of readRows(this.#database(slot), view.columns)) {
       segment.restoreRow(dimensions, pane, cells);
@@ -189,11 +191,12 @@ export class TailCheckpoint implements AsyncDisposable {
 }
 
 function headerOf(segment: TailSegment, next: Offset, isSealed: boolean): SegmentHeader {
-  const { view, partition, from } = segment;
+  const { view, from } = segment;
+  const { topic, partition } = viewPartition(view, segment.partition);
   return {
     view: view.name,
     fingerprint: view.fingerprint,
-    topic: view.from.name,
+    topic,
     partition,
     from,
     next,

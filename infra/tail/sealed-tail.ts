@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { App } from "../../views/app.ts";
-import { type Cut, offsetAt } from "../../views/cut.ts";
+import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { offsetIn } from "../../views/mapping.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 import {
   decodeHeader,
   type Headers,
-  isOfView,
   openHeaders,
   openRoot,
   openSlot,
+  partitionIn,
   type Root,
   readRows,
   type Slot,
@@ -122,11 +123,12 @@ function slotsBetween(
 ): readonly number[] | undefined {
   const sealed = [...headers.getRange(transaction === undefined ? {} : { transaction })]
     .map(({ key, value }) => ({ slot: key, ...decodeHeader(value) }))
-    .filter((header) => header.isSealed && isOfView(header, view));
+    .filter((header) => header.isSealed)
+    .map((header) => ({ ...header, partition: partitionIn(view, header) }));
   const slots: number[] = [];
-  for (let partition = 0; partition < view.from.partitions; partition++) {
-    const next = offsetAt(to, view.from.name, partition);
-    let at = offsetAt(from, view.from.name, partition);
+  for (const partition of view.partitions.keys()) {
+    const next = offsetIn(to, view, partition);
+    let at = offsetIn(from, view, partition);
     while (at < next) {
       const header = sealed.find((each) => each.partition === partition && each.from === at);
       if (header === undefined) return undefined;

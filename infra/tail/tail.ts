@@ -15,6 +15,7 @@ export interface Entry {
 /** States of the records `[from, next)` of one partition for one view. */
 export interface Segment {
   readonly view: View;
+  /** Its place in `view.partitions`, which names topic and partition of the log. */
   readonly partition: number;
   readonly from: Offset;
   /** Rises while the segment is open. */
@@ -34,7 +35,7 @@ export interface Tail {
    * boundary lies at the cut (the speed layer is then aligning itself to it, or has not heard of it).
    */
   segments(view: View, cut: Cut): readonly Segment[] | undefined;
-  /** By partition of the view's topic, the next record that is not folded. */
+  /** By partition of the view's topics, the next record that is not folded. */
   position(view: View): Cut;
   /** Counts up with every change of any state or position: what was answered at the same count still holds. */
   readonly version: number;

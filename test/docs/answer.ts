@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Source } from "../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
 import { readStateRows } from "../../batch-layer/state-rows.ts";
 import { type ArchivedRecord, RecordTable } from "../../infra/master/record-table.ts";
@@ -8,7 +9,7 @@ import { compileFold } from "../../speed-layer/fold.ts";
 import { offset } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
-import type { EventType } from "../../views/event.ts";
+import type { Mapping } from "../../views/mapping.ts";
 import { sessionRows } from "../../views/session-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import { formatTime } from "../../views/time.ts";
@@ -17,14 +18,28 @@ import { startOf } from "../../views/window.ts";
 
 type Columns = Readonly<Record<string, unknown>>;
 
-/** Envelopes without their type as records of one partition, as both layers take them. */
-export function recordsOf(type: EventType, envelopes: readonly Columns[]): readonly ArchivedRecord[] {
-  const decoder = new Decoder([type]);
-  const duplicates = new DuplicateWindow(type.duplicatesWithin);
-  return envelopes.map((envelope, i) => {
-    const event = decoder.decode(JSON.stringify({ type: type.name, ...envelope }));
-    const isDuplicate = duplicates.note(event.source, event.id, offset(i));
-    return { partition: 0, offset: offset(i), event, isDuplicate, rest: null };
+/** A record of one of a view's topics, all of which have one partition here. */
+export interface ViewRecord {
+  readonly mapping: Mapping;
+  readonly record: ArchivedRecord;
+}
+
+/** Envelopes as both layers take them, those of the view's types; `type` is that of those that say none. */
+export function recordsOf(view: View, envelopes: readonly Columns[], type: string): readonly ViewRecord[] {
+  const topics = new Map(
+    view.mappings.map((mapping) => {
+      const duplicates = new DuplicateWindow(mapping.event.duplicatesWithin);
+      return [mapping.event.name, { mapping, duplicates, decoder: new Decoder([mapping.event]), next: 0 }];
+    }),
+  );
+  return envelopes.flatMap((envelope): ViewRecord[] => {
+    const topic = topics.get(String(envelope.type ?? type));
+    if (topic === undefined) return [];
+    const event = topic.decoder.decode(JSON.stringify({ type, ...envelope }));
+    const at = offset(topic.next++);
+    const isDuplicate = topic.duplicates.note(event.source, event.id, at);
+    const record = { partition: 0, offset: at, event, isDuplicate, rest: null };
+    return [{ mapping: topic.mapping, record }];
   });
 }
 
@@ -33,12 +48,14 @@ export async function answerOf(
   connection: DuckDBConnection,
   folder: string,
   view: View,
-  records: readonly ArchivedRecord[],
+  records: readonly ViewRecord[],
   cut: number,
 ): Promise<readonly Columns[]> {
   const merged = new TailSegment(view, 0, offset(0));
   for (const row of await computed(connection, folder, view, records.slice(0, cut))) merged.mergeRow(row);
-  for (const row of folded(view, records.slice(cut))) merged.mergeRow(row);
+  for (const mapping of view.mappings) {
+    for (const row of folded(view, mapping, recordsIn(mapping, records.slice(cut)))) merged.mergeRow(row);
+  }
   const rows = merged.sortedRows();
   const { sessions } = view;
   return [...(sessions === undefined ? rows : sessionRows(sessions, rows))].map((row) =>
@@ -46,28 +63,38 @@ export async function answerOf(
   );
 }
 
+function recordsIn(mapping: Mapping, records: readonly ViewRecord[]): readonly ArchivedRecord[] {
+  return records.filter((each) => each.mapping === mapping).map(({ record }) => record);
+}
+
 async function computed(
   connection: DuckDBConnection,
   folder: string,
   view: View,
-  records: readonly ArchivedRecord[],
+  records: readonly ViewRecord[],
 ): Promise<readonly StateRow[]> {
-  const [master, states] = [join(folder, "master.parquet"), join(folder, "states.parquet")];
-  const table = await RecordTable.create(connection, view.from);
-  for (const record of records) table.append(record);
-  await table.writeParquet(master);
-  const source = { event: view.from, covered: [master], straddling: [] };
-  const { sql, parameters } = copyToParquet(compileSql(view, source), states);
+  const sources: Source[] = [];
+  for (const mapping of view.mappings) {
+    const { event } = mapping;
+    const master = join(folder, `${event.name}.parquet`);
+    const table = await RecordTable.create(connection, event);
+    for (const record of recordsIn(mapping, records)) table.append(record);
+    await table.writeParquet(master);
+    sources.push({ event, covered: [master], straddling: [] });
+  }
+  const states = join(folder, "states.parquet");
+  const { sql, parameters } = copyToParquet(compileSql(view, sources), states);
   await connection.run(sql, [...parameters]);
   const rows: StateRow[] = [];
   for await (const chunk of readStateRows(connection, view, states)) rows.push(...chunk);
   return rows;
 }
 
-function folded(view: View, records: readonly ArchivedRecord[]): readonly StateRow[] {
-  const segment = new TailSegment(view, 0, offset(0));
+function folded(view: View, mapping: Mapping, records: readonly ArchivedRecord[]): readonly StateRow[] {
+  const partition = view.partitions.findIndex((each) => each.mapping === mapping);
+  const segment = new TailSegment(view, partition, offset(0));
   const events = records.map(({ event, isDuplicate }) => (isDuplicate ? null : event));
-  compileFold(view)(segment, events, 0, records);
+  compileFold(view, mapping)(segment, events, 0, records);
   return segment.sortedRows();
 }
 

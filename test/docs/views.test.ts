@@ -67,7 +67,7 @@ test("every view on the page answers what the page says, wherever its records ar
   });
   const connection = await duckdb.connect();
   for (const [name, view] of viewsOnPage()) {
-    const records = recordsOf(view.from, page.events);
+    const records = recordsOf(view, page.events, "shop.order.placed");
     for (let cut = 0; cut <= records.length; cut++) {
       const rows = await answerOf(connection, folder, view, records, cut);
       expect(rows, `${name}, the batch layer up to ${cut}`).toEqual(page.rows.get(name));

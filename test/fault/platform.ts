@@ -98,12 +98,12 @@ export class Platform {
     }
   }
 
-  /** Waits until the tail has folded every record of the log. */
-  async caughtUp(): Promise<void> {
+  /** Waits until the tail has folded every record of the view's topics. */
+  async caughtUp(view = "totals-by-hour"): Promise<void> {
     for (;;) {
       const status = await fetch(`${this.url}/readyz`);
       if (status.ok) {
-        const { provenance } = await this.get<Answer>("/v1/views/totals-by-hour/rows?limit=1");
+        const { provenance } = await this.get<Answer>(`/v1/views/${view}/rows?limit=1`);
         if (provenance.lag === 0) return;
       }
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -106,7 +106,7 @@ describe.each(views)("%s", (_names, view) => {
     const cut = { [sample.name]: partitions.map(({ length }) => offset(length)) };
     const path = join(root, "states.parquet");
     const source = sourceOf(sample, await master.files(sample.name), cut);
-    const { sql, parameters } = copyToParquet(compileSql(view, source), path);
+    const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
     await connection.run(sql, [...parameters]);
     const rows: StateRow[] = [];
     for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);

@@ -32,15 +32,21 @@ const measures = (f: FieldsOf<typeof flight>) => ({
   p99: quantile(f.delay, 0.99),
 });
 const days = defineView({
-  ...{ name: "days", from: flight, measures },
+  name: "days",
+  from: flight,
+  measures,
   by: () => ({ day: tumbling("1d") }),
 });
 const airportMonths = defineView({
-  ...{ name: "airport-months", from: flight, measures },
+  name: "airport-months",
+  from: flight,
+  measures,
   by: (f) => ({ origin: f.origin, date: tumbling("30d") }),
 });
 const airportHours = defineView({
-  ...{ name: "airport-hours", from: flight, measures },
+  name: "airport-hours",
+  from: flight,
+  measures,
   by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
 });
 
@@ -70,7 +76,7 @@ async function statesOf(view: View, next: number): Promise<readonly StateRow[]> 
   const cut = next - folded;
   const source = { event: flight, covered: [], straddling: [{ path: master, next: offset(cut) }] };
   const path = join(root, `${view.name}.parquet`);
-  const { sql, parameters } = copyToParquet(compileSql(view, source), path);
+  const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);
   const rows: StateRow[] = [];
   for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);

@@ -2,10 +2,15 @@ import { existsSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { sharedCode } from "../../batch-layer/by-code.ts";
+import type { Measure } from "../../views/aggregate.ts";
 import { Cases } from "../../views/expressions/cases.ts";
 import { TimeExpression } from "../../views/expressions/time-expression.ts";
 import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
-import { declare } from "./fuzz/declare.ts";
+import type { Mapping } from "../../views/mapping.ts";
+import { recordType } from "../../views/recorded-type.ts";
+import { compareTypes } from "../../views/schema-change.ts";
+import type { View } from "../../views/view.ts";
+import { declare, typeOf } from "./fuzz/declare.ts";
 import { cases } from "./fuzz/generate.ts";
 import { windows } from "./fuzz/windows.ts";
 
@@ -25,11 +30,7 @@ const sample = fc.sample(cases, { seed: 1, numRuns: 1_500 });
 const { views, called } = recordingCalls(() => sample.map(declare));
 
 test("cases are made of every aggregate there is", () => {
-  const kinds = new Set(
-    views.flatMap(({ measures, sessions }) =>
-      (sessions?.measures ?? measures).map(({ aggregate }) => aggregate.kind),
-    ),
-  );
+  const kinds = new Set(views.flatMap((view) => measuredIn(view).map(({ aggregate }) => aggregate.kind)));
   const files = readdirSync(new URL("../../views/aggregates", import.meta.url));
   const all = files.map((file) =>
     file.replace(".ts", "").replace(/-./g, (dash) => dash.slice(1).toUpperCase()),
@@ -62,9 +63,67 @@ test("cases are made of every window that is listed, and of none", () => {
   expect(lengths).toEqual(new Set([undefined, ...Object.keys(windows)]));
 });
 
+test("cases are made of views of one event type and of two, with measures of either and of both", () => {
+  const fed = views.flatMap((view) =>
+    measuredIn(view).map(({ name }) =>
+      view.mappings
+        .filter((mapping) => addedTo(mapping).some((measure) => measure.name === name))
+        .map(({ event }) => event.name)
+        .concat(view.mappings.length === 1 ? "alone" : [])
+        .join(" "),
+    ),
+  );
+  const [one, two] = ["fuzz.thing.seen", "fuzz.other.seen"];
+  expect(new Set(fed)).toEqual(new Set([`${one} alone`, one, two, `${two} ${one}`]));
+});
+
+test("every aggregate is of two event types in some case", () => {
+  const kinds = views.flatMap(({ mappings: [first, second] }) => {
+    const ofBoth = second === undefined ? [] : addedTo(second).map(({ name }) => name);
+    return (first === undefined ? [] : addedTo(first))
+      .filter(({ name }) => ofBoth.includes(name))
+      .map(({ aggregate }) => aggregate.kind);
+  });
+  const all = views.flatMap((view) => measuredIn(view).map(({ aggregate }) => aggregate.kind));
+  expect(new Set(kinds)).toEqual(new Set(all));
+});
+
+test("cases are made of former schemas of every kind that may widen, and of none that may not", () => {
+  const changes = sample.flatMap((c) =>
+    (c.former ?? []).map((_, i) =>
+      compareTypes(recordType(typeOf(c, "first", i)), typeOf(c, "first", i + 1)),
+    ),
+  );
+  expect(changes.flatMap(({ refusals }) => refusals)).toEqual([]);
+  const words = changes.flatMap(({ widenings }) => widenings).join("\n");
+  for (const kind of [
+    /^adds ".*" \(/m,
+    /, -2 where it is missing/,
+    /is number, was integer/,
+    /is optional, was required/,
+  ]) {
+    expect(words).toMatch(kind);
+  }
+  expect(sample.some(({ former = [] }) => former.length === 2)).toBe(true);
+});
+
+test("cases are made of sessions of one event type and of two", () => {
+  const types = views.flatMap(({ sessions, mappings }) => (sessions === undefined ? [] : [mappings.length]));
+  expect(new Set(types)).toEqual(new Set([1, 2]));
+});
+
 test("what cases are not made of is held by a test that is there", () => {
   for (const file of Object.values(elsewhere)) expect(existsSync(new URL(file, import.meta.url))).toBe(true);
 });
+
+/** The measures over records. */
+function measuredIn(view: View): readonly Measure[] {
+  return (view.sessions ?? view).measures;
+}
+
+function addedTo(mapping: Mapping): readonly Measure[] {
+  return mapping.inSession ?? mapping.measures;
+}
 
 interface Method {
   readonly name: string;

@@ -9,6 +9,7 @@ import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { type Cut, offset } from "../../views/cut.ts";
+import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
   defineEvent,
@@ -23,6 +24,7 @@ import {
   when,
 } from "../../views/index.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
+import { onlyMapping } from "../../views/mapping.ts";
 import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
 
 const reading = defineEvent({
@@ -62,9 +64,10 @@ afterAll(async () => {
 
 /** The view's rows over `[0, cut)` of the master, as a run computes and reads them. */
 async function statesOf(view: View, master: MasterInMemory, cut: Cut): Promise<BatchRow[]> {
-  const source = sourceOf(view.from, await master.files(view.from.name), cut);
+  const { event } = onlyMapping(view);
+  const source = sourceOf(event, await master.files(event.name), cut);
   const path = join(root, "states.parquet");
-  const { sql, parameters } = copyToParquet(compileSql(view, source), path);
+  const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);
   const rows: BatchRow[] = [];
   for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);
@@ -178,9 +181,7 @@ const views = {
   },
 } as const;
 
-function measures(
-  f: Parameters<Parameters<typeof defineView<typeof reading, never, never>>[0]["measures"]>[0],
-) {
+function measures(f: FieldsOf<typeof reading>) {
   return {
     n: count(),
     level_sum: sum(f.level),

@@ -2,12 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import type { Cut } from "../../views/cut.ts";
+import { onlyMapping } from "../../views/mapping.ts";
 import type { StateRow } from "../../views/state.ts";
 import { byMachine, hour, type Measured, measure, stateOf } from "./measured.ts";
 import { rollUp } from "./plain-stores.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 
-const topic = byMachine.from.name;
+const topic = onlyMapping(byMachine).event.name;
 const cut = { [topic]: [10, 0] } as unknown as Cut;
 
 const record: fc.Arbitrary<Measured> = fc.record({

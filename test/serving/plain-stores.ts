@@ -2,9 +2,10 @@ import type { DeadLetter, DeadLetters } from "../../infra/dead-letters/dead-lett
 import type { GenerationReader, Generations, Manifest } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
 import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
-import { type Cut, cutsEqual, type Offset, offsetAt } from "../../views/cut.ts";
+import { type Cut, cutsEqual, type Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
+import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import { mergeState, type View, zeroState } from "../../views/view.ts";
 
@@ -200,27 +201,30 @@ export class PlainTail implements Tail {
 
   segments(view: View, cut: Cut): readonly Segment[] | undefined {
     const segments = (this.#segments.get(view) ?? []).filter(
-      ({ partition, from }) => from >= offsetAt(cut, view.from.name, partition),
+      ({ partition, from }) => from >= offsetIn(cut, view, partition),
     );
-    const starts = Array.from({ length: view.from.partitions }, (_, p) =>
+    const starts = view.partitions.map((_, p) =>
       segments
         .filter(({ partition }) => partition === p)
         .reduce((least, { from }) => Math.min(least, from), Infinity),
     );
     const position = this.position(view);
     const isAligned = starts.every((start, p) => {
-      const at = offsetAt(cut, view.from.name, p);
-      return start === at || (start === Infinity && offsetAt(position, view.from.name, p) === at);
+      const at = offsetIn(cut, view, p);
+      return start === at || (start === Infinity && offsetIn(position, view, p) === at);
     });
     return isAligned ? segments : undefined;
   }
 
   position(view: View): Cut {
-    const nexts = Array.from({ length: view.from.partitions }, () => 0);
-    for (const { partition, next } of this.#segments.get(view) ?? []) {
-      nexts[partition] = Math.max(nexts[partition] ?? 0, next);
+    const cut: Record<string, Offset[]> = {};
+    for (const { event } of view.mappings) cut[event.name] = Array(event.partitions).fill(0);
+    for (const { partition: number, next } of this.#segments.get(view) ?? []) {
+      const { topic, partition } = viewPartition(view, number);
+      const nexts = cut[topic] ?? [];
+      nexts[partition] = Math.max(nexts[partition] ?? 0, next) as Offset;
     }
-    return { [view.from.name]: nexts as Offset[] };
+    return cut;
   }
 
   release(_view: View, cut: Cut): void {
@@ -239,7 +243,7 @@ export class PlainLog implements Log {
   readonly ends: Map<string, readonly Offset[]>;
 
   constructor(views: readonly View[]) {
-    this.topics = [...new Set(views.map(({ from }) => from))];
+    this.topics = [...new Set(views.flatMap(({ mappings }) => mappings.map(({ event }) => event)))];
     this.ends = new Map(this.topics.map(({ name, partitions }) => [name, Array(partitions).fill(0)]));
   }
 

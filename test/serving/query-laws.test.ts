@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { onlyMapping } from "../../views/mapping.ts";
 import { byMachine, day, dimensionOf, hour, type Measured, measure, stateOf } from "./measured.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 
 const dimensionNames = ["site", "unit", "label", "isOn"];
 const measureNames = ["records", "total", "average", "least", "most"];
-const topic = byMachine.from.name;
+const topic = onlyMapping(byMachine).event.name;
 
 /** Too long to be stored whole, and alike as far as they are: the index has them in another order than the answer. */
 const longTexts = ["", "a", "b", "c"].map((text) => "k".repeat(2_000) + text);

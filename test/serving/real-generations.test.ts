@@ -7,12 +7,13 @@ import { createServer } from "../../infra/http.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
 import { defineApp } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
+import { onlyMapping } from "../../views/mapping.ts";
 import { byMachine, hour, stateOf } from "./measured.ts";
 import { PlainJobs } from "./plain-jobs.ts";
 import { PlainDeadLetters, PlainGenerations, PlainLog, PlainTail, rollUp } from "./plain-stores.ts";
 import { startServing } from "./serving.ts";
 
-const topic = byMachine.from.name;
+const topic = onlyMapping(byMachine).event.name;
 const cut = { [topic]: [100, 0] } as unknown as Cut;
 const states = Array.from({ length: 3_000 }, (_, i) =>
   stateOf({

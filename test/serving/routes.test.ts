@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Cut } from "../../views/cut.ts";
+import { onlyMapping } from "../../views/mapping.ts";
 import { byMachine, stateOf } from "./measured.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 
-const topic = byMachine.from.name;
+const topic = onlyMapping(byMachine).event.name;
 const row = stateOf({ site: "a", unit: 1, label: null, isOn: true, hour: 0, value: 3 });
 const cut = { [topic]: [1, 0] } as unknown as Cut;
 

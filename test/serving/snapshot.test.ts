@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Cut } from "../../views/cut.ts";
+import { onlyMapping } from "../../views/mapping.ts";
 import { byMachine, hour, type Measured, stateOf } from "./measured.ts";
 import { settled, startServing } from "./serving.ts";
 
-const topic = byMachine.from.name;
+const topic = onlyMapping(byMachine).event.name;
 const cut = (first: number, second: number) => ({ [topic]: [first, second] }) as unknown as Cut;
 const one = (value: number): Measured => ({ site: "a", unit: 1, label: null, isOn: true, hour: 0, value });
 const states = (...values: number[]) => values.map((value) => stateOf(one(value)));

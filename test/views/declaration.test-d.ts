@@ -1,4 +1,5 @@
 /** What must not compile: checked by `npm run check`. Each line below is an error, or this file is. */
+import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
   defineEvent,
@@ -8,6 +9,7 @@ import {
   mean,
   min,
   session,
+  source,
   sum,
   Type,
   tumbling,
@@ -42,9 +44,7 @@ defineView({ name, from: click, by, where: (f) => f.ms, measures: () => ({ n: co
 // @ts-expect-error a partition key that is no text or number
 defineEvent({ name: "a.b.c", schema: Type.Object({ ok: Type.Boolean() }), key: (f) => f.ok });
 
-const { ms, page, isNew } = {} as Parameters<
-  Parameters<typeof defineView<typeof click, never, never>>[0]["measures"]
->[0];
+const { ms, page, isNew } = {} as FieldsOf<typeof click>;
 page.lower().part("/", 1).length().plus(ms).dividedBy(2).round().toText().eq("1").toInteger().gt(0);
 when(isNew, "new").when(ms.gt(1), page).otherwise(null).startsWith("n");
 eventTime().hour("Europe/Berlin").plus(1);
@@ -66,6 +66,36 @@ when(ms, "new");
 ms.coalesce("none");
 // @ts-expect-error cases without their last
 sum(when(isNew, 1));
+
+const order = defineEvent({
+  name: "web.order.placed",
+  schema: Type.Object({ page: Type.Optional(Type.String()), cents: Type.Integer() }),
+});
+const clicksOf = source(click, {
+  by: (f) => ({ page: f.page, hour: tumbling("1h") }),
+  measures: () => ({ clicks: count() }),
+});
+const measures = () => ({ orders: count() });
+defineView({
+  name,
+  from: [clicksOf, source(order, { by: (f) => ({ hour: tumbling("1d"), page: f.page }), measures })],
+  derived: (m) => ({ rate: m.orders.dividedBy(m.clicks) }),
+});
+// @ts-expect-error a dimension that one of the sources lacks
+defineView({ name, from: [clicksOf, source(order, { by, measures })] });
+// @ts-expect-error a dimension that one of the sources has besides
+defineView({ name, from: [source(order, { by, measures }), clicksOf] });
+const byCents = source(order, { by: (f) => ({ page: f.cents, hour: tumbling("1h") }), measures });
+// @ts-expect-error a dimension of two types
+defineView({ name, from: [clicksOf, byCents] });
+const byPages = source(order, { by: (f) => ({ page: f.page, hour: f.page }), measures });
+// @ts-expect-error a window that is a field in another source
+defineView({ name, from: [clicksOf, byPages] });
+const orders = source(order, { by: (f) => ({ page: f.page, hour: tumbling("1h") }), measures });
+// @ts-expect-error a derived measure of one that no source has
+defineView({ name, from: [clicksOf, orders], derived: (m) => ({ rate: m.sales.dividedBy(m.clicks) }) });
+// @ts-expect-error a field that the schema of this source doesn't have
+source(order, { by: (f) => ({ page: f.ms }), measures });
 
 const visit = { name, from: click, by: () => ({ visit: session("30m") }) };
 defineView({

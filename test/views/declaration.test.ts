@@ -79,7 +79,7 @@ test("what is derived can change without a change of states", () => {
 });
 
 function declare(change: Partial<Parameters<typeof defineView>[0]>) {
-  return () => defineView({ ...(declaration as unknown as Parameters<typeof defineView>[0]), ...change });
+  return () => defineView({ ...declaration, ...change } as unknown as Parameters<typeof defineView>[0]);
 }
 
 test("a view is frozen through and through", () => {

@@ -47,6 +47,7 @@ export function quantile(
     ],
     approximation: `quantile: off by at most ${Number((100 * 2 ** -(digits + 1)).toPrecision(3))} % of itself`,
     value: { type: isWhole ? "integer" : "number", nullable: true },
+    shown: share,
     add: ([counts], x, { constant }) =>
       `(${counts} ??= ${constant(empty)}()).add(${constant(bucketOf)}(${digits}, ${x}));`,
     sql: (x, filter) => [

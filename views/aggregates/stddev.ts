@@ -15,6 +15,7 @@ export function stddev(input: NumberExpression, options: Where & Of = {}): Aggre
     ...(noise === undefined ? {} : { noise }),
     ...(approximation === undefined ? {} : { approximation }),
     value: { type: "number", nullable: true },
+    shown: isSample ? "sample" : "population",
     present(cells, i) {
       const variance = moments.variance(cells, i, isSample);
       return variance === null ? null : Math.sqrt(variance);

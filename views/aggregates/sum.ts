@@ -1,5 +1,6 @@
 import { type Aggregate, canBeEmpty, defineAggregate, requireInput } from "../aggregate.ts";
 import { sumDecimals } from "../decimal-sum.ts";
+import type { Node } from "../expression.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import { addIntegers, exactSumSql, type Integer } from "../integer.ts";
 import type { Where } from "./count.ts";
@@ -19,7 +20,10 @@ export function sum(input: NumberExpression, options: Where & Scale = {}): Aggre
   requireInput("sum", node, ["integer", "number"]);
   const where = options.where?.node;
   if (options.scale !== undefined) return sumDecimals(node, where, options.scale);
-  const nullable = canBeEmpty(node, where);
+  return sumOf(node, where, canBeEmpty(node, where));
+}
+
+function sumOf(node: Node, where: Node | undefined, nullable: boolean): Aggregate {
   const zero = nullable ? null : 0;
   const isInteger = node.type === "integer";
   const plus = (a: string, b: string) => (isInteger ? `addIntegers(${a}, ${b})` : `${a} + ${b}`);
@@ -29,6 +33,7 @@ export function sum(input: NumberExpression, options: Where & Scale = {}): Aggre
     where,
     state: [{ name: "sum", type: isInteger ? "integer" : "float", zero }],
     value: { type: isInteger ? "integer" : "number", nullable },
+    ...(nullable ? {} : { sparse: () => sumOf(node, where, true) }),
     ...(isInteger ? {} : { approximation: floatSumBound }),
     add: ([s = ""], x) =>
       nullable ? `${s} = ${s} === null ? ${x} : ${plus(s, x)};` : `${s} = ${plus(s, x)};`,

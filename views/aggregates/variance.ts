@@ -19,6 +19,7 @@ export function variance(input: NumberExpression, options: Where & Of = {}): Agg
     ...(noise === undefined ? {} : { noise }),
     ...(approximation === undefined ? {} : { approximation }),
     value: { type: "number", nullable: true },
+    shown: isSample ? "sample" : "population",
     present: (cells, i) => moments.variance(cells, i, isSample),
   });
 }

@@ -21,6 +21,8 @@ import { spreadOf } from "./spread.ts";
 export interface Input {
   readonly value: string | number | boolean;
   readonly time: number;
+  /** The place of its topic among the view's, in order of their names. */
+  readonly topic: number;
   readonly partition: number;
   readonly offset: number;
 }
@@ -146,7 +148,7 @@ function spread(
   };
 }
 
-/** By event time, then partition, then offset. */
+/** By event time, then topic, then partition, then offset. */
 function byPlace(declared: typeof latest, input: FieldType): AggregateEntry {
   const sign = declared === latest ? -1 : 1;
   return {
@@ -154,7 +156,8 @@ function byPlace(declared: typeof latest, input: FieldType): AggregateEntry {
     declared: (x, where) => declared(x as StringExpression, where),
     meant: (inputs) => {
       const inOrder = [...inputs].sort(
-        (a, b) => sign * (a.time - b.time || a.partition - b.partition || a.offset - b.offset),
+        (a, b) =>
+          sign * (a.time - b.time || a.topic - b.topic || a.partition - b.partition || a.offset - b.offset),
       );
       return inOrder[0]?.value ?? null;
     },

@@ -1,7 +1,7 @@
 import type { Scalar } from "../../../views/expression.ts";
 
 /**
- * A case of the parity fuzz as plain data: a view, the records of a topic, and a cut. What it is made of goes by the
+ * A case of the parity fuzz as plain data: a view, the records of its topics, and a cut. What it is made of goes by the
  * names in `operators.ts`, `aggregates.ts` and `windows.ts`, so that a case can be written down and run again.
  */
 export interface Case {
@@ -12,11 +12,43 @@ export interface Case {
   readonly recordsPerFile: number;
   /** Whether another archiver goes on halfway to the cut, as after a restart. */
   readonly archiverChanges: boolean;
+  /** What the event type was before, oldest first; in cases that were written down before there was this, left out. */
+  readonly former?: readonly FormerCase[];
   /** How many times each partition's records stand in it, each time under other ids. */
   readonly repeat: number;
   readonly partitions: readonly (readonly RecordCase[])[];
   /** By partition; one that lies past the end means the end. */
   readonly cuts: readonly number[];
+  /** Absent or null: the view is of one event type. */
+  readonly second?: SecondSource | null;
+}
+
+/** Another event type that the view is from, with records of its own. */
+export interface SecondSource {
+  /** As many as the view has, of the same types. */
+  readonly dimensions: readonly Term[];
+  readonly where: Term | null;
+  /** By the view's measures, what of these records is added; null: nothing. */
+  readonly inputs: readonly (InputCase | null)[];
+  /** The view's measures to which nothing of the first source is added. */
+  readonly withoutFirst: readonly number[];
+  readonly isDeclaredFirst: boolean;
+  readonly partitions: readonly (readonly RecordCase[])[];
+  readonly cuts: readonly number[];
+}
+
+/** A former schema: how it differs from the present one, and which records were written under it. */
+export interface FormerCase {
+  /** By partition, the first offset that was not; one that lies past the end means the end. */
+  readonly next: readonly number[];
+  /** How far an archiver of that time came, likewise; at most up to `next`. */
+  readonly archived: readonly number[];
+  /** Fields that it did not have yet. */
+  readonly undeclared: readonly string[];
+  /** Floats that had to be integers. */
+  readonly integers: readonly string[];
+  /** Optional fields that were required. */
+  readonly required: readonly string[];
 }
 
 export interface ViewCase {
@@ -26,10 +58,36 @@ export interface ViewCase {
   readonly measures: readonly MeasureCase[];
 }
 
-export interface MeasureCase {
-  readonly aggregate: string;
+export interface InputCase {
   readonly input: Term | null;
   readonly where: Term | null;
+}
+
+export interface MeasureCase extends InputCase {
+  readonly aggregate: string;
+}
+
+/** What a case makes of one event type, and its records. */
+export interface SourceCase
+  extends Pick<SecondSource, "dimensions" | "where" | "inputs" | "partitions" | "cuts">,
+    Pick<Case, "repeat"> {
+  readonly place: Place;
+  readonly former: readonly FormerCase[];
+}
+
+export type Place = "first" | "second";
+
+/** The first, then the second if there is one. */
+export function sourcesOf(c: Case): readonly SourceCase[] {
+  const { view, second, partitions, cuts, repeat, former = [] } = c;
+  const inputs = view.measures.map((measure, i) =>
+    second?.withoutFirst.includes(i) === true ? null : measure,
+  );
+  const { dimensions, where } = view;
+  const first: SourceCase = {
+    ...{ place: "first", dimensions, where, inputs, partitions, cuts, repeat, former },
+  };
+  return second == null ? [first] : [first, { ...second, place: "second", repeat: 1, former: [] }];
 }
 
 /** An expression, described. */
@@ -47,12 +105,34 @@ export type RecordCase = {
   /** Minutes east of UTC that the time is written in. */
   readonly zone: number;
   readonly data: Readonly<Record<string, Scalar>>;
+  /** What stands instead under names that the schema of the time did not know. */
+  readonly early?: Readonly<Record<string, Scalar>>;
 } | null;
 
 export type EventCase = Exclude<RecordCase, null>;
 
 /** The records of a partition as they stand in the log. */
-export function recordsOf({ partitions, repeat }: Case, partition: number): readonly RecordCase[] {
+export function recordsOf(source: Recorded, partition: number): readonly RecordCase[] {
+  return repeated(source, partition).map((record, offset) => {
+    const names = formerAt(source, partition, offset)?.undeclared ?? [];
+    if (record?.early === undefined || names.length === 0) return record;
+    const early = Object.entries(record.early).filter(([name]) => names.includes(name));
+    return { ...record, data: { ...record.data, ...Object.fromEntries(early) } };
+  });
+}
+
+type Recorded = Pick<SourceCase, "partitions" | "repeat" | "former">;
+
+/** The schema that a record was written under; undefined: the present one. */
+export function formerAt(
+  { former }: Pick<SourceCase, "former">,
+  partition: number,
+  offset: number,
+): FormerCase | undefined {
+  return former.find(({ next }) => offset < (next[partition] ?? 0));
+}
+
+function repeated({ partitions, repeat }: Recorded, partition: number): readonly RecordCase[] {
   const once = partitions[partition] ?? [];
   if (repeat === 1) return once;
   return Array.from({ length: repeat }, (_, round) =>
@@ -60,8 +140,8 @@ export function recordsOf({ partitions, repeat }: Case, partition: number): read
   ).flat();
 }
 
-export function cutOf(c: Case, partition: number): number {
-  return Math.min(c.cuts[partition] ?? 0, recordsOf(c, partition).length);
+export function cutOf(source: SourceCase, partition: number): number {
+  return Math.min(source.cuts[partition] ?? 0, recordsOf(source, partition).length);
 }
 
 /** JSON as `JSON.stringify` has it, except that -0 stays what it is. */

@@ -70,8 +70,8 @@ function sameValues(
   const mine = byKey(who, sessions === undefined ? rows : [...sessionRows(sessions, rows)]);
   sameKeys(who, mine.keys(), "the oracle", expected.keys());
   for (const [key, { cells }] of mine) {
-    shownView(view).measures.forEach(({ name, aggregate, firstCell }, i) => {
-      const { value, slack } = expected.get(key)?.values[i] ?? { value: undefined, slack: 0 };
+    shownView(view).measures.forEach(({ name, aggregate, firstCell }) => {
+      const { value, slack } = expected.get(key)?.values.get(name) ?? { value: undefined, slack: 0 };
       const actual = aggregate.present(cells, firstCell);
       if (!isWithin(actual, value, slack)) {
         throw new Error(`${name} of ${key} is ${show(actual)} in ${who}, ${show(value)} by the oracle`);

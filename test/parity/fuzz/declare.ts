@@ -1,46 +1,87 @@
 import type { Aggregate } from "../../../views/aggregate.ts";
 import { count, type Where } from "../../../views/aggregates/count.ts";
 import { mean } from "../../../views/aggregates/mean.ts";
+import { offset } from "../../../views/cut.ts";
+import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Expression } from "../../../views/expression.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
+import { overTypes } from "../../../views/mapping.ts";
+import { recordType, withFormer } from "../../../views/recorded-type.ts";
 import type { SessionFields } from "../../../views/sessions.ts";
+import { source } from "../../../views/source.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
-import type { Case, Term } from "./case.ts";
-import { eventType } from "./fields.ts";
+import { type Case, type Place, recordsOf, type SourceCase, sourcesOf, type Term } from "./case.ts";
+import { eventType, formerSchema } from "./fields.ts";
+
 import type { Operand } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
 import { windows } from "./windows.ts";
 
 type Fields = Readonly<Record<string, Expression<unknown>>>;
 
+/** An event type as an app over the case's data folder has it under its former schema `index`, or under the present one. */
+export function typeOf(c: Case, place: Place = "first", index?: number): EventType {
+  const present = eventType(c.duplicatesWithin, place);
+  const own = sourcesOf(c).find((each) => each.place === place);
+  const { name, partitions, duplicatesWithin } = present;
+  const schemas = (own?.former ?? []).map((former) => ({
+    schema: formerSchema(former),
+    next: former.next.map((next, p) =>
+      offset(Math.min(next, own === undefined ? 0 : recordsOf(own, p).length)),
+    ),
+  }));
+  if (schemas.length === 0) return present;
+  const { schema } = schemas[index ?? schemas.length] ?? {};
+  const type =
+    schema === undefined
+      ? present
+      : defineEvent({ name, partitions, duplicatesWithin, schema: schema as unknown as EventType["schema"] });
+  return withFormer(type, recordType(type, schemas.slice(0, index)));
+}
+
 /** The view of a case, declared as an app would declare it. Its dimensions are d0, d1, …, its measures m0, m1, … */
-export function declare({ view, duplicatesWithin }: Case): View {
-  const { dimensions, window, where, measures } = view;
+export function declare(c: Case): View {
+  const { window } = c.view;
+  const over = window !== null && named(windows, window).isOfSessions ? { sessions: overSessions } : {};
+  const [first, second] = sourcesOf(c).map((each) => declareSource(c, each));
+  if (first === undefined || second === undefined) {
+    const from = eventType(c.duplicatesWithin);
+    return overTypes(defineView({ name: "fuzz", from, ...(first as Declared), ...over }), () => typeOf(c));
+  }
+  const types = { first: eventType(c.duplicatesWithin), second: eventType(c.duplicatesWithin, "second") };
+  const sources = [source(types.first, first), source(types.second, second)];
+  const from = c.second?.isDeclaredFirst === true ? sources.reverse() : sources;
+  return overTypes(defineView({ name: "fuzz", from, ...over }), ({ name }) =>
+    typeOf(c, name === types.first.name ? "first" : "second"),
+  );
+}
+
+type Declared = ReturnType<typeof declareSource>;
+
+function declareSource({ view: { window, measures } }: Case, { dimensions, where, inputs }: SourceCase) {
   const whereOf = (term: Term | null, f: unknown): Where =>
     term === null ? {} : { where: expression(term, f as Fields) as BooleanExpression };
-  return defineView({
-    name: "fuzz",
-    from: eventType(duplicatesWithin),
-    by: (f) => ({
+  return {
+    by: (f: unknown) => ({
       ...Object.fromEntries(
         dimensions.map((term, i) => [`d${i}`, expression(term, f as Fields) as Expression<string>]),
       ),
       ...(window === null ? {} : { pane: named(windows, window).declared() }),
     }),
-    ...(where === null ? {} : { where: (f) => expression(where, f as Fields) as BooleanExpression }),
-    ...(window !== null && named(windows, window).isOfSessions ? { sessions: overSessions } : {}),
-    measures: (f) =>
+    ...(where === null ? {} : { where: (f: unknown) => expression(where, f as Fields) as BooleanExpression }),
+    measures: (f: unknown) =>
       Object.fromEntries(
-        measures.map(({ aggregate, input, where }, i) => {
-          const fields = f as Fields;
+        measures.flatMap(({ aggregate }, i) => {
+          const own = inputs[i];
+          if (own == null) return [];
           // An aggregate that looks at no field is given one all the same, and passes over it.
-          const over = expression(input ?? { kind: "field", name: "text" }, fields);
-          return [`m${i}`, named(aggregates, aggregate).declared(over, whereOf(where, f))];
+          const over = expression(own.input ?? { kind: "field", name: "text" }, f as Fields);
+          return [[`m${i}`, named(aggregates, aggregate).declared(over, whereOf(own.where, f))]];
         }),
       ),
-  });
+  };
 }
 
 /** Measures over sessions, the same in every case; `oracle.ts` knows what they mean. */

@@ -3,9 +3,19 @@ import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { Type } from "../../../views/index.ts";
-import type { EventCase } from "./case.ts";
 
-export const partitions = 3;
+import type { JsonSchema } from "../../../views/recorded-type.ts";
+import type { EventCase, FormerCase, Place } from "./case.ts";
+
+/** The topic of the second source comes before that of the first, and has another number of partitions. */
+export const partitions: Readonly<Record<Place, number>> = { first: 3, second: 2 };
+const names: Readonly<Record<Place, string>> = { first: "fuzz.thing.seen", second: "fuzz.other.seen" };
+
+/** What the fields that have a default are where they are missing. */
+export const defaults: { readonly "late whole": number; readonly kind: string } = {
+  "late whole": -2,
+  kind: "é",
+};
 
 /** A field of each type, required and optional, some under names that have to be quoted. */
 const schema = Type.Object({
@@ -17,15 +27,43 @@ const schema = Type.Object({
   'maybe "real"': Type.Optional(Type.Number()),
   order: Type.Boolean(),
   flag: Type.Optional(Type.Boolean()),
+  "late whole": Type.Optional(Type.Integer({ default: defaults["late whole"] })),
+  kind: Type.Optional(Type.String({ default: defaults.kind })),
 });
 
-const types = new Map<number, EventType>();
+/** The schema as it was: by structure alone, as it is written down. */
+export function formerSchema({ undeclared, integers, required }: FormerCase): JsonSchema {
+  const { properties } = JSON.parse(JSON.stringify(schema)) as { properties: Record<string, JsonSchema> };
+  const declared = Object.entries(properties).filter(([name]) => !undeclared.includes(name));
+  return {
+    type: "object",
+    required: declared.map(([name]) => name).filter((name) => !isOptional(name) || required.includes(name)),
+    properties: Object.fromEntries(
+      declared.map(([name, property]) => [
+        name,
+        {
+          ...property,
+          ...(integers.includes(name) ? { type: "integer" } : {}),
+          // A required field has none.
+          ...(required.includes(name) ? { default: undefined } : {}),
+        },
+      ]),
+    ),
+  };
+}
 
-export function eventType(duplicatesWithin: number): EventType {
-  let type = types.get(duplicatesWithin);
+function isOptional(name: string): boolean {
+  return fields.some((field) => field.name === name && field.optional);
+}
+
+const types = new Map<string, EventType>();
+
+export function eventType(duplicatesWithin: number, place: Place = "first"): EventType {
+  const key = `${place} ${duplicatesWithin}`;
+  let type = types.get(key);
   if (type === undefined) {
-    type = defineEvent({ name: "fuzz.thing.seen", schema, partitions, duplicatesWithin });
-    types.set(duplicatesWithin, type);
+    type = defineEvent({ name: names[place], schema, partitions: partitions[place], duplicatesWithin });
+    types.set(key, type);
   }
   return type;
 }
@@ -145,6 +183,16 @@ const data = Object.fromEntries(
   }),
 );
 
+/** Fields that a former schema may lack. */
+export const evolvable = fields.filter((field) => field.optional).map((field) => field.name);
+
+/** What producers wrote under a name that was still free: anything. */
+const early = fc.dictionary(
+  fc.constantFrom(...evolvable),
+  fc.oneof(...Object.values(values), fc.constantFrom(null, 2 ** 53, 1.5, "1")),
+  { maxKeys: 3, noNullPrototype: true },
+);
+
 export const events: fc.Arbitrary<EventCase> = fc.record({
   source: fc.constantFrom("s", "t"),
   id: fc.oneof(fc.constantFrom("a", "b", "c"), fc.nat(1_000_000).map(String)),
@@ -157,4 +205,5 @@ export const events: fc.Arbitrary<EventCase> = fc.record({
     requiredKeys: fields.filter((field) => !field.optional).map((field) => field.name),
     noNullPrototype: true,
   }),
+  early,
 });

@@ -2,7 +2,10 @@ import fc from "fast-check";
 import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { aggregates } from "./aggregates.ts";
-import type { Case, MeasureCase, Term, ViewCase } from "./case.ts";
+
+import type { Case, InputCase, MeasureCase, Place, Term, ViewCase } from "./case.ts";
+import { formers } from "./evolution.ts";
+
 import { events, fields, partitions, values } from "./fields.ts";
 import type { OperatorEntry, Slot } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
@@ -12,7 +15,7 @@ import { windows } from "./windows.ts";
  * Random cases, and by fast-check how they shrink. What a view can be made of is listed elsewhere, and only there: an
  * operator is one entry of a file that `operators.ts` lists, an aggregate of `aggregates.ts`, a window of `windows.ts`, each with its
  * meaning for the oracle; a type of field is one entry of `values` and a field of the schema in `fields.ts`. A shape that
- * is none of these (a second source, a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
+ * is none of these (a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
  */
 
 const deepest = 3;
@@ -70,42 +73,77 @@ function ofSlot(slot: Slot, depth: number): fc.Arbitrary<Term> {
 const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null, freq: 2 });
 const condition = terms("boolean", deepest);
 
+/** What a record of each of two sources has. */
+interface Twice<T> {
+  readonly first: T;
+  readonly second: T;
+}
+
+const twice = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<Twice<T>> =>
+  fc.record({ first: arbitrary, second: arbitrary });
+
 const dimensions = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: terms("string", 1) },
-    { weight: 2, arbitrary: terms("integer", 1) },
-    { weight: 2, arbitrary: terms("boolean", 1) },
+    { weight: 4, arbitrary: twice(terms("string", 1)) },
+    { weight: 2, arbitrary: twice(terms("integer", 1)) },
+    { weight: 2, arbitrary: twice(terms("boolean", 1)) },
   ),
   { maxLength: 3 },
 );
 
+interface TwiceMeasured extends Twice<InputCase> {
+  readonly aggregate: string;
+  /** What is added to it where there are two sources. */
+  readonly from: "both" | "first" | "second";
+}
+
 const measures = fc.oneof(
-  ...Object.entries(aggregates).map(
-    ([aggregate, { input }]): fc.Arbitrary<MeasureCase> =>
-      fc.record({
-        aggregate: fc.constant(aggregate),
-        input: input === undefined ? fc.constant(null) : terms(input, 2),
-        where: orNone(condition),
-      }),
-  ),
+  ...Object.entries(aggregates).map(([aggregate, { input }]): fc.Arbitrary<TwiceMeasured> => {
+    const own = fc.record({
+      input: input === undefined ? fc.constant(null) : terms(input, 2),
+      where: orNone(condition),
+    });
+    return fc.record({
+      aggregate: fc.constant(aggregate),
+      first: own,
+      second: own,
+      from: fc.constantFrom("both", "first", "second"),
+    });
+  }),
 );
 
-const views: fc.Arbitrary<ViewCase> = fc
+/** The view of the first source, and what the second would have for it. */
+const views = fc
   .record({
     dimensions,
     window: orNone(fc.constantFrom(...Object.keys(windows))),
-    where: orNone(condition),
+    where: twice(orNone(condition)),
     measures: fc.array(measures, { minLength: 1, maxLength: 4 }),
   })
-  .map((view) =>
-    view.window !== null && windows[view.window]?.isOfSessions ? withoutLooseSums(view) : view,
-  );
+  .map(({ dimensions, window, where, measures: all }) => {
+    const measures = window !== null && windows[window]?.isOfSessions ? exactOf(all) : all;
+    // Each source has one measure at least: where a source would have none, all are of both.
+    const ofBoth = (["first", "second"] as const).some((none) => measures.every(({ from }) => from === none));
+    const view: ViewCase = {
+      dimensions: dimensions.map(({ first }) => first),
+      window,
+      where: where.first,
+      measures: measures.map(({ aggregate, first }): MeasureCase => ({ aggregate, ...first })),
+    };
+    const second = {
+      dimensions: dimensions.map(({ second }) => second),
+      where: where.second,
+      inputs: measures.map(({ second, from }) => (from === "first" && !ofBoth ? null : second)),
+      withoutFirst: measures.flatMap(({ from }, i) => (from === "second" && !ofBoth ? [i] : [])),
+    };
+    return { view, second };
+  });
 
 /** Sessions are exact, and refuse what is not. */
-function withoutLooseSums(view: ViewCase): ViewCase {
-  const exact = view.measures.filter(({ aggregate }) => !looseSums.has(aggregate));
-  const count = { aggregate: "count", input: null, where: null };
-  return { ...view, measures: exact.length > 0 ? exact : [count] };
+function exactOf(measures: readonly TwiceMeasured[]): readonly TwiceMeasured[] {
+  const exact = measures.filter(({ aggregate }) => !looseSums.has(aggregate));
+  const none = { input: null, where: null };
+  return exact.length > 0 ? exact : [{ aggregate: "count", first: none, second: none, from: "both" }];
 }
 
 const looseSums = new Set(["sumOfFloats", "meanOfFloats", "varianceOfFloats", "stddevOfFloats"]);
@@ -115,25 +153,48 @@ const records = fc.array(
   { maxLength: 12 },
 );
 
-export const cases: fc.Arbitrary<Case> = fc.record({
-  view: views,
-  duplicatesWithin: fc.constantFrom(3, 0, 1, 2, 65_536),
-  recordsPerFile: fc.oneof(
-    { weight: 4, arbitrary: fc.constant(1_000_000) },
-    { weight: 1, arbitrary: fc.constant(4) },
-  ),
-  archiverChanges: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(false) },
-    { weight: 1, arbitrary: fc.constant(true) },
-  ),
-  repeat: fc.oneof(
-    { withCrossShrink: true },
-    { weight: 150, arbitrary: fc.constant(1) },
-    { weight: 1, arbitrary: fc.integer({ min: 2, max: 400 }) },
-  ),
-  partitions: fc.array(records, { minLength: 1, maxLength: partitions }),
-  cuts: fc.array(fc.oneof({ weight: 5, arbitrary: fc.nat(12) }, { weight: 1, arbitrary: fc.nat(4_000) }), {
-    minLength: partitions,
-    maxLength: partitions,
-  }),
+const partitionsOf = (place: Place) => fc.array(records, { minLength: 1, maxLength: partitions[place] });
+
+const cutsOf = (place: Place) =>
+  fc.array(fc.oneof({ weight: 5, arbitrary: fc.nat(12) }, { weight: 1, arbitrary: fc.nat(4_000) }), {
+    minLength: partitions[place],
+    maxLength: partitions[place],
+  });
+
+const secondRecords = fc.record({
+  isDeclaredFirst: fc.boolean(),
+  partitions: partitionsOf("second"),
+  cuts: cutsOf("second"),
 });
+
+export const cases: fc.Arbitrary<Case> = fc
+  .record({
+    declared: views,
+    duplicatesWithin: fc.constantFrom(3, 0, 1, 2, 65_536),
+    recordsPerFile: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(1_000_000) },
+      { weight: 1, arbitrary: fc.constant(4) },
+    ),
+    archiverChanges: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(false) },
+      { weight: 1, arbitrary: fc.constant(true) },
+    ),
+    former: formers,
+    repeat: fc.oneof(
+      { withCrossShrink: true },
+      { weight: 150, arbitrary: fc.constant(1) },
+      { weight: 1, arbitrary: fc.integer({ min: 2, max: 400 }) },
+    ),
+    partitions: partitionsOf("first"),
+    cuts: cutsOf("first"),
+    second: fc.oneof(
+      { withCrossShrink: true },
+      { weight: 2, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: secondRecords },
+    ),
+  })
+  .map(({ declared, second, ...c }) => ({
+    ...c,
+    view: declared.view,
+    second: second === null ? null : { ...declared.second, ...second },
+  }));

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { sourceOf } from "../../../batch-layer/source.ts";
+import { type Source, sourceOf } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../../infra/duckdb.ts";
+import { earlyValues } from "../../../infra/master/early-values.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
 import { Archiver } from "../../../ingestion/archive.ts";
 import { Admission } from "../../../speed-layer/admission.ts";
@@ -14,15 +15,18 @@ import { defineApp } from "../../../views/app.ts";
 import { type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
 import type { View } from "../../../views/view.ts";
-import { type Case, cutOf } from "./case.ts";
-import { eventType, partitions } from "./fields.ts";
+
+import { type Case, cutOf, type SourceCase, sourcesOf } from "./case.ts";
+import { typeOf } from "./declare.ts";
+import { eventType } from "./fields.ts";
+
 import { CaseLog, CaseMaster } from "./stores.ts";
 
 /** What the layers make of a case. */
 export interface Computed {
   /** The batch layer's states of the prefix. */
   readonly batch: readonly BatchRow[];
-  /** By partition, the speed layer's states of the same prefix, of what follows it, and of everything. */
+  /** By partition of the view, the speed layer's states of the same prefix, of what follows it, and of everything. */
   readonly prefix: readonly TailSegment[];
   readonly suffix: readonly TailSegment[];
   readonly whole: readonly TailSegment[];
@@ -33,7 +37,7 @@ interface Archive {
   readonly master: CaseMaster;
   readonly archiver: Archiver;
   /** One that has seen nothing. */
-  newArchiver(): Archiver;
+  newArchiver(type: EventType): Archiver;
 }
 
 /** Both layers over one DuckDB, for case after case: decoder, archiver, Parquet and SQL here, admission and fold there. */
@@ -41,12 +45,18 @@ export class Layers implements AsyncDisposable {
   readonly #folder: string;
   readonly #duckdb: Duckdb;
   readonly #connection: DuckDBConnection;
+  readonly #reader: DuckDBConnection;
   readonly #archives = new Map<string, Archive>();
 
-  private constructor(folder: string, duckdb: Duckdb, connection: DuckDBConnection) {
+  private constructor(
+    folder: string,
+    duckdb: Duckdb,
+    [connection, reader]: readonly [DuckDBConnection, DuckDBConnection],
+  ) {
     this.#folder = folder;
     this.#duckdb = duckdb;
     this.#connection = connection;
+    this.#reader = reader;
   }
 
   static async open(): Promise<Layers> {
@@ -56,27 +66,55 @@ export class Layers implements AsyncDisposable {
       threads: 1,
       temporaryFolder: join(folder, "spill"),
     });
-    return new Layers(folder, duckdb, await duckdb.connect());
+    return new Layers(folder, duckdb, [await duckdb.connect(), await duckdb.connect()]);
   }
 
   async compute(c: Case, view: View): Promise<Computed> {
-    const { log, master, archiver, newArchiver } = this.#archiveOf(view.from, c.recordsPerFile);
-    log.hold(c);
+    const sources: Source[] = [];
+    const segments: Omit<Computed, "batch">[] = [];
+    for (const of of sourcesOf(c)) {
+      const { name } = typeOf(c, of.place);
+      const { event: type } = view.mappings.find(({ event }) => event.name === name) ?? {};
+      if (type === undefined) throw new Error(`the view is not of the ${of.place} source`);
+      const { log, master } = await this.#archive(c, of, type);
+      const files = await master.files();
+      const connections = { connection: this.#connection, reader: this.#reader };
+      const early = await earlyValues(connections, type, files);
+      sources.push({ ...sourceOf(type, files, { [type.name]: cutsOf(of, type) }), early });
+      segments.push(await speed(of, view, log));
+    }
+    return { ...joined(segments), batch: await this.#batch(view, sources) };
+  }
+
+  async #archive(c: Case, of: SourceCase, type: EventType): Promise<Archive> {
+    const archive = this.#archiveOf(c, of, type);
+    const { log, master, archiver, newArchiver } = archive;
+    log.hold(of);
     master.clear();
     const nexts = await log.nexts();
+    for (const [i, { archived }] of of.former.entries()) {
+      log.endAt(nexts.map((next, p) => offset(Math.min(next, archived[p] ?? 0))));
+      // Nothing may have come since the one before.
+      const due = await master.cut();
+      const end = (await log.nexts()).map((next, p) => offset(Math.max(next, due[type.name]?.[p] ?? 0)));
+      log.endAt(end);
+      const former = newArchiver(typeOf(c, of.place, i));
+      await former.archive(await former.logEnd());
+      log.endAt(nexts);
+    }
     if (c.archiverChanges) {
-      log.endAt(cutsOf(c).map((cut) => offset(Math.ceil(cut / 2))));
+      const done = (await master.cut())[type.name] ?? [];
+      log.endAt(cutsOf(of, type).map((cut, p) => offset(Math.max(Math.ceil(cut / 2), done[p] ?? 0))));
       await archiver.archive(await archiver.logEnd());
       log.endAt(nexts);
     }
-    await (c.archiverChanges ? newArchiver() : archiver).archive({ [view.from.name]: nexts });
-    return { batch: await this.#batch(c, view, master), ...(await speed(c, view, log)) };
+    await (c.archiverChanges ? newArchiver(type) : archiver).archive({ [type.name]: nexts });
+    return archive;
   }
 
-  async #batch(c: Case, view: View, master: CaseMaster): Promise<BatchRow[]> {
-    const cut = { [view.from.name]: cutsOf(c) };
+  async #batch(view: View, sources: readonly Source[]): Promise<BatchRow[]> {
     const path = join(this.#folder, "states.parquet");
-    const statement = copyToParquet(compileSql(view, sourceOf(view.from, await master.files(), cut)), path);
+    const statement = copyToParquet(compileSql(view, sources), path);
     await this.#connection.run(statement.sql, [...statement.parameters]);
     const rows: BatchRow[] = [];
     for await (const chunk of readStateRows(this.#connection, view, path)) rows.push(...chunk);
@@ -84,19 +122,21 @@ export class Layers implements AsyncDisposable {
   }
 
   /** An archiver keeps its connections, so that one serves all cases of its settings; each begins at offset 0 anew. */
-  #archiveOf(type: EventType, recordsPerFile: number): Archive {
-    const key = `${type.duplicatesWithin} ${recordsPerFile}`;
+  #archiveOf({ duplicatesWithin, recordsPerFile }: Case, of: SourceCase, type: EventType): Archive {
+    const key = `${of.place} ${duplicatesWithin} ${recordsPerFile}`;
     let archive = this.#archives.get(key);
     if (archive === undefined) {
-      const log = new CaseLog(type);
-      const master = new CaseMaster(this.#folder);
-      const app = defineApp({ name: "fuzz", views: [], events: [eventType(type.duplicatesWithin)] });
-      const parts = { app, log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
-      const newArchiver = () => new Archiver(parts);
-      archive = { log, master, archiver: newArchiver(), newArchiver };
+      const present = eventType(duplicatesWithin, of.place);
+      const log = new CaseLog(present);
+      const master = new CaseMaster(this.#folder, present);
+      const parts = { log, master, duckdb: this.#duckdb, recordsPerFile, onInvalid: () => {} };
+      const newArchiver = (event: EventType) =>
+        new Archiver({ ...parts, app: defineApp({ name: "fuzz", views: [], events: [event] }) });
+      archive = { log, master, archiver: newArchiver(present), newArchiver };
       this.#archives.set(key, archive);
     }
-    return archive;
+    // What it knows of former schemas is of one case.
+    return of.former.length === 0 ? archive : { ...archive, archiver: archive.newArchiver(type) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,27 +145,37 @@ export class Layers implements AsyncDisposable {
   }
 }
 
-function cutsOf(c: Case): readonly Offset[] {
-  return Array.from({ length: partitions }, (_, p) => offset(cutOf(c, p)));
+function cutsOf(of: SourceCase, { partitions }: EventType): readonly Offset[] {
+  return Array.from({ length: partitions }, (_, p) => offset(cutOf(of, p)));
 }
 
-async function speed(c: Case, view: View, log: CaseLog): Promise<Omit<Computed, "batch">> {
-  const fold = compileFold(view);
+function joined(each: readonly Omit<Computed, "batch">[]): Omit<Computed, "batch"> {
+  return {
+    prefix: each.flatMap(({ prefix }) => prefix),
+    suffix: each.flatMap(({ suffix }) => suffix),
+    whole: each.flatMap(({ whole }) => whole),
+  };
+}
+
+async function speed(of: SourceCase, view: View, log: CaseLog): Promise<Omit<Computed, "batch">> {
+  const topic = log.topics[0]?.name;
   const computed = { prefix: [] as TailSegment[], suffix: [] as TailSegment[], whole: [] as TailSegment[] };
-  for (let p = 0; p < partitions; p++) {
+  for (const [number, { mapping, partition: p, ...place }] of view.partitions.entries()) {
+    if (place.topic !== topic) continue;
+    const fold = compileFold(view, mapping);
     const records = log.records(p);
-    const [cut, next] = [offset(cutOf(c, p)), offset(records.length)];
+    const [cut, next] = [offset(cutOf(of, p)), offset(records.length)];
     const [before, after] = [records.slice(0, cut), records.slice(cut)];
-    const prefix = new TailSegment(view, p, offset(0), cut);
-    const suffix = new TailSegment(view, p, cut, next);
-    const whole = new TailSegment(view, p, offset(0), next);
-    const throughout = new Admission(view.from, p);
+    const prefix = new TailSegment(view, number, offset(0), cut);
+    const suffix = new TailSegment(view, number, cut, next);
+    const whole = new TailSegment(view, number, offset(0), next);
+    const throughout = new Admission(mapping.event, p);
     const first = throughout.admit(before, cut);
     fold(prefix, first, 0, before);
     fold(whole, first, 0, before);
     fold(whole, throughout.admit(after, next), 0, after);
     // As a worker that begins at the cut.
-    const fromCut = new Admission(view.from, p);
+    const fromCut = new Admission(mapping.event, p);
     await fromCut.warmUp(log, cut);
     fold(suffix, fromCut.admit(after, next), 0, after);
     computed.prefix.push(prefix);

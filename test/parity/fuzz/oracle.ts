@@ -1,18 +1,31 @@
 import type { Value } from "../../../views/aggregate.ts";
 import type { Scalar } from "../../../views/expression.ts";
+import type { FieldType } from "../../../views/field.ts";
 import { aggregates, type Input } from "./aggregates.ts";
-import { type Case, type EventCase, jsonOf, recordsOf, type Term } from "./case.ts";
+import {
+  type Case,
+  type EventCase,
+  type FormerCase,
+  formerAt,
+  jsonOf,
+  recordsOf,
+  type SourceCase,
+  sourcesOf,
+  type Term,
+} from "./case.ts";
 import { named } from "./declare.ts";
-import { fields } from "./fields.ts";
+import { defaults, fields } from "./fields.ts";
 import { operators } from "./operators.ts";
 import { windows } from "./windows.ts";
 
 /** What a view must answer for a key, and how far each value may lie off. */
 export interface ExpectedRow {
-  readonly values: readonly { readonly value: Value; readonly slack: number }[];
+  /** By the measure's name. */
+  readonly values: ReadonlyMap<string, { readonly value: Value; readonly slack: number }>;
 }
 
 interface Member extends EventCase {
+  readonly of: SourceCase;
   readonly partition: number;
   readonly offset: number;
 }
@@ -26,10 +39,14 @@ export function keyOf(dimensions: readonly Scalar[], pane: number): string {
  * not the view made of it, and shares no code with either of the view's implementations.
  */
 export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
-  const { dimensions, window, where, measures } = c.view;
+  const { window, measures } = c.view;
   const entry = window === null ? undefined : named(windows, window);
   const ofDimensions = new Map<string, { key: readonly Scalar[]; members: Member[] }>();
-  for (const member of c.partitions.flatMap((_, partition) => countedIn(c, partition))) {
+  const members = sourcesOf(c).flatMap((of) =>
+    of.partitions.flatMap((_, partition) => countedIn(c, of, partition)),
+  );
+  for (const member of members) {
+    const { dimensions, where } = member.of;
     if (where !== null && evaluate(where, member) !== true) continue;
     const key = dimensions.map((term) => evaluate(term, member));
     const group = ofDimensions.get(jsonOf(key));
@@ -47,59 +64,89 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
   }
   const rows = new Map<string, ExpectedRow>();
   for (const [key, members] of groups) {
-    const values = measures.map(({ aggregate, input, where }) => {
-      const inputs = members
-        .filter((member) => where === null || evaluate(where, member) === true)
-        .flatMap((member): Input[] => {
-          const value = input === null ? true : evaluate(input, member);
-          const { time, partition, offset } = member;
-          return value === null ? [] : [{ value, time, partition, offset }];
-        });
+    const values = measures.map(({ aggregate }, i) => {
+      const inputs = members.flatMap((member): Input[] => {
+        const own = member.of.inputs[i];
+        if (own == null || (own.where !== null && evaluate(own.where, member) !== true)) return [];
+        const value = own.input === null ? true : evaluate(own.input, member);
+        const { time, partition, offset } = member;
+        const topic = member.of.place === "second" ? 0 : 1;
+        return value === null ? [] : [{ value, time, topic, partition, offset }];
+      });
       const { meant, slack } = named(aggregates, aggregate);
-      return { value: meant(inputs), slack: slack === undefined || inputs.length === 0 ? 0 : slack(inputs) };
+      const off = slack === undefined || inputs.length === 0 ? 0 : slack(inputs);
+      return [`m${i}`, { value: meant(inputs), slack: off }] as const;
     });
-    rows.set(key, { values: entry?.isOfSessions ? [...values, ...ofSession(members, values[0])] : values });
+    const over = entry?.isOfSessions ? ofSession(members, values[0]?.[1].value) : [];
+    rows.set(key, { values: new Map([...values, ...over]) });
   }
   return rows;
 }
 
-/** The measures over sessions of `declare.ts`, of one session, and then when it ends. A number beyond 2^53 is not known. */
-function ofSession(members: readonly Member[], first: { readonly value: Value } | undefined) {
+/** The measures over sessions of `declare.ts`, of one session, and when it ends. A number beyond 2^53 is not known. */
+function ofSession(members: readonly Member[], first: Value | undefined) {
   const times = members.map(({ time }) => time);
   const [start, end] = [Math.min(...times), Math.max(...times)];
-  const isKnown = first !== undefined && first.value !== null && typeof first.value !== "bigint";
-  const values = [1, Number(isKnown), end - start, Number(end > start), new Date(end).toISOString()];
-  return values.map((value) => ({ value, slack: 0 }));
+  const isKnown = first !== undefined && first !== null && typeof first !== "bigint";
+  const values = {
+    ...{ sessions: 1, known: Number(isKnown), meanLength: end - start, late: Number(end > start) },
+    paneEnd: new Date(end).toISOString(),
+  };
+  return Object.entries(values).map(([name, value]) => [name, { value, slack: 0 }] as const);
 }
 
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */
-function countedIn(c: Case, partition: number): Member[] {
-  const records = recordsOf(c, partition).map((record) =>
-    record !== null && isValid(record) ? record : null,
+function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
+  const records = recordsOf(of, partition).map((record, offset) =>
+    record === null ? null : asWritten(record, formersFrom(of, partition, offset)),
   );
   return records.flatMap((record, offset) => {
     if (record === null) return [];
     const before = records.slice(Math.max(0, offset - c.duplicatesWithin), offset);
     const isDuplicate = before.some((other) => other?.id === record.id && other.source === record.source);
-    return isDuplicate ? [] : [{ ...record, partition, offset }];
+    return isDuplicate ? [] : [{ ...record, of, partition, offset }];
   });
 }
 
-/** A field may be missing, but not null; integers are safe. */
-function isValid({ data }: EventCase): boolean {
-  return fields.every(({ name, type }) => {
-    const value = Object.hasOwn(data, name) ? data[name] : undefined;
-    return (
-      value !== null && (type !== "integer" || Math.abs((value ?? 0) as number) <= Number.MAX_SAFE_INTEGER)
-    );
-  });
+/** The former schemas from the one that the record was written under on; none if that was the present one. */
+function formersFrom(of: SourceCase, partition: number, offset: number): readonly FormerCase[] {
+  const former = formerAt(of, partition, offset);
+  return former === undefined ? [] : of.former.slice(of.former.indexOf(former));
 }
 
-/** A missing field is null; -0 is 0, wherever it comes from. */
+/**
+ * A record is judged by the schema that it was written under; null if it was no event of that. Of a field that came later
+ * it has the value if that is one that the field took when it came.
+ */
+function asWritten(record: EventCase, formers: readonly FormerCase[]): EventCase | null {
+  const data: Record<string, Scalar> = {};
+  for (const { name, type, optional } of fields) {
+    const [own] = formers;
+    const first = formers.find(({ undeclared }) => !undeclared.includes(name));
+    const isInteger = type === "integer" || (first?.integers.includes(name) ?? false);
+    const isThere = Object.hasOwn(record.data, name);
+    const value = record.data[name] ?? null;
+    const isTaken = isThere && value !== null && suits(value, isInteger ? "integer" : type);
+    if (isTaken) data[name] = value;
+    else if (own?.undeclared.includes(name) !== true) {
+      if (isThere || !optional || own?.required.includes(name)) return null;
+    }
+  }
+  return { ...record, data };
+}
+
+/** Integers are safe. */
+function suits(value: Scalar, type: FieldType): boolean {
+  if (type === "integer") return Number.isSafeInteger(value);
+  return typeof value === type;
+}
+
+/** A missing field is its default, or null; -0 is 0, wherever it comes from. */
 function evaluate(term: Term, event: EventCase): Scalar {
   switch (term.kind) {
     case "field": {
-      const value = Object.hasOwn(event.data, term.name) ? (event.data[term.name] ?? null) : null;
+      const own = Object.hasOwn(event.data, term.name) ? event.data[term.name] : undefined;
+      const value = own ?? Object.entries(defaults).find(([name]) => name === term.name)?.[1] ?? null;
       return value === 0 ? 0 : value;
     }
     case "eventTime":

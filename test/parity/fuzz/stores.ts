@@ -1,10 +1,10 @@
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Consumer, Log, LogBatch, LogRecord } from "../../../infra/log/log.ts";
 import type { Master, MasterFile } from "../../../infra/master/master.ts";
 import { type Cut, type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
-import { type Case, type EventCase, jsonOf, type RecordCase, recordsOf } from "./case.ts";
-import { partitions } from "./fields.ts";
+import { type EventCase, jsonOf, type RecordCase, recordsOf, type SourceCase } from "./case.ts";
 
 const from0 = offset(0);
 
@@ -15,13 +15,13 @@ export class CaseLog implements Log {
   #nexts: readonly Offset[] = [];
 
   constructor(type: EventType) {
-    this.topics = [{ name: type.name, partitions }];
+    this.topics = [{ name: type.name, partitions: type.partitions }];
   }
 
-  hold(c: Case): void {
-    const type = this.topics[0]?.name ?? "";
-    this.#records = Array.from({ length: partitions }, (_, partition) =>
-      recordsOf(c, partition).map((record, i) => ({
+  hold(source: SourceCase): void {
+    const { name: type = "", partitions } = this.topics[0] ?? {};
+    this.#records = Array.from({ length: partitions ?? 0 }, (_, partition) =>
+      recordsOf(source, partition).map((record, i) => ({
         offset: offset(i),
         key: null,
         value: Buffer.from(textOf(record, type)),
@@ -83,14 +83,19 @@ function timeText({ time, zone }: EventCase): string {
 /** A master dataset whose files are real, and of the case in hand only. */
 export class CaseMaster implements Master {
   readonly #folder: string;
+  readonly #type: EventType;
   #files: MasterFile[] = [];
   #written = 0;
 
-  constructor(folder: string) {
+  constructor(folder: string, type: EventType) {
     this.#folder = folder;
+    this.#type = type;
   }
 
   clear(): void {
+    for (const name of readdirSync(this.#folder)) {
+      if (name.startsWith(this.#type.name) && name.includes(".early-")) rmSync(join(this.#folder, name));
+    }
     this.#files = [];
     this.#written = 0;
   }
@@ -100,18 +105,16 @@ export class CaseMaster implements Master {
   }
 
   async cut(): Promise<Cut> {
-    const nexts = Array.from({ length: partitions }, () => from0);
-    let topic = "";
+    const nexts = Array.from({ length: this.#type.partitions }, () => from0);
     for (const file of this.#files) {
-      topic = file.topic;
       nexts[file.partition] = offset(Math.max(nexts[file.partition] ?? 0, file.next));
     }
-    return { [topic]: nexts };
+    return { [this.#type.name]: nexts };
   }
 
   /** Files of earlier cases are written over. */
   async add(range: Omit<MasterFile, "path">, write: (path: string) => Promise<void>): Promise<MasterFile> {
-    const file = { ...range, path: join(this.#folder, `${this.#written++}.parquet`) };
+    const file = { ...range, path: join(this.#folder, `${this.#type.name}-${this.#written++}.parquet`) };
     await write(file.path);
     this.#files.push(file);
     return file;

@@ -1,0 +1,70 @@
+import { type Declarations, refusalOf } from "../../infra/declarations/declarations.ts";
+import type { App } from "../../views/app.ts";
+import type { EventType } from "../../views/event.ts";
+import { compareTypes } from "../../views/schema-change.ts";
+import type { View } from "../../views/view.ts";
+
+/** What a change of the app means for one event type or view of a data folder. */
+export interface Verdict {
+  readonly kind: "event type" | "view";
+  readonly name: string;
+  readonly verdict: "unchanged" | "changed" | "needs recompute" | "new" | "gone" | "refused";
+  /** In words, one line each. */
+  readonly meaning: readonly string[];
+}
+
+const fromLog = "until the next batch run the speed layer answers it from the whole log";
+
+/** Event types by name, then views: the app's in its order, then those that it does not have any more. */
+export function verdictsOf(app: App, { types, views }: Declarations): readonly Verdict[] {
+  const eventTypes = app.events.map((type) => ofType(type, types));
+  const refused = new Set(eventTypes.filter(({ verdict }) => verdict === "refused").map(({ name }) => name));
+  return [
+    ...eventTypes,
+    ...gone(types.keys(), app.events).map(
+      (name): Verdict => ({
+        kind: "event type",
+        name,
+        verdict: "gone",
+        meaning: ["no more of it are taken; its records are kept"],
+      }),
+    ),
+    ...app.views.map((view) => ofView(view, views, refused)),
+    ...gone(views.keys(), app.views).map(
+      (name): Verdict => ({
+        kind: "view",
+        name,
+        verdict: "gone",
+        meaning: ["it is not answered any more; its generations are kept"],
+      }),
+    ),
+  ];
+}
+
+function ofType(type: EventType, types: Declarations["types"]): Verdict {
+  const of = (verdict: Verdict["verdict"], ...meaning: readonly string[]): Verdict => {
+    return { kind: "event type", name: type.name, verdict, meaning };
+  };
+  const recorded = types.get(type.name);
+  if (recorded === undefined) return of("new", "nothing of it has been taken yet");
+  const { refusals, widenings, restatements } = compareTypes(recorded, type);
+  if (refusals.length > 0) return of("refused", refusalOf(type, refusals));
+  const changes = [...widenings, ...restatements];
+  return changes.length > 0 ? of("changed", ...changes) : of("unchanged");
+}
+
+function ofView(view: View, views: Declarations["views"], refused: ReadonlySet<string>): Verdict {
+  const of = (verdict: Verdict["verdict"], ...meaning: readonly string[]): Verdict => {
+    return { kind: "view", name: view.name, verdict, meaning };
+  };
+  const [type] = view.mappings.filter(({ event }) => refused.has(event.name));
+  if (type !== undefined) return of("refused", `its event type ${type.event.name} is`);
+  const recorded = views.get(view.name);
+  if (recorded === undefined) return of("new", fromLog);
+  return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", fromLog);
+}
+
+function gone(recorded: Iterable<string>, present: readonly { readonly name: string }[]): readonly string[] {
+  const names = new Set(present.map(({ name }) => name));
+  return [...recorded].filter((name) => !names.has(name)).sort();
+}

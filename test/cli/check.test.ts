@@ -1,0 +1,168 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { dataFolder } from "../../cli/data-folder.ts";
+import { loadApp } from "../../cli/load-app.ts";
+import { recordDeclarations } from "../../infra/declarations/declarations.ts";
+import { tidemark } from "./stand-in.ts";
+
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+let folder: string;
+let data: string;
+let apps = 0;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tidemark-check-"));
+  await mkdir(join(folder, "node_modules"));
+  await symlink(repository, join(folder, "node_modules/tidemark"));
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+});
+
+beforeEach(async () => {
+  data = await mkdtemp(join(folder, "data-"));
+  const app = await loadApp(await declared({}));
+  await recordDeclarations(dataFolder(data).declarations, app, {});
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const order = `city: Type.String(), cents: Type.Integer()`;
+const byCity = `defineView({ name: "by-city", from: order, by: (f) => ({ city: f.city }), measures: () => ({ orders: count() }) })`;
+const turnover = `defineView({ name: "turnover", from: order, by: () => ({ hour: tumbling("1h") }), measures: (f) => ({ cents: sum(f.cents) }) })`;
+
+/** An app of orders. */
+async function declared(parts: {
+  order?: string;
+  rest?: string;
+  views?: readonly string[];
+  events?: string;
+}) {
+  const path = join(folder, `app-${apps++}.ts`);
+  await writeFile(
+    path,
+    `import { count, defineApp, defineEvent, defineView, sum, tumbling, Type } from "tidemark";
+const order = defineEvent({ name: "shop.order.placed", schema: Type.Object({ ${parts.order ?? order} }), ${parts.rest ?? ""} });
+const visit = defineEvent({ name: "shop.page.seen", schema: Type.Object({ url: Type.String() }) });
+export default defineApp({ name: "shop", views: [${(parts.views ?? [byCity, turnover]).join(", ")}], events: [${parts.events ?? "order"}] });
+`,
+  );
+  return path;
+}
+
+/** The command, and the exit code that it leaves behind. */
+async function check(app: string, ...args: readonly string[]) {
+  const { code, out, err } = await tidemark(undefined, "check", "--app", app, "--data", data, ...args);
+  const left = process.exitCode;
+  process.exitCode = undefined;
+  return { code: left ?? code, out, err };
+}
+
+test("an app that is as it was is unchanged, line by line", async () => {
+  const { code, out } = await check(await declared({}));
+  expect(code).toBe(0);
+  expect(out).toBe(`what        name               verdict    what it means
+──────────  ─────────────────  ─────────  ─────────────
+event type  shop.order.placed  unchanged
+view        by-city            unchanged
+view        turnover           unchanged
+
+deployable: "tidemark up" takes this app
+`);
+});
+
+test("what changes, comes and goes is told, with what it means until the next batch run", async () => {
+  const wider = `city: Type.String(), cents: Type.Number(), kind: Type.Optional(Type.String({ default: "web" }))`;
+  const kinds = `defineView({ name: "kinds", from: order, by: (f) => ({ kind: f.kind }), measures: () => ({ orders: count() }) })`;
+  const { code, out } = await check(
+    await declared({ order: wider, views: [turnover, kinds], events: "order, visit" }),
+  );
+  expect(code).toBe(0);
+  expect(out).toBe(`what        name               verdict          what it means
+──────────  ─────────────────  ───────────────  ──────────────────────────────────────────────────────────────────────
+event type  shop.order.placed  changed          "cents" is number, was integer
+                                                adds "kind" (string, "web" where it is missing)
+event type  shop.page.seen     new              nothing of it has been taken yet
+view        turnover           needs recompute  until the next batch run the speed layer answers it from the whole log
+view        kinds              new              until the next batch run the speed layer answers it from the whole log
+view        by-city            gone             it is not answered any more; its generations are kept
+
+deployable: "tidemark up" takes this app
+`);
+});
+
+test("an event type that is not in the app any more is gone, its records are kept", async () => {
+  const visits = `defineView({ name: "visits", from: visit, by: (f) => ({ url: f.url }), measures: () => ({ views: count() }) })`;
+  const { code, out } = await check(await declared({ views: [visits], events: "visit" }));
+  expect(code).toBe(0);
+  expect(out).toMatch(/event type +shop\.order\.placed +gone +no more of it are taken; its records are kept/);
+});
+
+test("what is refused is refused with every reason and the way out, and so are its views", async () => {
+  const { code, out } = await check(
+    await declared({
+      order: `city: Type.String(), total: Type.Integer()`,
+      rest: "partitions: 8",
+      views: [byCity],
+    }),
+  );
+  expect(code).toBe(1);
+  expect(out).toMatch(/event type +shop\.order\.placed +refused +see below/);
+  expect(out).toMatch(/view +by-city +refused +its event type shop\.order\.placed is/);
+  for (const reason of [
+    "partitions is 8, was 4, and is fixed for ever: events of one key would lie in two partitions",
+    'field "cents" is gone: records have it; keep it, as Type.Optional if no more come',
+    'field "total" is new and required, which records lack: make it Type.Optional(…)',
+    'declare a new version of the type beside it, "shop.order.placed-v2"',
+    'refused: "tidemark up" does not take this app',
+  ]) {
+    expect(out).toContain(reason);
+  }
+});
+
+test("--json says the same to scripts", async () => {
+  const app = await declared({ order: `city: Type.String()`, views: [byCity] });
+  const { code, out } = await check(app, "--json");
+  expect(code).toBe(1);
+  expect(JSON.parse(out)).toEqual({
+    deployable: false,
+    verdicts: [
+      {
+        kind: "event type",
+        name: "shop.order.placed",
+        verdict: "refused",
+        meaning: [expect.stringContaining('field "cents" is gone')],
+      },
+      { kind: "view", name: "by-city", verdict: "refused", meaning: ["its event type shop.order.placed is"] },
+      {
+        kind: "view",
+        name: "turnover",
+        verdict: "gone",
+        meaning: ["it is not answered any more; its generations are kept"],
+      },
+    ],
+  });
+});
+
+test("it says how it is used, with examples", async () => {
+  const { code, out } = await tidemark(undefined, "check", "--help");
+  expect(code).toBe(0);
+  for (const text of [
+    "Usage: tidemark check",
+    "--app <file>",
+    "--data <folder>",
+    "--json",
+    "$ tidemark check",
+  ]) {
+    expect(out).toContain(text);
+  }
+});
+
+test("a folder on which no app has run is nothing to compare with", async () => {
+  data = join(folder, "nowhere");
+  const { code, err } = await check(await declared({}));
+  expect(code).toBe(1);
+  expect(err).toMatch(/^TIDEMARK_CONFIG: .*nowhere holds no app to compare with/);
+});

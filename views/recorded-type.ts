@@ -1,0 +1,53 @@
+import type { TObject } from "typebox";
+import type { Offset } from "./cut.ts";
+import type { EventType } from "./event.ts";
+import { type Field, fieldsOf } from "./field.ts";
+
+/** A schema as it is written down: a TypeBox schema is JSON Schema. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** An event type as a data folder knows it: what may not change, its schema, and those that it had before. */
+export interface RecordedType {
+  readonly name: string;
+  readonly partitions: number;
+  readonly duplicatesWithin: number;
+  /** The field that chooses the partition; null: the event's id does. */
+  readonly key: string | null;
+  readonly schema: JsonSchema;
+  /** Oldest first. */
+  readonly former: readonly RecordedSchema[];
+}
+
+export interface RecordedSchema {
+  readonly schema: JsonSchema;
+  /** By partition, the first offset whose record is not judged by this schema any more. */
+  readonly next: readonly Offset[];
+}
+
+/** A former schema of an event type, ready to decode by. */
+export interface FormerSchema {
+  readonly schema: TObject;
+  readonly fields: readonly Field[];
+  readonly next: readonly Offset[];
+}
+
+/** The type as it is declared, to be written down. */
+export function recordType(type: EventType, former: readonly RecordedSchema[] = []): RecordedType {
+  const { name, partitions, duplicatesWithin, keyField, schema } = type;
+  const key = keyField?.name ?? null;
+  return { name, partitions, duplicatesWithin, key, schema: JSON.parse(JSON.stringify(schema)), former };
+}
+
+/** The declared type with the former schemas that its records were written under. */
+export function withFormer(type: EventType, { former }: RecordedType): EventType {
+  if (former.length === 0) return type;
+  return Object.freeze({
+    ...type,
+    former: Object.freeze(former.map((schema) => formerSchema(type, schema))),
+  });
+}
+
+function formerSchema({ name }: EventType, { schema, next }: RecordedSchema): FormerSchema {
+  const former = schema as unknown as TObject;
+  return Object.freeze({ schema: former, fields: fieldsOf(`former "${name}"`, former), next });
+}
