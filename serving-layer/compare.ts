@@ -137,7 +137,7 @@ function rowKey(view: View, dimensions: StateRow["dimensions"], pane: number): s
 
 function isAskedFor(plan: Plan, { dimensions, pane }: StateRow): boolean {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan.query;
-  return pane >= from && pane < to && plan.matches(dimensions);
+  return pane >= from && pane < to && plan.matches(plan.widen(dimensions));
 }
 
 /** Rows of the generation count on all sides; where something else was served, that counts as speed. */
@@ -145,8 +145,8 @@ function generationRollup(view: View, { differing }: Served): Rollup<ComparedGro
   if (differing.size === 0) return rollupInto(view, () => ["batch", "speed", "merged"]);
   const plain = rollupInto(view, () => ["batch", "merged"]);
   return {
-    start(row, bucket) {
-      const group = plain.start(row, bucket);
+    start(row, bucket, dimensions) {
+      const group = plain.start(row, bucket, dimensions);
       addSpeed(group, row);
       return group;
     },
@@ -169,8 +169,7 @@ function rollupInto(view: View, sidesOf: () => readonly Side[]): Rollup<Compared
     for (const side of sidesOf()) mergeSide(view, group, side, cells);
   };
   return {
-    start(row, bucket) {
-      const { dimensions } = row;
+    start(row, bucket, dimensions) {
       const group = { dimensions, pane: bucket, batch: undefined, speed: undefined, merged: undefined };
       add(group, row);
       return group;

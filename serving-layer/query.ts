@@ -1,3 +1,4 @@
+import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, formatPosition, positionCovered } from "../views/cut.ts";
@@ -6,8 +7,9 @@ import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { type Clock, Turns } from "./clock.ts";
 import { Comparison } from "./compare.ts";
+import { type Join, joinedPlan, openJoin } from "./join.ts";
 import type { LogEnd } from "./log-end.ts";
-import { type Query, readQuery } from "./parameters.ts";
+import { type Layer, type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson } from "./present.ts";
 import { approximationsOf, formatOwn, provenanceOf } from "./provenance.ts";
@@ -25,6 +27,7 @@ import {
   totalOfNothing,
 } from "./rows.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
+import { TableStates, viewOf } from "./table-state.ts";
 
 /** A query made ready, kept for when the same text comes again. */
 interface Prepared {
@@ -60,14 +63,23 @@ export class Queries {
   readonly #prepared = new Recent<string, Prepared>(preparedQueries);
   readonly #provenances = new Map<string, { readonly moment: Moment; readonly text: string }>();
   readonly #comparison: Comparison;
+  readonly #tables: TableStates;
 
-  constructor(parts: { app: App; snapshots: Snapshots; tail: Tail; logEnd: LogEnd; clock: Clock }) {
+  constructor(parts: {
+    app: App;
+    snapshots: Snapshots;
+    tail: Tail;
+    files: DimensionFiles;
+    logEnd: LogEnd;
+    clock: Clock;
+  }) {
     this.#app = parts.app;
     this.#snapshots = parts.snapshots;
     this.#tail = parts.tail;
     this.#logEnd = parts.logEnd;
     this.#clock = parts.clock;
     this.#comparison = new Comparison(parts.snapshots);
+    this.#tables = new TableStates(parts);
   }
 
   /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are. */
@@ -113,15 +125,19 @@ export class Queries {
     const { snapshot } = this.#moment(plan.query, logEnd);
     const position = this.#tail.position(plan.query.view);
     const turns = new Turns(this.#clock, isGone);
-    const { page, reconciliation } = await this.#comparison.compare(plan, snapshot, turns);
-    return answerJson(
-      page,
-      JSON.stringify({
-        ...provenanceOf("merged", snapshot, position, logEnd),
-        approximate: approximationsOf(plan.query),
-        reconciliation,
-      }),
-    );
+    const join = openJoin(this.#tables, plan.query);
+    try {
+      const provenance = provenanceOf("merged", snapshot, position, logEnd);
+      const joined = joinedPlan(plan, join);
+      const { page, reconciliation } = await this.#comparison.compare(joined, snapshot, turns);
+      const approximate = approximationsOf(plan.query);
+      return answerJson(
+        page,
+        JSON.stringify({ ...provenance, approximate, ...dimensionsOf(join, logEnd), reconciliation }),
+      );
+    } finally {
+      join[Symbol.dispose]();
+    }
   }
 
   #prepare(viewName: string, search: string): Prepared {
@@ -164,15 +180,17 @@ export class Queries {
   }
 
   async #scan(prepared: Prepared, moment: Moment, isGone: () => boolean): Promise<string> {
-    const { plan, rowJson, rollup } = prepared;
-    const { layer, view } = plan.query;
+    const { rowJson, rollup } = prepared;
+    const { layer, view } = prepared.plan.query;
     const { snapshot } = moment;
     const segments = layer === "batch" ? [] : this.#snapshots.segments(snapshot);
-    // The tail's part and the provenance are of one moment: no await stands between them.
-    const ahead = collectTail(plan, segments, rollup);
-    const provenance = this.#provenance(prepared, moment);
+    // The tail's part, the tables and the provenance are of one moment: no await stands between them.
+    const join = openJoin(this.#tables, prepared.plan.query);
     const hold = this.#snapshots.hold(snapshot);
     try {
+      const plan = joinedPlan(prepared.plan, join);
+      const ahead = collectTail(plan, segments, rollup);
+      const provenance = this.#provenance(prepared, moment, join);
       const sink = new PageSink<RowGroup>(plan, ({ cells }) => cells);
       const reader = layer === "speed" ? undefined : snapshot.reader;
       await scanGroups(plan, reader, ahead, rollup, sink, new Turns(this.#clock, isGone));
@@ -180,11 +198,12 @@ export class Queries {
       return answerJson(sink.page(rowJson), provenance);
     } finally {
       hold[Symbol.dispose]();
+      join[Symbol.dispose]();
     }
   }
 
   /** Made once per view, layer and moment; the part that queries choose is put in last. */
-  #provenance({ plan, approximate }: Prepared, moment: Moment): string {
+  #provenance({ plan, approximate }: Prepared, moment: Moment, join?: Join): string {
     const { view, layer } = plan.query;
     const key = `${view.name} ${layer}`;
     const known = this.#provenances.get(key);
@@ -194,21 +213,32 @@ export class Queries {
       text = JSON.stringify(provenanceOf(layer, moment.snapshot, position, moment.logEnd)).slice(0, -1);
       this.#provenances.set(key, { moment, text });
     }
-    return `${text},"approximate":${approximate}}`;
+    const dimensions =
+      join === undefined ? "" : JSON.stringify(dimensionsOf(join, moment.logEnd)).slice(1, -1);
+    return `${text},"approximate":${approximate}${dimensions === "" ? "" : `,${dimensions}`}}`;
   }
 
-  #position({ view, layer }: Query): Cut {
+  #position(view: View, layer: Layer): Cut {
     if (layer !== "batch") return this.#tail.position(view);
     return this.#snapshots.batch(view)?.cut ?? {};
   }
 
-  #isCovered(query: Query): boolean {
-    return query.after === undefined || positionCovered(this.#position(query), query.after);
+  #isCovered({ after, layer, view, attributes }: Query): boolean {
+    if (after === undefined) return true;
+    const tables = attributes.flatMap(({ table }) =>
+      table.kind === "events" ? [viewOf(this.#app, table)] : [],
+    );
+    return [view, ...tables].every((one) => {
+      const own = new Map(
+        [...after].filter(([topic]) => one.mappings.some(({ event }) => event.name === topic)),
+      );
+      return positionCovered(this.#position(one, layer), own);
+    });
   }
 
   /** Waits until the position that the query names is covered; TIDEMARK_QUERY_AFTER if it is not in time. */
   async #covered(query: Query): Promise<void> {
-    const { after, timeoutMs, view } = query;
+    const { after, timeoutMs, view, layer } = query;
     if (after === undefined || this.#isCovered(query)) return;
     const { promise, resolve } = withResolvers();
     const ends = [
@@ -220,9 +250,17 @@ export class Queries {
     if (isCovered) return;
     throw new TidemarkError(
       "TIDEMARK_QUERY_AFTER",
-      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(query))}: ask again, or give a longer timeout`,
+      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(view, layer))}: ask again, or give a longer timeout`,
     );
   }
+}
+
+/** By table the state that was used; nothing for a query without attributes. */
+function dimensionsOf({ states }: Join, logEnd: Cut) {
+  if (states.length === 0) return {};
+  return {
+    dimensions: Object.fromEntries(states.map((state) => [state.table.name, state.provenance(logEnd)])),
+  };
 }
 
 function withResolvers(): { promise: Promise<boolean>; resolve: (value: boolean) => void } {

@@ -8,6 +8,7 @@ import { fieldExpressions } from "./expressions/fields.ts";
 import type { FieldType } from "./field.ts";
 import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
+import { type Reference, type References, readReferences } from "./reference.ts";
 import { type Measures, type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
 import type { Window } from "./window.ts";
@@ -40,6 +41,8 @@ export interface View {
   /** Undefined: one pane, which starts at 0 and has no column. */
   readonly window: WindowDimension | undefined;
   readonly measures: readonly Measure[];
+  /** Which dimensions are keys of dimension tables. They change no state, so they are not in the fingerprint. */
+  readonly references: readonly Reference[];
   /** All measures' state columns, flat, named `<measure>.<column>`. */
   readonly columns: readonly StateColumn[];
   /** The columns, by index, whose cells are sketches. */
@@ -65,6 +68,8 @@ export type ViewDeclaration<
   Measured extends string = never,
 > = ((SourceDeclaration<E, B, M> & { readonly from: E }) | SourcesDeclaration<Key, Measured>) & {
   readonly name: string;
+  /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
+  readonly references?: References<NoInfer<B>>;
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
     measures: { readonly [K in (keyof M & string) | Measured]: Derivation },
@@ -138,6 +143,7 @@ export function defineView<
   return Object.freeze({
     ...view,
     partitions: Object.freeze(partitionsOf(mappings)),
+    references: readReferences(name, dimensions, declaration.references ?? {}),
     columns: Object.freeze(columns),
     sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     fingerprint: fingerprintOf(view),

@@ -7,7 +7,7 @@ import { TimeExpression } from "../../views/expressions/time-expression.ts";
 import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
 import { recordType } from "../../views/recorded-type.ts";
 import { compareTypes } from "../../views/schema-change.ts";
-import { declare, typeOf } from "./fuzz/declare.ts";
+import { declare, declareTable, typeOf } from "./fuzz/declare.ts";
 import { cases } from "./fuzz/generate.ts";
 import { windows } from "./fuzz/windows.ts";
 
@@ -24,7 +24,7 @@ const classes = [StringExpression, NumberExpression, BooleanExpression, TimeExpr
 const internal = new Set(["constructor", "compare"]);
 const isMethod = (name: string) => name.includes(".");
 const sample = fc.sample(cases, { seed: 1, numRuns: 1_500 });
-const { views, called } = recordingCalls(() => sample.map(declare));
+const { views, called } = recordingCalls(() => sample.map((c) => declare({ ...c, table: null })));
 
 test("cases are made of every aggregate there is", () => {
   const kinds = new Set(views.flatMap(({ measures }) => measures.map(({ aggregate }) => aggregate.kind)));
@@ -96,6 +96,19 @@ test("cases are made of former schemas of every kind that may widen, and of none
     expect(words).toMatch(kind);
   }
   expect(sample.some(({ former = [] }) => former.length === 2)).toBe(true);
+});
+
+test("cases are made of dimension tables with every type of key and attribute, null and deleted ones among them", () => {
+  const tables = sample.flatMap(({ table, duplicatesWithin }) =>
+    table == null ? [] : [{ ...table, ...declareTable(table, duplicatesWithin) }],
+  );
+  const attributes = new Set(
+    tables.flatMap((table) => table.view.measures.slice(1).map(({ aggregate }) => aggregate.value.type)),
+  );
+  expect(attributes).toEqual(new Set(["string", "integer", "boolean"]));
+  expect(new Set(tables.map(({ keyType }) => keyType))).toEqual(new Set(["string", "integer"]));
+  expect(new Set(tables.map(({ deleted }) => deleted === null)).size).toBe(2);
+  expect(new Set(tables.map(({ where }) => where === null)).size).toBe(2);
 });
 
 test("what cases are not made of is held by a test that is there", () => {

@@ -2,6 +2,7 @@
 import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
+  defineDimension,
   defineEvent,
   defineView,
   eventTime,
@@ -94,3 +95,43 @@ const orders = source(order, { by: (f) => ({ page: f.page, hour: tumbling("1h") 
 defineView({ name, from: [clicksOf, orders], derived: (m) => ({ rate: m.sales.dividedBy(m.clicks) }) });
 // @ts-expect-error a field that the schema of this source doesn't have
 source(order, { by: (f) => ({ page: f.ms }), measures });
+
+const pages = defineDimension({
+  name: "pages",
+  file: "pages.csv",
+  key: "page",
+  attributes: Type.Object({ section: Type.String() }),
+});
+const speeds = defineDimension({
+  name: "speeds",
+  file: "speeds.csv",
+  key: "ms",
+  attributes: Type.Object({ ms: Type.Integer(), label: Type.String() }),
+});
+const lastClicks = defineDimension({
+  name: "last-clicks",
+  from: click,
+  key: (f) => f.page,
+  attributes: (f) => ({ ms: f.ms, isNew: f.isNew }),
+  deleted: (f) => f.isNew,
+});
+const counted = () => ({ n: count() });
+const byAll = (f: { page: typeof page; ms: typeof ms }) => ({ page: f.page, ms: f.ms, hour: tumbling("1h") });
+defineView({ name, from: click, by: byAll, measures: counted, references: { page: pages, ms: speeds } });
+defineView({ name, from: click, by: byAll, measures: counted, references: { page: lastClicks } });
+const of = { name, from: click, measures: counted };
+// @ts-expect-error a key of another type
+defineView({ ...of, by: byAll, references: { ms: pages } });
+// @ts-expect-error a key of another type, of a table of events
+defineView({ ...of, by: (f) => ({ ms: f.ms }), references: { ms: lastClicks } });
+// @ts-expect-error a dimension that the view doesn't have
+defineView({ ...of, by: (f) => ({ page: f.page }), references: { pag: pages } });
+// @ts-expect-error a window, which is no key
+defineView({ ...of, by: byAll, references: { hour: pages } });
+const attributes = (f: { ms: typeof ms }) => ({ ms: f.ms });
+// @ts-expect-error a field that the schema doesn't have
+defineDimension({ name, from: click, attributes, key: (f) => f.pages });
+// @ts-expect-error a key that is no text or number
+defineDimension({ name, from: click, attributes, key: (f) => f.isNew });
+// @ts-expect-error a deletion that is no condition
+defineDimension({ name, from: click, attributes, key: (f) => f.page, deleted: (f) => f.ms });
