@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
@@ -10,6 +11,7 @@ import {
   recordDeclarations,
   requireChangesAllowed,
 } from "../infra/declarations/declarations.ts";
+import { readDimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
@@ -61,6 +63,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 
 async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
   const { appPath, data, host, port, logger } = options;
+  const files = await readDimensionFiles(options.app, dirname(appPath));
   await mkdir(data, { recursive: true });
   lifecycle.use(await lockFolder(data));
   const folder = dataFolder(data);
@@ -139,6 +142,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       log,
       jobs,
       deadLetters,
+      files,
       master: MasterFolder.read(folder.master, topics),
     }),
   );

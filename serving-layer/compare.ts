@@ -149,7 +149,7 @@ function sideBySide(
 
 function isAskedFor(plan: Plan, { dimensions, pane }: StateRow): boolean {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan.query;
-  return pane >= from && pane < to && plan.matches(dimensions);
+  return pane >= from && pane < to && plan.matches(plan.widen(dimensions));
 }
 
 /** Rows of the generation count on all sides; where something else was served, that counts as speed. */
@@ -157,8 +157,8 @@ function generationRollup(view: View, { differing }: Served): Rollup<ComparedGro
   if (differing.size === 0) return rollupInto(view, () => ["batch", "speed", "merged"]);
   const plain = rollupInto(view, () => ["batch", "merged"]);
   return {
-    start(row, bucket) {
-      const group = plain.start(row, bucket);
+    start(row, bucket, dimensions) {
+      const group = plain.start(row, bucket, dimensions);
       addSpeed(group, row);
       return group;
     },
@@ -181,8 +181,7 @@ function rollupInto(view: View, sidesOf: (row: StateRow) => readonly Side[]): Ro
     for (const side of sidesOf(row)) mergeSide(view, group, side, row.cells);
   };
   return {
-    start(row, bucket) {
-      const { dimensions } = row;
+    start(row, bucket, dimensions) {
       const group = { dimensions, pane: bucket, batch: undefined, speed: undefined, merged: undefined };
       add(group, row);
       return group;

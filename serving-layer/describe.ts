@@ -10,7 +10,10 @@ export function describeView(view: View) {
     /** Null where it is of several. */
     event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,
     events: view.mappings.map(({ event }) => event.name),
-    dimensions: view.dimensions.map(({ name, type, nullable }) => ({ name, type, nullable })),
+    dimensions: view.dimensions.map(({ name, type, nullable }, i) => ({
+      ...{ name, type, nullable },
+      ...describeReference(view, i),
+    })),
     window:
       view.window === undefined
         ? null
@@ -30,6 +33,14 @@ export function describeView(view: View) {
     rows: `/v1/views/${view.name}/rows`,
     compare: `/v1/views/${view.name}/compare`,
   };
+}
+
+/** The table that a dimension refers to, and what there is to filter and to group by. */
+function describeReference({ references }: View, dimension: number) {
+  const table = references.find((reference) => reference.dimension === dimension)?.table;
+  if (table === undefined) return {};
+  const attributes = table.attributes.map(({ name, type }) => ({ name, type }));
+  return { refersTo: { dimension: table.name, attributes } };
 }
 
 /** A generation without its reconciliation's examples. */

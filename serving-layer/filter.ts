@@ -1,12 +1,12 @@
 import { TidemarkError } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
-import type { Dimension } from "../views/view.ts";
+import type { Column } from "./columns.ts";
 
 /**
  * A filter's text as the dimension's value. A nullable dimension reads `null` as null; if it is of text, a text in JSON
  * quotes is what the quotes hold, so that `"null"` is the word.
  */
-export function readFilter(dimension: Dimension, text: string): Scalar {
+export function readFilter(dimension: Column, text: string): Scalar {
   const { name, type, nullable } = dimension;
   if (nullable && text === "null") return null;
   const value =

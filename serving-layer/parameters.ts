@@ -5,12 +5,14 @@ import type { EventType } from "../views/event.ts";
 import type { Scalar } from "../views/expression.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
+import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { readFilter } from "./filter.ts";
 import { readGranularity, readRange } from "./range.ts";
 
 export type Layer = "merged" | "batch" | "speed";
 
 export type Column =
+  /** `index` is that of the query's columns. */
   | { readonly kind: "dimension"; readonly index: number }
   | { readonly kind: "window" }
   | { readonly kind: "measure"; readonly measure: Measure };
@@ -31,9 +33,12 @@ export interface Query {
   readonly to: number | undefined;
   /** Length of the buckets that panes are rolled up into; undefined: all into one, and rows have no time. */
   readonly bucketMs: number | undefined;
-  /** By dimension, the values that are let through; undefined: all. Without doubles. */
+  /** The view's dimensions, then those attributes of theirs that the query names. */
+  readonly columns: readonly KeyColumn[];
+  readonly attributes: readonly AttributeColumn[];
+  /** By column, the values that are let through; undefined: all. Without doubles. */
   readonly filters: readonly (readonly Scalar[] | undefined)[];
-  /** Indexes of dimensions, rising. */
+  /** Indexes of columns, rising. */
   readonly groupBy: readonly number[];
   readonly measures: readonly Measure[];
   /** Ended by the row's key: a total order. */
@@ -43,7 +48,7 @@ export interface Query {
   readonly layer: Layer;
   /** Only rows in which batch and speed differ. */
   readonly differing: boolean;
-  /** Of the view's own topic. */
+  /** Of the topics of the view and of the tables that its attributes are from. */
   readonly after: Position | undefined;
   readonly timeoutMs: number;
 }
@@ -91,7 +96,10 @@ export function readQuery(
   events: readonly EventType[],
 ): Query {
   const view = shownView(stored);
-  const { single, filters } = sortParameters(view, kind, text);
+  const parameters = new URLSearchParams(text);
+  const attributes = namedAttributes(view, parameters);
+  const columns = [...view.dimensions, ...attributes];
+  const { single, filters } = sortParameters(view, columns, kind, parameters);
   const { from, to } = readRange(view, single.get("from"), single.get("to"));
   const tz = single.get("tz");
   if (tz !== undefined && tz !== "UTC") {
@@ -99,7 +107,7 @@ export function readQuery(
       `tz="${tz.slice(0, 100)}" is not supported: days and other buckets are of UTC; leave tz out or give UTC`,
     );
   }
-  const { groupBy, bucketMs } = readGroupBy(view, single.get("groupBy"), single.get("granularity"));
+  const { groupBy, bucketMs } = readGroupBy(view, columns, single.get("groupBy"), single.get("granularity"));
   const after = single.get("after");
   return Object.freeze({
     kind,
@@ -108,29 +116,48 @@ export function readQuery(
     from,
     to,
     bucketMs,
+    columns,
+    attributes,
     filters,
     groupBy,
     measures: readMeasures(view, single.get("measures")),
-    orderBy: readOrderBy(view, groupBy, bucketMs !== undefined, single.get("orderBy")),
+    orderBy: readOrderBy(view, columns, groupBy, bucketMs !== undefined, single.get("orderBy")),
     limit: readLimit(single.get("limit")),
     cursor: single.get("cursor"),
     layer: readChoice("layer", single.get("layer") ?? "merged", ["merged", "batch", "speed"]),
     differing: readChoice("differing", single.get("differing") ?? "false", ["true", "false"]) === "true",
-    after: after === undefined ? undefined : readAfter(view, after, events),
+    after: after === undefined ? undefined : readAfter(topicsOf(view, attributes), after, events),
     timeoutMs: readTimeout(single.get("timeout") ?? "5s"),
   });
 }
 
-function sortParameters(view: View, kind: Query["kind"], text: string) {
+/** Attributes that are filtered or grouped by, in the order of their dimensions. */
+function namedAttributes(view: View, parameters: URLSearchParams): readonly AttributeColumn[] {
+  if (view.references.length === 0) return [];
+  const names = new Set([...parameters.keys(), ...readNames("groupBy", parameters.get("groupBy") ?? "")]);
+  return attributesOf(view).filter(({ name }) => names.has(name));
+}
+
+function topicsOf(view: View, attributes: readonly AttributeColumn[]): ReadonlySet<string> {
+  const tables = attributes.flatMap(({ table }) => (table.kind === "events" ? [table.view] : []));
+  return new Set([view, ...tables].flatMap(({ mappings }) => mappings.map(({ event }) => event.name)));
+}
+
+function sortParameters(
+  view: View,
+  columns: readonly KeyColumn[],
+  kind: Query["kind"],
+  parameters: URLSearchParams,
+) {
   const names: ReadonlySet<string> = new Set(known[kind]);
   const single = new Map<string, string>();
-  const filters: Scalar[][] = view.dimensions.map(() => []);
-  for (const [name, value] of new URLSearchParams(text)) {
-    const index = view.dimensions.findIndex((dimension) => dimension.name === name);
-    const dimension = view.dimensions[index];
-    if (dimension !== undefined) {
+  const filters: Scalar[][] = columns.map(() => []);
+  for (const [name, value] of parameters) {
+    const index = columns.findIndex((column) => column.name === name);
+    const column = columns[index];
+    if (column !== undefined) {
       const values = filters[index];
-      const scalar = readFilter(dimension, value);
+      const scalar = readFilter(column, value);
       if (values?.includes(scalar) === false) values.push(scalar);
       if ((values?.length ?? 0) > maxFilterValues) {
         throw parameterError(
@@ -149,23 +176,30 @@ function sortParameters(view: View, kind: Query["kind"], text: string) {
 }
 
 function unknownParameter(view: View, kind: Query["kind"], name: string): TidemarkError {
+  refuseAttribute(view, name);
   const hint = name === view.window?.name ? ` (rows are chosen by time with from and to)` : "";
-  const dimensions = listNames(view.dimensions);
+  const dimensions = listNames([...view.dimensions, ...attributesOf(view)]);
   return new TidemarkError(
     "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
     `there is no parameter "${name.slice(0, 100)}"${hint}; there are ${known[kind].join(", ")}, and the dimensions of view "${view.name}" as filters: ${dimensions}`,
   );
 }
 
-function readGroupBy(view: View, groupBy: string | undefined, granularity: string | undefined) {
+function readGroupBy(
+  view: View,
+  columns: readonly KeyColumn[],
+  groupBy: string | undefined,
+  granularity: string | undefined,
+) {
   const width = granularity === undefined ? undefined : readGranularity(view, granularity);
   const window = view.window;
   const names = groupBy === undefined ? undefined : readNames("groupBy", groupBy);
   for (const name of names ?? []) {
-    if (name !== window?.name && !view.dimensions.some((dimension) => dimension.name === name)) {
+    if (name !== window?.name && !columns.some((column) => column.name === name)) {
+      refuseAttribute(view, name);
       throw new TidemarkError(
         "TIDEMARK_QUERY_DIMENSION_UNKNOWN",
-        `groupBy: view "${view.name}" has no dimension "${name}"; it has ${listNames([...view.dimensions, ...(window === undefined ? [] : [window])])}`,
+        `groupBy: view "${view.name}" has no dimension "${name}"; it has ${listNames([...view.dimensions, ...(window === undefined ? [] : [window]), ...attributesOf(view)])}`,
       );
     }
   }
@@ -184,8 +218,8 @@ function readGroupBy(view: View, groupBy: string | undefined, granularity: strin
   }
   const isByTime = window !== undefined && width !== "all" && (names === undefined || namesWindow);
   return {
-    groupBy: view.dimensions.flatMap((dimension, i) =>
-      names === undefined || names.includes(dimension.name) ? [i] : [],
+    groupBy: columns.flatMap(({ name }, i) =>
+      (names === undefined ? i < view.dimensions.length : names.includes(name)) ? [i] : [],
     ),
     bucketMs: isByTime ? (width ?? window.window.widthMs) : undefined,
   };
@@ -206,9 +240,15 @@ function readMeasures(view: View, text: string | undefined): readonly Measure[] 
   return view.measures.filter((measure) => names.includes(measure.name));
 }
 
-function readOrderBy(view: View, groupBy: readonly number[], isByTime: boolean, text: string | undefined) {
+function readOrderBy(
+  view: View,
+  keyColumns: readonly KeyColumn[],
+  groupBy: readonly number[],
+  isByTime: boolean,
+  text: string | undefined,
+) {
   const columns = new Map<string, Column>(
-    groupBy.map((index) => [view.dimensions[index]?.name ?? "", { kind: "dimension", index }]),
+    groupBy.map((index) => [keyColumns[index]?.name ?? "", { kind: "dimension", index }]),
   );
   if (view.window !== undefined && isByTime) columns.set(view.window.name, { kind: "window" });
   const key = [...columns];
@@ -268,8 +308,8 @@ function readChoice<C extends string>(name: string, text: string, choices: reado
   return choice;
 }
 
-/** A position may speak of several topics; an answer of this view can wait for its own only. */
-function readAfter(view: View, text: string, events: readonly EventType[]): Position {
+/** A position may speak of several topics; an answer can wait for those only that it rests on. */
+function readAfter(topics: ReadonlySet<string>, text: string, events: readonly EventType[]): Position {
   const position = parsePosition(text);
   for (const [topic, partitions] of position) {
     const event = events.find(({ name }) => name === topic);
@@ -285,8 +325,7 @@ function readAfter(view: View, text: string, events: readonly EventType[]): Posi
       );
     }
   }
-  const isOwn = (topic: string) => view.mappings.some(({ event }) => event.name === topic);
-  return new Map([...position].filter(([topic]) => isOwn(topic)));
+  return new Map([...position].filter(([topic]) => topics.has(topic)));
 }
 
 function listNames(named: readonly { readonly name: string }[]): string {

@@ -8,24 +8,26 @@ import { decodeCursor } from "./cursor.ts";
 import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
 import type { Column, OrderTerm, Query } from "./parameters.ts";
 
-/** A group that the query asks for: of `dimensions` only the grouped ones mean anything. */
+/** A group that the query asks for: of `dimensions`, widened, only the grouped ones mean anything. */
 export interface Group {
   readonly dimensions: readonly Scalar[];
   /** First millisecond of the bucket; 0 where rows have no time. */
   readonly pane: number;
 }
 
-/** How a query is carried out; made once per query text. */
+/** How a query is carried out; made once per query text. One that names attributes is joined with tables each time. */
 export interface Plan {
   readonly query: Query;
   /** Tells queries apart for cursors: all that decides which rows there are and in which order. */
   readonly hash: string;
   /** The cursor's order key: rows up to it were answered before. */
   readonly after: OrderKey | undefined;
-  /** Equal for two groups exactly if they are one row of the answer. */
+  /** Equal for two groups exactly if they are one row of the answer. Of widened dimensions. */
   keyOf(dimensions: readonly Scalar[], bucket: number): string;
   bucketOf(pane: number): number;
-  /** Whether the filters let the dimensions through. */
+  /** The dimensions of a row of the view, with the values of the query's attributes behind them. */
+  widen(dimensions: readonly Scalar[]): readonly Scalar[];
+  /** Whether the filters let the widened dimensions through. */
   matches(dimensions: readonly Scalar[]): boolean;
   /** The index is read below each of these, in its order; `[[]]` is all of it. */
   readonly prefixes: readonly (readonly Scalar[])[];
@@ -59,6 +61,7 @@ export function planOf(query: Query): Plan {
     after: query.cursor === undefined ? undefined : decodeCursor(query.cursor, hash, orderBy.length),
     keyOf: compileKey(query),
     bucketOf: bucketing(bucketMs, view.window?.window.widthMs),
+    widen: (dimensions) => dimensions,
     matches: matching(filters),
     prefixes,
     groupKeys: prefixes.every((prefix) => prefix.length === view.dimensions.length)
@@ -89,10 +92,9 @@ function bucketing(bucketMs: number | undefined, widthMs: number | undefined): (
   return (pane) => Math.floor(pane / bucketMs) * bucketMs;
 }
 
-function compileKey({ view, groupBy, bucketMs }: Query): Plan["keyOf"] {
-  const dimensions = view.dimensions.filter((_, i) => groupBy.includes(i));
+function compileKey({ columns, groupBy, bucketMs }: Query): Plan["keyOf"] {
   const key = groupKeyToJs(
-    dimensions,
+    columns.filter((_, i) => groupBy.includes(i)),
     groupBy.map((i) => `dimensions[${i}]`),
   );
   const text = bucketMs === undefined ? key : `bucket + "|" + ${key}`;
@@ -151,7 +153,20 @@ function matching(filters: Query["filters"]): Plan["matches"] {
 }
 
 function hashOf(query: Query): string {
-  const { view, measures, orderBy, from, to, bucketMs, filters, groupBy, layer, kind, differing } = query;
+  const {
+    view,
+    attributes,
+    measures,
+    orderBy,
+    from,
+    to,
+    bucketMs,
+    filters,
+    groupBy,
+    layer,
+    kind,
+    differing,
+  } = query;
   const order = orderBy.map(({ column, descending }) => [
     column.kind === "measure" ? column.measure.name : column.kind === "window" ? "" : column.index,
     descending,
@@ -169,6 +184,7 @@ function hashOf(query: Query): string {
     names,
     order,
     differing,
+    ...(attributes.length === 0 ? [] : [attributes.map(({ name }) => name)]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
 }

@@ -32,9 +32,9 @@ export function compileRowJson(
 /** A piece of JavaScript that gives a member's JSON; `text` is constant. */
 type Part = { readonly kind: "text" | "code"; readonly text: string };
 
-function keyParts({ view, filters, groupBy, bucketMs }: Query): readonly Part[][] {
+function keyParts({ view, columns, filters, groupBy, bucketMs }: Query): readonly Part[][] {
   const members = groupBy.map((i): Part[] => {
-    const dimension = view.dimensions[i];
+    const dimension = columns[i];
     const values = filters[i];
     const name: Part = { kind: "text", text: `${JSON.stringify(dimension?.name)}:` };
     if (values?.length === 1) return [name, { kind: "text", text: JSON.stringify(values[0]) }];

@@ -1,3 +1,4 @@
+import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
@@ -7,8 +8,9 @@ import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { type Clock, Turns } from "./clock.ts";
 import { Comparison } from "./compare.ts";
+import { type Join, joinedPlan, openJoin } from "./join.ts";
 import type { LogEnd } from "./log-end.ts";
-import { type Query, readQuery } from "./parameters.ts";
+import { type Layer, type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson } from "./present.ts";
 import { approximationsOf, formatOwn, provenanceOf } from "./provenance.ts";
@@ -27,6 +29,7 @@ import {
 } from "./rows.ts";
 import { SessionSource, TailRows } from "./sessions.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
+import { TableStates, viewOf } from "./table-state.ts";
 
 /** A query made ready, kept for when the same text comes again. */
 interface Prepared {
@@ -62,14 +65,23 @@ export class Queries {
   readonly #prepared = new Recent<string, Prepared>(preparedQueries);
   readonly #provenances = new Map<string, { readonly moment: Moment; readonly text: string }>();
   readonly #comparison: Comparison;
+  readonly #tables: TableStates;
 
-  constructor(parts: { app: App; snapshots: Snapshots; tail: Tail; logEnd: LogEnd; clock: Clock }) {
+  constructor(parts: {
+    app: App;
+    snapshots: Snapshots;
+    tail: Tail;
+    files: DimensionFiles;
+    logEnd: LogEnd;
+    clock: Clock;
+  }) {
     this.#app = parts.app;
     this.#snapshots = parts.snapshots;
     this.#tail = parts.tail;
     this.#logEnd = parts.logEnd;
     this.#clock = parts.clock;
     this.#comparison = new Comparison(parts.snapshots);
+    this.#tables = new TableStates(parts);
   }
 
   /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are. */
@@ -115,15 +127,19 @@ export class Queries {
     const { snapshot } = this.#moment(plan.query, logEnd);
     const position = this.#tail.position(plan.query.stored);
     const turns = new Turns(this.#clock, isGone);
-    const { page, reconciliation } = await this.#comparison.compare(plan, snapshot, turns);
-    return answerJson(
-      page,
-      JSON.stringify({
-        ...provenanceOf("merged", snapshot, position, logEnd),
-        approximate: approximationsOf(plan.query),
-        reconciliation,
-      }),
-    );
+    const join = openJoin(this.#tables, plan.query);
+    try {
+      const provenance = provenanceOf("merged", snapshot, position, logEnd);
+      const joined = joinedPlan(plan, join);
+      const { page, reconciliation } = await this.#comparison.compare(joined, snapshot, turns);
+      const approximate = approximationsOf(plan.query);
+      return answerJson(
+        page,
+        JSON.stringify({ ...provenance, approximate, ...dimensionsOf(join, logEnd), reconciliation }),
+      );
+    } finally {
+      join[Symbol.dispose]();
+    }
   }
 
   #prepare(viewName: string, search: string): Prepared {
@@ -166,27 +182,30 @@ export class Queries {
   }
 
   async #scan(prepared: Prepared, moment: Moment, isGone: () => boolean): Promise<string> {
-    const { plan, rowJson, rollup } = prepared;
-    const { layer, view } = plan.query;
+    const { rowJson, rollup } = prepared;
+    const { layer, view } = prepared.plan.query;
     const { snapshot } = moment;
     const segments = layer === "batch" ? [] : this.#snapshots.segments(snapshot);
     const reader = layer === "speed" ? undefined : snapshot.reader;
-    // The tail's part and the provenance are of one moment: no await stands between them.
-    const { source, ahead } = sourceOf(plan, reader, segments, rollup);
-    const provenance = this.#provenance(prepared, moment);
+    // The tail's part, the tables and the provenance are of one moment: no await stands between them.
+    const join = openJoin(this.#tables, prepared.plan.query);
     const hold = this.#snapshots.hold(snapshot);
     try {
+      const plan = joinedPlan(prepared.plan, join);
+      const { source, ahead } = sourceOf(plan, reader, segments, rollup);
+      const provenance = this.#provenance(prepared, moment, join);
       const sink = new PageSink<RowGroup>(plan, ({ cells }) => cells);
       await scanGroups(plan, source, ahead, rollup, sink, new Turns(this.#clock, isGone));
       if (sink.isEmpty && isTotal(plan.query)) sink.offer(totalOfNothing(view));
       return answerJson(sink.page(rowJson), provenance);
     } finally {
       hold[Symbol.dispose]();
+      join[Symbol.dispose]();
     }
   }
 
   /** Made once per view, layer and moment; the part that queries choose is put in last. */
-  #provenance({ plan, approximate }: Prepared, moment: Moment): string {
+  #provenance({ plan, approximate }: Prepared, moment: Moment, join?: Join): string {
     const { stored: view, layer } = plan.query;
     const key = `${view.name} ${layer}`;
     const known = this.#provenances.get(key);
@@ -196,21 +215,32 @@ export class Queries {
       text = JSON.stringify(provenanceOf(layer, moment.snapshot, position, moment.logEnd)).slice(0, -1);
       this.#provenances.set(key, { moment, text });
     }
-    return `${text},"approximate":${approximate}}`;
+    const dimensions =
+      join === undefined ? "" : JSON.stringify(dimensionsOf(join, moment.logEnd)).slice(1, -1);
+    return `${text},"approximate":${approximate}${dimensions === "" ? "" : `,${dimensions}`}}`;
   }
 
-  #position({ stored: view, layer }: Query): Cut {
+  #position(view: View, layer: Layer): Cut {
     if (layer !== "batch") return this.#tail.position(view);
     return this.#snapshots.batch(view)?.cut ?? {};
   }
 
-  #isCovered(query: Query): boolean {
-    return query.after === undefined || positionCovered(this.#position(query), query.after);
+  #isCovered({ after, layer, stored, attributes }: Query): boolean {
+    if (after === undefined) return true;
+    const tables = attributes.flatMap(({ table }) =>
+      table.kind === "events" ? [viewOf(this.#app, table)] : [],
+    );
+    return [stored, ...tables].every((one) => {
+      const own = new Map(
+        [...after].filter(([topic]) => one.mappings.some(({ event }) => event.name === topic)),
+      );
+      return positionCovered(this.#position(one, layer), own);
+    });
   }
 
   /** Waits until the position that the query names is covered; TIDEMARK_QUERY_AFTER if it is not in time. */
   async #covered(query: Query): Promise<void> {
-    const { after, timeoutMs, view } = query;
+    const { after, timeoutMs, stored: view, layer } = query;
     if (after === undefined || this.#isCovered(query)) return;
     const { promise, resolve } = withResolvers();
     const ends = [
@@ -222,7 +252,7 @@ export class Queries {
     if (isCovered) return;
     throw new TidemarkError(
       "TIDEMARK_QUERY_AFTER",
-      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(query))}: ask again, or give a longer timeout`,
+      `${formatPosition(after)} was not covered within ${timeoutMs} ms; view "${view.name}" is at ${formatOwn(view, this.#position(view, layer))}: ask again, or give a longer timeout`,
     );
   }
 }
@@ -239,6 +269,14 @@ function sourceOf(
   const tail = new TailRows(plan, segments);
   const source = new SessionSource(stored, stored.sessions, reader === undefined ? [tail] : [reader, tail]);
   return { source, ahead: new Map() };
+}
+
+/** By table the state that was used; nothing for a query without attributes. */
+function dimensionsOf({ states }: Join, logEnd: Cut) {
+  if (states.length === 0) return {};
+  return {
+    dimensions: Object.fromEntries(states.map((state) => [state.table.name, state.provenance(logEnd)])),
+  };
 }
 
 function withResolvers(): { promise: Promise<boolean>; resolve: (value: boolean) => void } {

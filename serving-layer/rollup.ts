@@ -8,8 +8,8 @@ import { type Group, isStoredWhole, maxGroups, type Plan, tooManyGroups } from "
 
 /** How states become groups `G` of an answer. */
 export interface Rollup<G extends Group> {
-  /** A new group of one row. The row's cells may change later or belong to others: copy them. */
-  start(row: StateRow, bucket: number): G;
+  /** A new group of one row. The row's cells may change later or belong to others: copy them. `dimensions` are widened. */
+  start(row: StateRow, bucket: number, dimensions: readonly Scalar[]): G;
   add(group: G, row: StateRow): void;
   /** Adds what was collected from the tail under the same key. */
   combine(group: G, ahead: G): void;
@@ -39,12 +39,12 @@ export function forEachEntry(
   for (const { panes } of segments) {
     const visit = (entries: ReadonlyMap<string, Entry>) => {
       if (groupKeys === undefined) {
-        for (const entry of entries.values()) if (plan.matches(entry.dimensions)) take(entry);
+        for (const entry of entries.values()) if (plan.matches(plan.widen(entry.dimensions))) take(entry);
         return;
       }
       for (const key of groupKeys) {
         const entry = entries.get(key);
-        if (entry !== undefined) take(entry);
+        if (entry !== undefined && plan.matches(plan.widen(entry.dimensions))) take(entry);
       }
     };
     const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
@@ -67,11 +67,12 @@ export function gather<G extends Group>(
   rollup: Rollup<G>,
 ): void {
   const bucket = plan.bucketOf(row.pane);
-  const key = plan.keyOf(row.dimensions, bucket);
+  const dimensions = plan.widen(row.dimensions);
+  const key = plan.keyOf(dimensions, bucket);
   const group = groups.get(key);
   if (group !== undefined) rollup.add(group, row);
   else if (groups.size >= maxGroups) throw tooManyGroups(plan);
-  else groups.set(key, rollup.start(row, bucket));
+  else groups.set(key, rollup.start(row, bucket, dimensions));
 }
 
 /** Where whole groups go. */
@@ -111,7 +112,7 @@ export async function scanGroups<G extends Group>(
   for (const prefix of reader === undefined ? [] : plan.prefixes) {
     for (const row of reader?.scan(prefix, query.from, query.to) ?? []) {
       if (turns.isDue()) await turns.next();
-      if (!plan.matches(row.dimensions)) continue;
+      if (!plan.matches(plan.widen(row.dimensions))) continue;
       if (last !== undefined && !sharesLeading(last, row, leading)) {
         const isWhole = isStoredWhole(last.dimensions, leading);
         if (isWhole || isStoredWhole(row.dimensions, leading)) flush();

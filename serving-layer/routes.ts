@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { Generations } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Log } from "../infra/log/log.ts";
@@ -21,6 +22,8 @@ export interface ServingParts {
   readonly log: Log;
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
+  /** What the files of the app's dimension tables hold; needed for every one that it has. */
+  readonly files?: DimensionFiles;
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -31,10 +34,11 @@ export interface ServingParts {
 /** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
 export function registerServing(server: FastifyInstance, parts: ServingParts): AsyncDisposable {
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
+  const { files = new Map() } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
   const logEnd = new LogEnd(parts.log, clock);
-  const queries = new Queries({ app, snapshots, tail, logEnd, clock });
+  const queries = new Queries({ app, snapshots, tail, files, logEnd, clock });
   registerViewRoutes(server, { app, generations, snapshots, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, { app, profile, snapshots, tail, logEnd, jobs, deadLetters, master, clock });

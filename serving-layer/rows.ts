@@ -15,7 +15,7 @@ export interface RowGroup extends Group {
 
 export function rowRollup(view: View): Rollup<RowGroup> {
   return {
-    start: ({ dimensions, cells }, bucket) => ({ dimensions, pane: bucket, cells: copyState(view, cells) }),
+    start: ({ cells }, bucket, dimensions) => ({ dimensions, pane: bucket, cells: copyState(view, cells) }),
     add: (group, { cells }) => mergeState(view, group.cells, cells),
     combine: (group, { cells }) => mergeState(view, group.cells, cells),
   };
@@ -82,8 +82,8 @@ const maxPointPanes = 10_000;
 
 /** Whether the query asks for one group of the index, over a range that is read in one go. */
 export function isPoint(plan: Plan, reader: GenerationReader | undefined): boolean {
-  const { view, from, to } = plan.query;
-  if (onlyGroup(plan) === undefined || plan.query.stored.sessions !== undefined) return false;
+  const { view, stored, attributes, from, to } = plan.query;
+  if (stored.sessions !== undefined || attributes.length > 0 || onlyGroup(plan) === undefined) return false;
   const panes = reader?.manifest.panes;
   if (view.window === undefined || panes === undefined || panes === null) return true;
   const first = Math.max(from ?? panes.first, panes.first);
@@ -117,7 +117,7 @@ export function readPoint(
     }
     isSorted &&= bucket > latest;
     latest = bucket;
-    groups.set(bucket, rollup.start(row, bucket));
+    groups.set(bucket, rollup.start(row, bucket, row.dimensions));
   };
   for (const row of rows) add(row);
   for (const entry of entries) add(entry);

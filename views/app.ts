@@ -1,3 +1,4 @@
+import type { DimensionTable } from "./dimension-table.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
 import type { View } from "./view.ts";
@@ -14,7 +15,10 @@ export interface BatchDeclaration {
 export interface App {
   readonly kind: "app";
   readonly name: string;
+  /** Those that are declared, then those that keep dimension tables of events. */
   readonly views: readonly View[];
+  /** Every dimension table that some view refers to. */
+  readonly dimensions: readonly DimensionTable[];
   /** Every event type that some view is from, in order of name. */
   readonly events: readonly EventType[];
   readonly batch: BatchDeclaration;
@@ -30,15 +34,28 @@ export interface AppDeclaration {
 
 /** Declares an app: its views, their event types, and when batch runs. Throws TIDEMARK_DECLARATION_APP. */
 export function defineApp(declaration: AppDeclaration): App {
-  const { name, views } = declaration;
+  const { name } = declaration;
+  const dimensions = [
+    ...new Set(declaration.views.flatMap(({ references }) => references.map(({ table }) => table))),
+  ];
+  const views = [
+    ...declaration.views,
+    ...dimensions.flatMap((table) => (table.kind === "events" ? [table.view] : [])),
+  ];
   const fail = (reason: string): never => {
     throw new TidemarkError("TIDEMARK_DECLARATION_APP", `app "${name}": ${reason}`);
   };
   if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) fail(`a name is lower-case letters, digits and "-"`);
   const viewNames = new Set<string>();
   for (const view of views) {
-    if (viewNames.has(view.name)) fail(`two views are named "${view.name}"`);
+    if (viewNames.has(view.name))
+      fail(`two views are named "${view.name}" (a dimension of events is a view, too)`);
     viewNames.add(view.name);
+  }
+  const tableNames = new Set<string>();
+  for (const table of dimensions) {
+    if (tableNames.has(table.name)) fail(`two dimensions are named "${table.name}"`);
+    tableNames.add(table.name);
   }
   const events = new Map<string, EventType>();
   for (const event of [
@@ -54,7 +71,8 @@ export function defineApp(declaration: AppDeclaration): App {
   return Object.freeze({
     kind: "app",
     name,
-    views: Object.freeze([...views]),
+    views: Object.freeze(views),
+    dimensions: Object.freeze(dimensions),
     events: Object.freeze([...events.values()].sort((a, b) => (a.name < b.name ? -1 : 1))),
     batch: Object.freeze(batch),
   });

@@ -11,6 +11,7 @@ export const errorCodes = {
   TIDEMARK_DECLARATION_VIEW: { status: 500, canRetry: false },
   TIDEMARK_DECLARATION_APP: { status: 500, canRetry: false },
   TIDEMARK_SCHEMA_REFUSED: { status: 500, canRetry: false },
+  TIDEMARK_DECLARATION_DIMENSION: { status: 500, canRetry: false },
   // events
   TIDEMARK_EVENT_NOT_JSON: { status: 400, canRetry: false },
   TIDEMARK_EVENT_NOT_UTF8: { status: 400, canRetry: false },
@@ -32,6 +33,7 @@ export const errorCodes = {
   TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },
   TIDEMARK_QUERY_PARAMETER: { status: 400, canRetry: false },
   TIDEMARK_QUERY_DIMENSION_UNKNOWN: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_ATTRIBUTE_UNKNOWN: { status: 400, canRetry: false },
   TIDEMARK_QUERY_MEASURE_UNKNOWN: { status: 400, canRetry: false },
   TIDEMARK_QUERY_RANGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_GRANULARITY: { status: 400, canRetry: false },
@@ -64,6 +66,7 @@ export const errorCodes = {
   TIDEMARK_TAIL_FULL: { status: 503, canRetry: true },
   TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },
   TIDEMARK_CONFIG: { status: 500, canRetry: false },
+  TIDEMARK_DIMENSION_FILE: { status: 500, canRetry: false },
   TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
 } as const satisfies Record<string, { readonly status: number; readonly canRetry: boolean }>;
 

@@ -15,6 +15,12 @@ export { sum } from "./aggregates/sum.ts";
 export { variance } from "./aggregates/variance.ts";
 export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
 export type { Derivation } from "./derived.ts";
+export {
+  type DimensionTable,
+  defineDimension,
+  type EventTableDeclaration,
+  type FileTableDeclaration,
+} from "./dimension-table.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
 export { when } from "./expressions/cases.ts";

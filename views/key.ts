@@ -7,8 +7,11 @@ import type { Dimension } from "./view.ts";
  * `encodeKey` is bytes whose order is DuckDB's `ORDER BY dimension… NULLS FIRST`, for stores and merge joins.
  */
 
+/** What a key's text depends on. */
+type KeyColumn = Pick<Dimension, "type" | "nullable">;
+
 /** Text that is equal for two lists of values exactly if the values are; all lists are of the same dimensions. */
-export function groupKey(dimensions: readonly Dimension[], values: readonly Scalar[]): string {
+export function groupKey(dimensions: readonly KeyColumn[], values: readonly Scalar[]): string {
   if (isPlainKey(dimensions)) return values[0] as string;
   let key = "";
   for (const value of values) key += keyPart(value);
@@ -16,7 +19,7 @@ export function groupKey(dimensions: readonly Dimension[], values: readonly Scal
 }
 
 /** A single string that is never null is its own key. */
-function isPlainKey(dimensions: readonly Dimension[]): boolean {
+function isPlainKey(dimensions: readonly KeyColumn[]): boolean {
   const [only, second] = dimensions;
   return second === undefined && only?.type === "string" && !only.nullable;
 }
@@ -27,7 +30,7 @@ function keyPart(value: Scalar): string {
 }
 
 /** The same as `groupKey`, as JavaScript over the texts of the dimensions' values. */
-export function groupKeyToJs(dimensions: readonly Dimension[], values: readonly string[]): string {
+export function groupKeyToJs(dimensions: readonly KeyColumn[], values: readonly string[]): string {
   if (dimensions.length === 0) return '""';
   if (isPlainKey(dimensions)) return `${values[0]}`;
   const parts = dimensions.map((dimension, i) => {

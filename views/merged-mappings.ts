@@ -2,6 +2,7 @@ import type { Aggregate, Measure } from "./aggregate.ts";
 import { TidemarkError } from "./errors.ts";
 import type { MappedDimension, Mapping } from "./mapping.ts";
 import type { View } from "./view.ts";
+import type { Window } from "./window.ts";
 
 /** What a source of a view declares, read. */
 export interface DeclaredMapping
@@ -88,8 +89,13 @@ function keyMeaning({ dimensions, window }: DeclaredMapping): string {
 
 function keyInWords({ dimensions, window }: DeclaredMapping): string {
   const words = dimensions.map(({ name, type }) => `${name} (${type})`);
-  if (window !== undefined) words.push(`${window.name} (${window.window.kind} ${window.window.text})`);
+  if (window !== undefined) words.push(`${window.name} (${windowInWords(window.window)})`);
   return words.length === 0 ? "nothing" : words.join(", ");
+}
+
+function windowInWords(window: Window): string {
+  const zone = window.kind === "calendar" ? ` of ${window.calendar.zone.name}` : "";
+  return `${window.kind} ${window.text}${zone}`;
 }
 
 function mergeMeasures(

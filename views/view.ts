@@ -8,6 +8,7 @@ import { fieldExpressions } from "./expressions/fields.ts";
 import type { FieldType } from "./field.ts";
 import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
+import { type Reference, type References, readReferences } from "./reference.ts";
 import { sessionMeasure } from "./session-measure.ts";
 import type { PieceKind } from "./session-pieces.ts";
 import {
@@ -56,6 +57,8 @@ export interface View {
   /** Undefined: one pane, which starts at 0 and has no column. */
   readonly window: WindowDimension | undefined;
   readonly measures: readonly Measure[];
+  /** Which dimensions are keys of dimension tables. They change no state, so they are not in the fingerprint. */
+  readonly references: readonly Reference[];
   /** All measures' state columns, flat, named `<measure>.<column>`. */
   readonly columns: readonly StateColumn[];
   /** The columns, by index, whose cells are sketches. */
@@ -108,6 +111,8 @@ export type ViewDeclaration<
   readonly name: string;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
+  /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
+  readonly references?: References<NoInfer<B>>;
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
     measures: { readonly [K in (keyof M & string) | Measured | (keyof NoInfer<S> & string)]: Derivation },
@@ -177,7 +182,17 @@ export function defineView<
   const measures = Object.freeze([...all, ...readDerived(all, derived)]);
   requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
   const fingerprint = fingerprintOf({ mappings, window, measures: measured });
-  const view = { kind: "view", name, mappings, dimensions, window, measures, fingerprint } as const;
+  const references = readReferences(name, dimensions, declaration.references ?? {});
+  const view = {
+    kind: "view",
+    name,
+    mappings,
+    dimensions,
+    window,
+    measures,
+    references,
+    fingerprint,
+  } as const;
   if (window === undefined || !isOfSessions(window)) return finish(view);
   return sessionView({ ...view, window }, measured, sessions);
 }

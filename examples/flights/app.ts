@@ -1,6 +1,7 @@
 import {
   count,
   defineApp,
+  defineDimension,
   defineEvent,
   defineView,
   max,
@@ -24,6 +25,14 @@ export const flight = defineEvent({
   partitions: 4,
 });
 
+/** Where an airport is, by its IATA code: `groupBy=origin.state`. From the package that the flights are from. */
+export const airports = defineDimension({
+  name: "airports",
+  file: new URL("../data/airports.csv", import.meta.resolve("vega-datasets")),
+  key: "iata",
+  attributes: Type.Object({ city: Type.String(), state: Type.String(), country: Type.String() }),
+});
+
 export const airportHours = defineView({
   name: "airport-hours",
   from: flight,
@@ -34,6 +43,7 @@ export const airportHours = defineView({
     delay: mean(f.delay),
     late: count({ where: f.delay.gt(15) }),
   }),
+  references: { origin: airports },
 });
 
 export const routesByDay = defineView({
@@ -46,6 +56,7 @@ export const routesByDay = defineView({
     worst: max(f.delay),
     best: min(f.delay),
   }),
+  references: { origin: airports, destination: airports },
 });
 
 export const totalsByHour = defineView({

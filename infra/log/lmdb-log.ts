@@ -3,8 +3,9 @@ import type { Offset, Position } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Append, Consumer, Consumption, Log, LogBatch, LogRecord, Topic } from "./log.ts";
-import { LogStore } from "./log-store.ts";
+import { LogStore, type PartitionId } from "./log-store.ts";
 import { PartitionConsumer } from "./partition-consumer.ts";
+import type { RecordBatch } from "./record-batch.ts";
 
 export interface LmdbLogOptions {
   /** A folder. */
@@ -28,6 +29,8 @@ export class LmdbLog implements Log {
   readonly #writer: GroupCommit | undefined;
   readonly #pollMs: number;
   readonly #listeners = new Set<() => void>();
+  /** By partition, the batch read last, where more of it is to be delivered. */
+  readonly #held = new Map<PartitionId, RecordBatch>();
   readonly #consumers = new Set<PartitionConsumer>();
 
   /**
@@ -138,16 +141,22 @@ export class LmdbLog implements Log {
   /** Up to one delivery of records from `from` on; undefined if there is none yet. */
   #fetch(topic: string, partition: number, from: Offset, next: Offset): LogBatch | undefined {
     if (this.#writer !== undefined && from >= this.#writer.next(topic, partition)) return undefined;
+    const id = this.#store.id(topic, partition);
     const records: LogRecord[] = [];
     let { maxBytes } = batchBounds;
+    let batch = this.#held.get(id);
     for (let at = from; at < next && records.length < batchBounds.maxRecords && maxBytes > 0; ) {
-      const batch = this.#stored(topic, partition, at);
+      if (batch === undefined || at < batch.from || at >= batch.next)
+        batch = this.#stored(topic, partition, at);
       if (batch === undefined) break;
       maxBytes -= batch.copyInto(records, at, next, { ...batchBounds, maxBytes });
       at = (from + records.length) as Offset;
     }
+    const reached = (from + records.length) as Offset;
+    if (batch !== undefined && reached < batch.next) this.#held.set(id, batch);
+    else this.#held.delete(id);
     if (records.length === 0) return undefined;
-    return { topic, partition, from, next: (from + records.length) as Offset, records };
+    return { topic, partition, from, next: reached, records };
   }
 
   #stored(topic: string, partition: number, at: Offset) {

@@ -10,7 +10,7 @@ import type { Mapping } from "../../views/mapping.ts";
 import { recordType } from "../../views/recorded-type.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import type { View } from "../../views/view.ts";
-import { declare, typeOf } from "./fuzz/declare.ts";
+import { declare, declareTable, typeOf } from "./fuzz/declare.ts";
 import { cases } from "./fuzz/generate.ts";
 import { windows } from "./fuzz/windows.ts";
 
@@ -27,7 +27,7 @@ const classes = [StringExpression, NumberExpression, BooleanExpression, TimeExpr
 const internal = new Set(["constructor", "compare"]);
 const isMethod = (name: string) => name.includes(".");
 const sample = fc.sample(cases, { seed: 1, numRuns: 1_500 });
-const { views, called } = recordingCalls(() => sample.map(declare));
+const { views, called } = recordingCalls(() => sample.map((c) => declare({ ...c, table: null })));
 
 test("cases are made of every aggregate there is", () => {
   const kinds = new Set(views.flatMap((view) => measuredIn(view).map(({ aggregate }) => aggregate.kind)));
@@ -110,6 +110,19 @@ test("cases are made of former schemas of every kind that may widen, and of none
 test("cases are made of sessions of one event type and of two", () => {
   const types = views.flatMap(({ sessions, mappings }) => (sessions === undefined ? [] : [mappings.length]));
   expect(new Set(types)).toEqual(new Set([1, 2]));
+});
+
+test("cases are made of dimension tables with every type of key and attribute, null and deleted ones among them", () => {
+  const tables = sample.flatMap(({ table, duplicatesWithin }) =>
+    table == null ? [] : [{ ...table, ...declareTable(table, duplicatesWithin) }],
+  );
+  const attributes = new Set(
+    tables.flatMap((table) => table.view.measures.slice(1).map(({ aggregate }) => aggregate.value.type)),
+  );
+  expect(attributes).toEqual(new Set(["string", "integer", "boolean"]));
+  expect(new Set(tables.map(({ keyType }) => keyType))).toEqual(new Set(["string", "integer"]));
+  expect(new Set(tables.map(({ deleted }) => deleted === null)).size).toBe(2);
+  expect(new Set(tables.map(({ where }) => where === null)).size).toBe(2);
 });
 
 test("what cases are not made of is held by a test that is there", () => {

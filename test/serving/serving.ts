@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import type { DimensionFiles } from "../../infra/dimensions/dimension-file.ts";
 import { createServer } from "../../infra/http.ts";
 import { type Clock, systemClock } from "../../serving-layer/clock.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
@@ -21,17 +22,21 @@ export interface Serving extends AsyncDisposable {
 type Answer = any;
 
 /** A real server over plain stores. */
-export function startServing(views: readonly View[], clock: Clock = systemClock): Serving {
+export function startServing(
+  views: readonly View[],
+  clock: Clock = systemClock,
+  files: DimensionFiles = new Map(),
+): Serving {
+  const app = defineApp({ name: "test", views });
   const parts = {
     generations: new PlainGenerations(),
     tail: new PlainTail(),
-    log: new PlainLog(views),
+    log: new PlainLog(app.views),
     jobs: new PlainJobs(),
     deadLetters: new PlainDeadLetters(),
   };
   const server = createServer({});
-  const app = defineApp({ name: "test", views });
-  const serving = registerServing(server, { app, profile: "embedded", clock, ...parts });
+  const serving = registerServing(server, { app, profile: "embedded", clock, files, ...parts });
   return {
     ...parts,
     server,

@@ -2,10 +2,12 @@
 import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
+  defineDimension,
   defineEvent,
   defineView,
   earliest,
   eventTime,
+  latest,
   mean,
   min,
   session,
@@ -107,11 +109,72 @@ defineView({
   }),
   derived: (m) => ({ rate: m.bounces.dividedBy(m.pages) }),
 });
-const pages = () => ({ n: count() });
+const counts = () => ({ n: count() });
 // @ts-expect-error a measure that sessions do not have
-defineView({ ...visit, measures: pages, sessions: (s) => ({ m: mean(s.pages) }) });
+defineView({ ...visit, measures: counts, sessions: (s) => ({ m: mean(s.pages) }) });
 // @ts-expect-error a number compared with a text
-defineView({ ...visit, measures: pages, sessions: (s) => ({ m: count({ where: s.n.eq("1") }) }) });
+defineView({ ...visit, measures: counts, sessions: (s) => ({ m: count({ where: s.n.eq("1") }) }) });
+const ofBoth = [
+  source(click, {
+    by: visit.by,
+    measures: (f) => ({ pages: count(), landing: earliest(f.page), isNew: latest(f.isNew) }),
+  }),
+  source(order, { by: visit.by, measures }),
+];
+defineView({
+  name,
+  from: ofBoth,
+  sessions: (s) => ({
+    buying: count({ where: s.orders.gt(0).and(s.landing.eq("/")).and(s.isNew) }),
+    pages: mean(s.pages),
+  }),
+  derived: (m) => ({ rate: m.buying.dividedBy(m.orders) }),
+});
+// @ts-expect-error a measure that no source has
+defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.sales) }) });
+// @ts-expect-error the mean of a text
+defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.landing) }) });
+// @ts-expect-error the mean of a boolean
+defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.isNew) }) });
 const landings = { ...visit, measures: () => ({ n: earliest(page) }) };
 // @ts-expect-error the mean of a text
 defineView({ ...landings, sessions: (s) => ({ m: mean(s.n) }) });
+const pages = defineDimension({
+  name: "pages",
+  file: "pages.csv",
+  key: "page",
+  attributes: Type.Object({ section: Type.String() }),
+});
+const speeds = defineDimension({
+  name: "speeds",
+  file: "speeds.csv",
+  key: "ms",
+  attributes: Type.Object({ ms: Type.Integer(), label: Type.String() }),
+});
+const lastClicks = defineDimension({
+  name: "last-clicks",
+  from: click,
+  key: (f) => f.page,
+  attributes: (f) => ({ ms: f.ms, isNew: f.isNew }),
+  deleted: (f) => f.isNew,
+});
+const counted = () => ({ n: count() });
+const byAll = (f: { page: typeof page; ms: typeof ms }) => ({ page: f.page, ms: f.ms, hour: tumbling("1h") });
+defineView({ name, from: click, by: byAll, measures: counted, references: { page: pages, ms: speeds } });
+defineView({ name, from: click, by: byAll, measures: counted, references: { page: lastClicks } });
+const of = { name, from: click, measures: counted };
+// @ts-expect-error a key of another type
+defineView({ ...of, by: byAll, references: { ms: pages } });
+// @ts-expect-error a key of another type, of a table of events
+defineView({ ...of, by: (f) => ({ ms: f.ms }), references: { ms: lastClicks } });
+// @ts-expect-error a dimension that the view doesn't have
+defineView({ ...of, by: (f) => ({ page: f.page }), references: { pag: pages } });
+// @ts-expect-error a window, which is no key
+defineView({ ...of, by: byAll, references: { hour: pages } });
+const attributes = (f: { ms: typeof ms }) => ({ ms: f.ms });
+// @ts-expect-error a field that the schema doesn't have
+defineDimension({ name, from: click, attributes, key: (f) => f.pages });
+// @ts-expect-error a key that is no text or number
+defineDimension({ name, from: click, attributes, key: (f) => f.isNew });
+// @ts-expect-error a deletion that is no condition
+defineDimension({ name, from: click, attributes, key: (f) => f.page, deleted: (f) => f.ms });

@@ -11,6 +11,7 @@ import {
   max,
   quantile,
   type Source,
+  session,
   source,
   sum,
   Type,
@@ -18,6 +19,7 @@ import {
   type View,
   variance,
 } from "../../views/index.ts";
+import { shownView } from "../../views/view.ts";
 
 const shown = defineEvent({
   name: "ads.impression.shown",
@@ -116,6 +118,16 @@ test.each<readonly [string, readonly Source[], string]>([
     ],
     "hour (tumbling 2h)",
   ],
+  [
+    "days of another zone",
+    ["UTC", "Asia/Kolkata"].map((tz, i) =>
+      source(i === 0 ? shown : click, {
+        by: () => ({ day: tumbling("1w", { tz }) }),
+        measures: () => ({ n: count() }),
+      }),
+    ),
+    "day (calendar 1w of Asia/Kolkata)",
+  ],
   ["a measure that is another aggregate", [impressions, measures({ cents: count() })], "as sum of integer"],
   ["a measure of another type", [impressions, measures({ cents: sum(seconds) })], "as sum of number"],
   [
@@ -162,4 +174,23 @@ test("measures of several sources need not be of the same fields, nor under the 
     }),
   );
   expect(measures.map(({ name }) => name)).toEqual(["most", "last"]);
+});
+
+test("sessions of several event types are of all their records, and measured by all their measures", () => {
+  const by = (f: { campaign: never }) => ({ campaign: f.campaign, visit: session("30m") });
+  const view = defineView({
+    name: "visits",
+    from: [source(shown, { ...typed(impressions), by } as never), other({ by })],
+    sessions: (s: Record<"cents" | "clicks", never>) => ({ spent: max(s.cents), both: max(s.clicks) }),
+  } as never);
+  const added = view.mappings.map(({ inSession }) => inSession?.map(({ name }) => name));
+  expect(added).toEqual([
+    ["cents", "clicks"],
+    ["impressions", "cents"],
+  ]);
+  expect(view.columns.map(({ name }) => name)).toEqual(["visit.pieces"]);
+  expect(shownView(view).measures.map(({ name }) => name)).toEqual([
+    ...["impressions", "cents", "clicks"],
+    ...["spent", "both", "visitEnd"],
+  ]);
 });

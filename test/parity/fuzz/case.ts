@@ -6,6 +6,8 @@ import type { Scalar } from "../../../views/expression.ts";
  */
 export interface Case {
   readonly view: ViewCase;
+  /** Instead of the view, where it is given: the view that keeps a dimension table of the records. */
+  readonly table?: TableCase | null;
   /** N of the duplicate rule. */
   readonly duplicatesWithin: number;
   /** Most offsets that a file of the master dataset covers. */
@@ -56,6 +58,13 @@ export interface ViewCase {
   readonly window: string | null;
   readonly where: Term | null;
   readonly measures: readonly MeasureCase[];
+}
+
+export interface TableCase {
+  readonly key: Term;
+  readonly attributes: readonly Term[];
+  readonly where: Term | null;
+  readonly deleted: Term | null;
 }
 
 export interface InputCase {

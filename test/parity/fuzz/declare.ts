@@ -2,6 +2,7 @@ import type { Aggregate } from "../../../views/aggregate.ts";
 import { count, type Where } from "../../../views/aggregates/count.ts";
 import { mean } from "../../../views/aggregates/mean.ts";
 import { offset } from "../../../views/cut.ts";
+import { defineDimension } from "../../../views/dimension-table.ts";
 import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Expression } from "../../../views/expression.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
@@ -12,7 +13,15 @@ import type { SessionFields } from "../../../views/sessions.ts";
 import { source } from "../../../views/source.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
-import { type Case, type Place, recordsOf, type SourceCase, sourcesOf, type Term } from "./case.ts";
+import {
+  type Case,
+  type Place,
+  recordsOf,
+  type SourceCase,
+  sourcesOf,
+  type TableCase,
+  type Term,
+} from "./case.ts";
 import { eventType, formerSchema } from "./fields.ts";
 
 import type { Operand } from "./operator-entry.ts";
@@ -43,6 +52,7 @@ export function typeOf(c: Case, place: Place = "first", index?: number): EventTy
 
 /** The view of a case, declared as an app would declare it. Its dimensions are d0, d1, …, its measures m0, m1, … */
 export function declare(c: Case): View {
+  if (c.table != null) return overTypes(declareTable(c.table, c.duplicatesWithin).view, () => typeOf(c));
   const { window } = c.view;
   const over = window !== null && named(windows, window).isOfSessions ? { sessions: overSessions } : {};
   const [first, second] = sourcesOf(c).map((each) => declareSource(c, each));
@@ -92,6 +102,22 @@ function overSessions(s: SessionFields<Readonly<Record<string, Aggregate>>>) {
     meanLength: mean(s.length),
     late: count({ where: s.end.toInteger().gt(s.start.toInteger()) }),
   };
+}
+
+/** Its attributes are a0, a1, … */
+export function declareTable({ key, attributes, where, deleted }: TableCase, duplicatesWithin: number) {
+  const condition = (term: Term) => (f: unknown) => expression(term, f as Fields) as BooleanExpression;
+  return defineDimension({
+    name: "fuzz-table",
+    from: eventType(duplicatesWithin),
+    key: (f) => expression(key, f as Fields) as Expression<string>,
+    attributes: (f) =>
+      Object.fromEntries(
+        attributes.map((term, i) => [`a${i}`, expression(term, f as Fields) as Expression<string>]),
+      ),
+    ...(where === null ? {} : { where: condition(where) }),
+    ...(deleted === null ? {} : { deleted: condition(deleted) }),
+  });
 }
 
 /** The entry of that name; throws where there is none, as in a case that was written down before it was renamed. */

@@ -3,7 +3,7 @@ import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { aggregates } from "./aggregates.ts";
 
-import type { Case, InputCase, MeasureCase, Place, Term, ViewCase } from "./case.ts";
+import type { Case, InputCase, MeasureCase, Place, TableCase, Term, ViewCase } from "./case.ts";
 import { formers } from "./evolution.ts";
 
 import { events, fields, partitions, values } from "./fields.ts";
@@ -90,6 +90,14 @@ const dimensions = fc.array(
   ),
   { maxLength: 3 },
 );
+const attribute = fc.oneof(terms("string", 1), terms("integer", 1), terms("boolean", 1));
+
+const tables: fc.Arbitrary<TableCase> = fc.record({
+  key: fc.oneof(terms("string", 1), terms("integer", 1)),
+  attributes: fc.array(attribute, { minLength: 1, maxLength: 4 }),
+  where: orNone(condition),
+  deleted: orNone(condition),
+});
 
 interface TwiceMeasured extends Twice<InputCase> {
   readonly aggregate: string;
@@ -170,6 +178,7 @@ const secondRecords = fc.record({
 export const cases: fc.Arbitrary<Case> = fc
   .record({
     declared: views,
+    table: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: tables }),
     duplicatesWithin: fc.constantFrom(3, 0, 1, 2, 65_536),
     recordsPerFile: fc.oneof(
       { weight: 4, arbitrary: fc.constant(1_000_000) },
@@ -196,5 +205,6 @@ export const cases: fc.Arbitrary<Case> = fc
   .map(({ declared, second, ...c }) => ({
     ...c,
     view: declared.view,
-    second: second === null ? null : { ...declared.second, ...second },
+    // A table is of one event type.
+    second: second === null || c.table !== null ? null : { ...declared.second, ...second },
   }));

@@ -11,6 +11,7 @@ import {
   recordsOf,
   type SourceCase,
   sourcesOf,
+  type TableCase,
   type Term,
 } from "./case.ts";
 import { named } from "./declare.ts";
@@ -39,6 +40,7 @@ export function keyOf(dimensions: readonly Scalar[], pane: number): string {
  * not the view made of it, and shares no code with either of the view's implementations.
  */
 export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
+  if (c.table != null) return tableOf(c, c.table);
   const { window, measures } = c.view;
   const entry = window === null ? undefined : named(windows, window);
   const ofDimensions = new Map<string, { key: readonly Scalar[]; members: Member[] }>();
@@ -93,6 +95,36 @@ function ofSession(members: readonly Member[], first: Value | undefined) {
     paneEnd: new Date(end).toISOString(),
   };
   return Object.entries(values).map(([name, value]) => [name, { value, slack: 0 }] as const);
+}
+
+/** Of each key whether there is a row, and the attributes of the last event by time, then partition, then offset. */
+function tableOf(c: Case, { key, attributes, where, deleted }: TableCase): ReadonlyMap<string, ExpectedRow> {
+  const latest = new Map<string, Member>();
+  const members = sourcesOf(c).flatMap((of) =>
+    of.partitions.flatMap((_, partition) => countedIn(c, of, partition)),
+  );
+  for (const member of members) {
+    const value = evaluate(key, member);
+    if (value === null || (where !== null && evaluate(where, member) !== true)) continue;
+    const other = latest.get(keyOf([value], 0));
+    if (other === undefined || isAfter(member, other)) latest.set(keyOf([value], 0), member);
+  }
+  return new Map(
+    [...latest].map(([at, member]) => {
+      const exists = deleted === null || evaluate(deleted, member) !== true;
+      const values: [string, Value][] = attributes.map((term, i) => [
+        `a${i}`,
+        exists ? evaluate(term, member) : null,
+      ]);
+      values.unshift(["exists", exists]);
+      return [at, { values: new Map(values.map(([name, value]) => [name, { value, slack: 0 }])) }];
+    }),
+  );
+}
+
+function isAfter(a: Member, b: Member): boolean {
+  if (a.time !== b.time) return a.time > b.time;
+  return a.partition === b.partition ? a.offset > b.offset : a.partition > b.partition;
 }
 
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */
