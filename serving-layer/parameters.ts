@@ -207,7 +207,9 @@ function readOrderBy(view: View, groupBy: readonly number[], isByTime: boolean, 
   );
   if (view.window !== undefined && isByTime) columns.set(view.window.name, { kind: "window" });
   const key = [...columns];
-  for (const measure of view.measures) columns.set(measure.name, { kind: "measure", measure });
+  for (const measure of view.measures) {
+    if (measure.aggregate.value.type !== "histogram") columns.set(measure.name, { kind: "measure", measure });
+  }
   const terms: OrderTerm[] = [];
   const taken = new Set<string>();
   for (const term of readNames("orderBy", text ?? "")) {

@@ -1,13 +1,27 @@
-import type { TObject, TSchema } from "typebox";
+import type { TObject } from "typebox";
 import { TidemarkError } from "./errors.ts";
+import { type ListShape, type ObjectShape, objectShape } from "./shape.ts";
 
-/** The types a field, a dimension or an expression can have. `integer` is whole and safe (±(2^53 − 1)). */
-export type FieldType = "string" | "integer" | "number" | "boolean";
+/**
+ * The types a field or an expression can have. `integer` is whole and safe (±(2^53 − 1)); a `time` is milliseconds since
+ * the epoch, of the years 1 to 9999.
+ */
+export type FieldType = "string" | "integer" | "number" | "boolean" | "time";
 
+/** A value that an event can have: a column of the master dataset. */
 export interface Field {
+  /** The path, joined by dots; also the column's name. */
   readonly name: string;
+  /** The names that lead to it from the event's data. */
+  readonly path: readonly string[];
   readonly type: FieldType;
+  /** Whether it can be missing, be it that an object on the way is. */
   readonly optional: boolean;
+  /**
+   * Set of what stands in a list: the path leads to the list, and this from an element on, `[]` if the element is the value.
+   * All fields of a list are lists of one length.
+   */
+  readonly within?: { readonly path: readonly string[]; readonly optional: boolean };
 }
 
 /** Columns of the master dataset that the envelope takes: a schema can't have fields of these names. */
@@ -21,36 +35,64 @@ export const envelopeColumns = [
   "_rest",
 ] as const;
 
-const fieldTypes: ReadonlySet<string> = new Set<FieldType>(["string", "integer", "number", "boolean"]);
+/** Of the master dataset, but for those of the envelope: what batch statements call the place in a list. */
+const elementColumn = "_element";
 
-/** The fields of an event type's schema; throws TIDEMARK_DECLARATION_FIELD for what no layer could compute with. */
-export function fieldsOf(owner: string, schema: TObject): readonly Field[] {
-  const required = new Set<string>((schema as { required?: readonly string[] }).required ?? []);
-  const seen = new Map<string, string>(envelopeColumns.map((name) => [name.toLowerCase(), name]));
-  return Object.freeze(
-    Object.entries<TSchema>(schema.properties).map(([name, property]) => {
-      const type = (property as { type?: unknown }).type;
-      if (typeof type !== "string" || !fieldTypes.has(type)) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: field "${name}" is of a type that no view can compute with; use Type.String, Type.Integer, Type.Number or Type.Boolean, each optional if need be`,
-        );
-      }
-      if (name in Object.prototype) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: "${name}" can't name a field: every JavaScript object has a property of that name`,
-        );
-      }
-      const clash = seen.get(name.toLowerCase());
-      if (clash !== undefined) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: field "${name}" clashes with "${clash}" (column names of the master dataset do not tell case apart)`,
-        );
-      }
-      seen.set(name.toLowerCase(), name);
-      return Object.freeze({ name, type: type as FieldType, optional: !required.has(name) });
+/** An event type's schema as the layers take it; throws TIDEMARK_DECLARATION_FIELD for what none could compute with. */
+export function readSchema(
+  owner: string,
+  schema: TObject,
+): { readonly shape: ObjectShape; readonly fields: readonly Field[] } {
+  const shape = objectShape(owner, schema);
+  const fields = fieldsIn(shape, [], false);
+  const seen = new Map<string, string>(
+    [...envelopeColumns, elementColumn].map((name) => [name.toLowerCase(), name]),
+  );
+  for (const { name } of fields) {
+    const clash = seen.get(name.toLowerCase());
+    if (clash !== undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_FIELD",
+        `${owner}: field "${name}" clashes with "${clash}" (column names of the master dataset do not tell case apart)`,
+      );
+    }
+    seen.set(name.toLowerCase(), name);
+  }
+  return { shape, fields: Object.freeze(fields) };
+}
+
+function fieldsIn({ members }: ObjectShape, above: readonly string[], isMissable: boolean): Field[] {
+  return members.flatMap(({ name, optional, shape }) => {
+    const path = Object.freeze([...above, name]);
+    const canMiss = isMissable || optional;
+    if (shape.kind === "object") return fieldsIn(shape, path, canMiss);
+    if (shape.kind === "list") return fieldsOfList(shape, path, canMiss);
+    return [Object.freeze({ name: path.join("."), path, type: shape.type, optional: canMiss })];
+  });
+}
+
+function fieldsOfList({ element }: ListShape, path: readonly string[], optional: boolean): Field[] {
+  const inElement =
+    element.kind === "object"
+      ? fieldsIn(element, [], false)
+      : [{ path: Object.freeze([]), type: element.type, optional: false }];
+  return inElement.map((field) =>
+    Object.freeze({
+      name: [...path, ...field.path].join("."),
+      path,
+      type: field.type,
+      optional,
+      within: Object.freeze({ path: field.path, optional: field.optional }),
     }),
   );
+}
+
+/** What stands there in an event's data; undefined where there is nothing. */
+export function valueAt(data: unknown, path: readonly string[]): unknown {
+  let value = data;
+  for (const name of path) {
+    if (value === undefined) return undefined;
+    value = (value as Readonly<Record<string, unknown>>)[name];
+  }
+  return value;
 }

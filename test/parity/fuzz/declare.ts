@@ -1,11 +1,14 @@
 import type { Where } from "../../../views/aggregates/count.ts";
+import { type Elements, each } from "../../../views/elements.ts";
+import type { EventType } from "../../../views/event.ts";
 import type { Expression } from "../../../views/expression.ts";
+import type { ListExpression } from "../../../views/expressions/list.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
 import { source } from "../../../views/source.ts";
 import { defineView, type View } from "../../../views/view.ts";
 import { aggregates } from "./aggregates.ts";
-import { type Case, type SourceCase, sourcesOf, type Term } from "./case.ts";
+import { type Case, type Place, type SourceCase, sourcesOf, type Term } from "./case.ts";
 import { eventType } from "./fields.ts";
 import type { Operand } from "./operator-entry.ts";
 import { operators } from "./operators.ts";
@@ -17,13 +20,20 @@ type Fields = Readonly<Record<string, Expression<unknown>>>;
 export function declare(c: Case): View {
   const [first, second] = sourcesOf(c).map((each) => declareSource(c, each));
   if (first === undefined || second === undefined) {
-    return defineView({ name: "fuzz", from: eventType(c.duplicatesWithin), ...(first as Declared) });
+    return defineView({ name: "fuzz", from: fromOf(c, "first"), ...(first as Declared) });
   }
-  const sources = [
-    source(eventType(c.duplicatesWithin), first),
-    source(eventType(c.duplicatesWithin, "second"), second),
-  ];
+  const sources = [source(fromOf(c, "first"), first), source(fromOf(c, "second"), second)];
   return defineView({ name: "fuzz", from: c.second?.isDeclaredFirst === true ? sources.reverse() : sources });
+}
+
+/** The events, or the elements of a list in them. */
+function fromOf({ duplicatesWithin, view: { each: list } }: Case, place: Place): EventType | Elements {
+  const type: EventType = eventType(duplicatesWithin, place);
+  if (list === undefined) return type;
+  return each(
+    type,
+    (f) => (f as never as Readonly<Record<string, ListExpression<unknown>>>)[list] as ListExpression<unknown>,
+  );
 }
 
 type Declared = ReturnType<typeof declareSource>;
@@ -59,13 +69,24 @@ export function named<T>(entries: Readonly<Record<string, T>>, name: string): T 
   return entry;
 }
 
+/** A time now as a Date, now as a text. */
+function literal({ value, isTime }: Term & { readonly kind: "literal" }): Operand {
+  if (isTime !== true || typeof value !== "number") return value;
+  const time = new Date(value);
+  return value % 2 === 0 ? time : time.toISOString();
+}
+
 function expression(term: Term, fields: Fields): Expression<unknown> {
   if (term.kind === "literal")
     throw new Error(`${JSON.stringify(term.value)} stands where an expression must`);
-  if (term.kind === "eventTime") return eventTime().toInteger();
-  if (term.kind === "field") return fields[term.name] as Expression<unknown>;
+  if (term.kind === "eventTime") return term.isTime === true ? eventTime() : eventTime().toInteger();
+  if (term.kind === "field") {
+    return term.name
+      .split(".")
+      .reduce<unknown>((f, name) => (f as Fields)[name], fields) as Expression<unknown>;
+  }
   const args = term.args.map(
-    (arg): Operand => (arg.kind === "literal" ? arg.value : expression(arg, fields)),
+    (arg): Operand => (arg.kind === "literal" ? literal(arg) : expression(arg, fields)),
   );
   return named(operators, term.operator).declared(args);
 }
