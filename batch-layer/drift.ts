@@ -81,9 +81,10 @@ function distance(a: number | bigint, b: number | bigint): number {
 function presented(view: View, row: StateRow | undefined): DriftExample["batch"] {
   if (row === undefined) return null;
   return Object.fromEntries(
-    view.measures.map(({ name, aggregate, firstCell }) => [
-      name,
-      encodeCell(aggregate.present(row.cells, firstCell)),
-    ]),
+    view.measures.map(({ name, aggregate, firstCell }) => {
+      const value = aggregate.present(row.cells, firstCell);
+      const isList = typeof value === "object" && value !== null;
+      return [name, isList ? JSON.stringify(value) : encodeCell(value)];
+    }),
   );
 }

@@ -5,7 +5,7 @@ import type { View } from "./view.ts";
 
 /** What a source of a view declares, read. */
 export interface DeclaredMapping
-  extends Pick<Mapping, "event" | "where" | "dimensions">,
+  extends Pick<Mapping, "event" | "list" | "where" | "dimensions">,
     Pick<View, "window"> {
   readonly aggregates: Readonly<Record<string, Aggregate>>;
 }
@@ -24,9 +24,10 @@ export function mergeMappings(
   for (const other of others) requireSameKey(view, first, other);
   const isOfSeveral = others.length > 0;
   const measures = mergeMeasures(view, declared, isOfSeveral);
-  const mappings = declared.map(({ event, where, aggregates, ...own }) =>
+  const mappings = declared.map(({ event, list, where, aggregates, ...own }) =>
     Object.freeze({
       event,
+      list,
       where,
       dimensions: Object.freeze(dimensions.map(({ name }) => named(own.dimensions, name))),
       measures: Object.freeze(

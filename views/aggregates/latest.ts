@@ -8,7 +8,7 @@ import type { Where } from "./count.ts";
  * where it is null are passed over; null where there is no other. Exact.
  */
 export function latest(
-  input: Expression<string> | Expression<number> | Expression<boolean>,
+  input: Expression<string> | Expression<number> | Expression<boolean> | Expression<Date>,
   options: Where = {},
 ): Aggregate {
   return chooseByEventTime("latest", input.node, options.where?.node);
