@@ -84,9 +84,10 @@ function presented(view: View, row: StateRow | undefined): DriftExample["batch"]
   if (row === undefined) return null;
   const cells = shownCells(view, row.cells);
   return Object.fromEntries(
-    shownView(view).measures.map(({ name, aggregate, firstCell }) => [
-      name,
-      encodeCell(aggregate.present(cells, firstCell)),
-    ]),
+    shownView(view).measures.map(({ name, aggregate, firstCell }) => {
+      const value = aggregate.present(cells, firstCell);
+      const isList = typeof value === "object" && value !== null;
+      return [name, isList ? JSON.stringify(value) : encodeCell(value)];
+    }),
   );
 }

@@ -16,7 +16,7 @@ const inputColumn = (measure: string) => `_in.${measure}`;
 const conditionColumn = (measure: string) => `_if.${measure}`;
 
 /** What is grouped of the mapped rows: the view's dimensions and measures, over their columns. */
-export function ofMappedRows(view: View): Omit<Mapping, "event"> {
+export function ofMappedRows(view: View): Omit<Mapping, "event" | "list"> {
   return {
     where: undefined,
     dimensions: view.dimensions.map((dimension) => ({
@@ -49,7 +49,7 @@ export function mappedRowsToSql(
   const columns = [
     "_event_time",
     `_partition + ${firstPartition} AS _partition`,
-    ...["_offset", "_duplicate"],
+    ...["_offset", "_element", "_duplicate"],
     ...mapping.dimensions.map(({ name, type, node }) =>
       column(nodeToSql(node, parameters), type, dimensionColumn(name)),
     ),
@@ -72,8 +72,9 @@ function statedIn(view: View): readonly Measure[] {
   return (view.sessions ?? view).measures.filter(({ aggregate }) => aggregate.state.length > 0);
 }
 
+/** A time is its milliseconds already. */
 function columnNode(name: string, type: FieldType): Node {
-  return { kind: "field", name, type, nullable: true };
+  return { kind: "field", name, type: type === "time" ? "integer" : type, nullable: true };
 }
 
 function column(sql: string, type: FieldType, name: string): string {

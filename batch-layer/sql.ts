@@ -1,6 +1,13 @@
 import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
-import { type Node, nodeToSql, quoteIdentifier, type SqlParameters, sqlType } from "../views/expression.ts";
+import {
+  columnType,
+  type Node,
+  nodeToSql,
+  quoteIdentifier,
+  type SqlParameters,
+} from "../views/expression.ts";
+import type { Mapping } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
 import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
@@ -124,10 +131,17 @@ function rowsToSql(view: View, sources: readonly Source[], parameters: SqlParame
     const source = sources.find(({ event }) => event === mapping.event);
     if (source === undefined)
       throw new Error(`view "${view.name}" needs the records of ${mapping.event.name}`);
-    const records = sourceToSql(source, parameters);
+    const records = elementsToSql(mapping, sourceToSql(source, parameters));
     return view.mappings.length === 1 ? records : mappedRowsToSql(view, mapping, records, parameters);
   });
   return parts.join("\nUNION ALL\n");
+}
+
+/** Records, or where the view is from a list, its elements, whose places `_element` counts from 1. */
+function elementsToSql({ list }: Mapping, records: string): string {
+  const places =
+    list === undefined ? "1" : `unnest(range(1, coalesce(len(${quoteIdentifier(list.name)}), 0) + 1))`;
+  return `SELECT *, ${places} AS _element FROM (${records})`;
 }
 
 function sourceToSql(source: Source, parameters: SqlParameters): string {
@@ -149,7 +163,7 @@ function sourceToSql(source: Source, parameters: SqlParameters): string {
   const none = [
     ...["CAST(NULL AS TIMESTAMP_MS) AS _event_time", "CAST(NULL AS INTEGER) AS _partition"],
     ...["CAST(NULL AS BIGINT) AS _offset", "CAST(NULL AS BOOLEAN) AS _duplicate"],
-    ...event.fields.map((field) => column(`CAST(NULL AS ${sqlType(field.type)})`, field.name)),
+    ...event.fields.map((field) => column(`CAST(NULL AS ${columnType(field)})`, field.name)),
   ];
   return `SELECT ${none.join(", ")} WHERE false`;
 }

@@ -4,7 +4,14 @@ import type { Run } from "../infra/jobs/jobs.ts";
 /** What the HTTP interface answers, as its clients read it. */
 
 /** A cell of an answer. An integer beyond ±(2^53 − 1) is its decimal text. */
-export type AnswerValue = number | string | boolean | null;
+export type AnswerValue = number | string | boolean | null | readonly AnswerBin[];
+
+/** How many numbers there are in `[from, to)`; null where that has no end. */
+export interface AnswerBin {
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly count: number;
+}
 
 export type AnswerRow = Readonly<Record<string, AnswerValue>>;
 

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { AnswerValue } from "./answers.ts";
+import type { AnswerBin, AnswerValue } from "./answers.ts";
 import { formatCount } from "./quantity.ts";
 
 export interface TableColumn {
@@ -74,9 +74,16 @@ function formatColumn(values: TableColumn["values"], exact: boolean): string[] {
       return typeof value === "number"
         ? formatNumber(value, exact ? 0 : decimals, exact ? 20 : decimals)
         : formatCount(String(value));
+    if (typeof value === "object") return value.map(formatBin).join("  ");
     const text = printable(String(value));
     return times === undefined ? text : text.slice(0, times).replace("T", " ");
   });
+}
+
+/** `<0: 3`, `0–10: 5`, `≥10: 2`. */
+function formatBin({ from, to, count }: AnswerBin): string {
+  const range = from === null ? `<${to}` : to === null ? `≥${from}` : `${from}–${to}`;
+  return `${range}: ${formatCount(count)}`;
 }
 
 function formatNumber(value: number, minDecimals: number, maxDecimals: number): string {

@@ -17,6 +17,7 @@ export function readFilter(dimension: Column, text: string): Scalar {
       integer: "a whole number",
       boolean: "true or false",
       number: "a number",
+      time: "a time",
     };
     throw new TidemarkError(
       "TIDEMARK_QUERY_PARAMETER",

@@ -9,6 +9,9 @@ export function compareValues(a: Value, b: Value): number {
   if (a === null) return b === null ? 0 : -1;
   if (b === null) return 1;
   if (typeof a === "string" && typeof b === "string") return compareText(a, b);
+  // Of histograms it only matters whether they are equal.
+  if (typeof a === "object" || typeof b === "object")
+    return compareText(JSON.stringify(a), JSON.stringify(b));
   if (a < b) return -1;
   if (a > b) return 1;
   return Number(Number.isNaN(a)) - Number(Number.isNaN(b));

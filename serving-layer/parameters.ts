@@ -252,7 +252,9 @@ function readOrderBy(
   );
   if (view.window !== undefined && isByTime) columns.set(view.window.name, { kind: "window" });
   const key = [...columns];
-  for (const measure of view.measures) columns.set(measure.name, { kind: "measure", measure });
+  for (const measure of view.measures) {
+    if (measure.aggregate.value.type !== "histogram") columns.set(measure.name, { kind: "measure", measure });
+  }
   const terms: OrderTerm[] = [];
   const taken = new Set<string>();
   for (const term of readNames("orderBy", text ?? "")) {

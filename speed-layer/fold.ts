@@ -2,7 +2,7 @@ import type { TailSegment } from "../infra/tail/segment.ts";
 import { type AddScope, addToJs } from "../views/aggregate.ts";
 import type { Offset } from "../views/cut.ts";
 import type { Event } from "../views/event.ts";
-import { nodeToJs } from "../views/expression.ts";
+import { elementName, type ListNode, nodeToJs } from "../views/expression.ts";
 import { addIntegers } from "../views/integer.ts";
 import { groupKeyToJs } from "../views/key.ts";
 import { LoopScope } from "../views/loop-scope.ts";
@@ -30,6 +30,7 @@ export type Fold = (
  */
 export function compileFold(view: View, mapping: Mapping = onlyMapping(view)): Fold {
   const scope = new LoopScope();
+  const elements = mapping.list === undefined ? undefined : elementsLoop(mapping.list, scope);
   const filter = mapping.where === undefined ? undefined : nodeToJs(mapping.where, "event", scope);
   const beforeFilter = scope.takeStatements();
   const dimensions = mapping.dimensions.map((dimension) => nodeToJs(dimension.node, "event", scope));
@@ -48,6 +49,7 @@ return function fold(segment, events, first, records) {
   for (let i = first; i < events.length; i++) {
     const event = events[i];
     if (event === null) continue;
+    ${elements?.opening ?? ""}
     ${beforeFilter}
     ${filter === undefined ? "" : `if (${filter} !== true) continue;`}
     ${scope.takeStatements()}
@@ -69,9 +71,21 @@ return function fold(segment, events, first, records) {
     }
     const cells = entry.cells;
     ${adds.join("\n    ")}
+    ${elements?.closing ?? ""}
   }
 };`;
   return new Function("addIntegers", "constants", body)(addIntegers, scope.constants) as Fold;
+}
+
+/** A loop over the elements of the event's list, within which what follows is done. */
+function elementsLoop(list: ListNode, scope: LoopScope) {
+  const elements = nodeToJs(list, "event", scope);
+  return {
+    opening: `${scope.takeStatements()}
+    for (let at = 0, length = ${elements}${list.nullable ? "?.length ?? 0" : ".length"}; at < length; at++) {
+    const ${elementName} = ${elements}[at];`,
+    closing: "}",
+  };
 }
 
 const place = { time: "event.time", partition: "segment.partition", offset: "records[i].offset" };

@@ -4,7 +4,14 @@ import type { FieldType } from "./field.ts";
 import type { Cell, StateColumn } from "./state.ts";
 
 /** What a measure's value looks like to the one who queries. */
-export type Value = number | bigint | string | boolean | null;
+export type Value = number | bigint | string | boolean | null | readonly Bin[];
+
+/** How many numbers there are in `[from, to)`; null where that has no end. */
+export interface Bin {
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly count: number;
+}
 
 /** What the JavaScript of `add` can name besides cells and input; all but `constant` are texts. */
 export interface AddScope {
@@ -41,7 +48,10 @@ export interface Aggregate {
   readonly sparse?: () => Aggregate;
   /** Set where the value is not exact: what it may be off by. */
   readonly approximation?: string;
-  readonly value: { readonly type: "integer" | "number" | "string" | "boolean"; readonly nullable: boolean };
+  readonly value: {
+    readonly type: "integer" | "number" | "string" | "boolean" | "histogram";
+    readonly nullable: boolean;
+  };
   /**
    * JavaScript statements, a block of their own, that add one input to the cells, which are assignable texts. The input
    * is not null and `where` holds. `addIntegers` is in scope.
@@ -50,8 +60,8 @@ export interface Aggregate {
   /** DuckDB expression over one input that is dear: computed once per different value, and then the input of `sql`. */
   perValue?(input: string): string;
   /**
-   * DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. `_event_time`, `_partition`
-   * and `_offset` are columns besides those in `input`.
+   * DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. `_event_time`, `_partition`,
+   * `_offset` and `_element`, the place in the record's list, are columns besides those in `input`.
    */
   sql(input: string, filter: string): readonly string[];
   /**

@@ -1,10 +1,12 @@
 import { type Aggregate, defineAggregate } from "./aggregate.ts";
 import type { Node } from "./expression.ts";
 import type { Cell } from "./state.ts";
+import { shownTime } from "./time.ts";
 
 /**
  * The input of one record: the one that comes last (`latest`) or first (`earliest`) by event time, then partition, then
  * offset. No two records have the same place, so both layers choose the same one, whatever the order they meet them in.
+ * Of the elements of one record it is the last, or the first; they meet in one state only, in their order.
  */
 export function chooseByEventTime(
   kind: "latest" | "earliest",
@@ -22,12 +24,12 @@ export function chooseByEventTime(
       { name: "time", type: "integer", zero: null },
       { name: "partition", type: "integer", zero: null },
       { name: "offset", type: "integer", zero: null },
-      { name: "value", type: type === "number" ? "float" : type, zero: null },
+      { name: "value", type: type === "number" ? "float" : type === "time" ? "integer" : type, zero: null },
     ],
-    value: { type, nullable: true },
+    value: { type: type === "time" ? "string" : type, nullable: true },
     add: ([t, p, o, v], x, { time, partition, offset }) =>
       `if (${t} === null || ${time} ${beyond} ${t} || (${time} === ${t} &&
-        (${partition} ${beyond} ${p} || (${partition} === ${p} && ${offset} ${beyond} ${o})))) {
+        (${partition} ${beyond} ${p} || (${partition} === ${p} && ${offset} ${isLatest ? ">=" : "<"} ${o})))) {
         ${t} = ${time};
         ${p} = ${partition};
         ${o} = ${offset};
@@ -35,7 +37,7 @@ export function chooseByEventTime(
       }`,
     // Structs compare member by member, in order.
     sql(x, filter) {
-      const place = "t := epoch_ms(_event_time), p := _partition, o := _offset";
+      const place = "t := epoch_ms(_event_time), p := _partition, o := _offset, e := _element";
       const record = `CASE WHEN ${x} IS NOT NULL THEN struct_pack(${place}, v := ${x}) END`;
       const chosen = `${isLatest ? "max" : "min"}(${record})${filter}`;
       return ["t", "p", "o", "v"].map((member) => `struct_extract(${chosen}, '${member}')`);
@@ -44,7 +46,10 @@ export function chooseByEventTime(
       if (b[j] === null || (a[i] !== null && !isBeyond(isLatest, b, j, a, i))) return;
       for (let c = 0; c < 4; c++) a[i + c] = b[j + c] as Cell;
     },
-    present: (cells, i) => cells[i + 3] as number | string | boolean | null,
+    present(cells, i) {
+      const value = cells[i + 3] as number | string | boolean | null;
+      return type === "time" ? shownTime(value as number | null) : value;
+    },
   });
 }
 

@@ -1,8 +1,10 @@
 import type { TObject } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import { type Data, holdsMore, readData, requireSafe, textsIn } from "./data.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Event, EventType } from "./event.ts";
-import { parseTime } from "./time.ts";
+import { valueAt } from "./field.ts";
+import { isCanonicalTime, parseTime } from "./time.ts";
 
 /** What JSON.parse made of an event's text, before anything was checked. */
 export type Envelope = Readonly<Record<string, unknown>>;
@@ -12,8 +14,8 @@ const maxNameLength = 1024;
 interface KnownType {
   readonly type: EventType;
   readonly validator: Validator<Record<string, never>, TObject>;
-  readonly integers: readonly string[];
-  readonly fieldNames: ReadonlySet<string>;
+  /** Of a flat type: what is read of it is what JSON.parse made. */
+  readonly integers: readonly string[] | undefined;
 }
 
 /**
@@ -49,19 +51,18 @@ export class Decoder {
     requireSupported(envelope);
     const data = envelope.data;
     if (!known.validator.Check(data)) throw dataError(known, data);
-    const record = data as Readonly<Record<string, unknown>>;
-    for (const name of known.integers) {
+    const record = known.integers === undefined ? readData(known.type.shape, data as Data) : (data as Data);
+    for (const name of known.integers ?? noNames) {
       const value = record[name];
-      if (value !== undefined && !Number.isSafeInteger(value)) {
-        throw new TidemarkError(
-          "TIDEMARK_EVENT_DATA",
-          `data.${name} is ${String(value)}: integers must lie within ±(2^53 - 1), or JSON can't carry them exactly`,
-        );
-      }
+      // The text of the path is made only where it is needed: this is done for every integer of every event.
+      if (value !== undefined && !Number.isSafeInteger(value)) requireSafe(value, `data.${name}`);
     }
     const key = keyOf(known.type, envelope, id, record);
     // Only an escape can bring a lone surrogate into valid UTF-8; few texts have one at all.
-    if (text.includes("\\u")) requireWellFormed([id, source, key, ...Object.values(record)]);
+    if (text.includes("\\u")) {
+      const texts = known.integers === undefined ? textsIn(known.type.shape, record) : Object.values(record);
+      requireWellFormed([id, source, key, ...texts]);
+    }
     return { id, source, type, time, key, data: record };
   }
 
@@ -73,16 +74,11 @@ export class Decoder {
       if (name === "datacontenttype" && envelope[name] === "application/json") continue;
       if (!columnAttributes.has(name)) return true;
     }
-    for (const name of Object.keys(envelope.data as object)) if (!known.fieldNames.has(name)) return true;
-    return !isCanonicalTime(envelope.time as string);
+    return holdsMore(known.type.shape, envelope.data as Data) || !isCanonicalTime(envelope.time as string);
   }
 }
 
-/** Whether a valid time is written as `formatTime` does, or so but without milliseconds. Goes by its form alone. */
-function isCanonicalTime(time: string): boolean {
-  const isForm = time.length === 20 || (time.length === 24 && time.charCodeAt(19) === 46);
-  return isForm && time.charCodeAt(10) === 84 && time.charCodeAt(time.length - 1) === 90;
-}
+const noNames: readonly string[] = [];
 
 const columnAttributes: ReadonlySet<string> = new Set([
   "specversion",
@@ -97,8 +93,9 @@ function knownType(type: EventType): KnownType {
   return {
     type,
     validator: Compile(type.schema) as unknown as KnownType["validator"],
-    integers: type.fields.filter((field) => field.type === "integer").map((field) => field.name),
-    fieldNames: new Set(type.fields.map((field) => field.name)),
+    integers: type.shape.isFlat
+      ? type.fields.filter((field) => field.type === "integer").map((field) => field.name)
+      : undefined,
   };
 }
 
@@ -184,16 +181,14 @@ function dataError(known: KnownType, data: unknown): TidemarkError {
 
 function fieldList(known: KnownType): string {
   return known.type.fields
-    .map((field) => `${field.name}${field.optional ? "?" : ""}: ${field.type}`)
+    .map(
+      (field) =>
+        `${field.name}${field.optional ? "?" : ""}: ${field.type}${field.within === undefined ? "" : "[]"}`,
+    )
     .join(", ");
 }
 
-function keyOf(
-  type: EventType,
-  envelope: Envelope,
-  id: string,
-  data: Readonly<Record<string, unknown>>,
-): string {
+function keyOf(type: EventType, envelope: Envelope, id: string, data: Data): string {
   const { partitionkey } = envelope;
   if (partitionkey !== undefined) {
     if (
@@ -208,7 +203,7 @@ function keyOf(
     }
     return partitionkey;
   }
-  return type.keyField === undefined ? id : String(data[type.keyField.name]);
+  return type.keyField === undefined ? id : String(valueAt(data, type.keyField.path));
 }
 
 function requireWellFormed(values: readonly unknown[]): void {

@@ -6,7 +6,7 @@ import type { EventType, FieldsOf } from "./event.ts";
 import type { Expression, Node, Scalar } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
 import { type BooleanExpression, type StringExpression, typed } from "./expressions/typed.ts";
-import { type Field, type FieldType, fieldsOf } from "./field.ts";
+import { type Field, type FieldType, readSchema } from "./field.ts";
 import { packRow, unpackRow } from "./packed-row.ts";
 import type { Cell } from "./state.ts";
 import { defineView, type View } from "./view.ts";
@@ -121,7 +121,7 @@ function fileTable(declaration: FileTableDeclaration<string, TProperties>): File
       `dimension "${name}": "${String(file)}" is no file that can be read: name one that ends in ${Object.keys(formats).join(", ")}`,
     );
   }
-  const fields = fieldsOf(`dimension "${name}"`, attributes);
+  const { fields } = readSchema(`dimension "${name}"`, attributes);
   const keyType = fields.find((field) => field.name === key)?.type ?? "string";
   return Object.freeze({
     kind: "file",
@@ -226,7 +226,10 @@ function requireKeyType(table: string, type: FieldType): KeyType {
   );
 }
 
-function readAttributes(table: string, fields: readonly Field[]): readonly Attribute[] {
+function readAttributes(
+  table: string,
+  fields: readonly Pick<Field, "name" | "type" | "optional" | "within">[],
+): readonly Attribute[] {
   if (fields.length === 0) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_DIMENSION",
@@ -234,17 +237,18 @@ function readAttributes(table: string, fields: readonly Field[]): readonly Attri
     );
   }
   return Object.freeze(
-    fields.map(({ name, type, optional }) => {
+    fields.map(({ name, type, optional, within }) => {
       if (!/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name)) {
         throw new TidemarkError(
           "TIDEMARK_DECLARATION_NAME",
           `dimension "${table}": "${name}" can't name an attribute: use letters, digits and "_"`,
         );
       }
-      if (type === "number") {
+      if (type === "number" || type === "time" || within !== undefined) {
+        const what = within !== undefined ? "list" : type === "number" ? "float" : "time";
         throw new TidemarkError(
           "TIDEMARK_DECLARATION_TYPE",
-          `dimension "${table}": attribute "${name}" is a float; rows can be told apart by strings, integers and booleans`,
+          `dimension "${table}": attribute "${name}" is a ${what}; rows can be told apart by strings, integers and booleans`,
         );
       }
       return Object.freeze({ name, type, optional });

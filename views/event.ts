@@ -1,11 +1,13 @@
 import type { Static, TObject, TProperties } from "typebox";
+import type { Elements } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
-import { type Fields, fieldExpressions } from "./expressions/fields.ts";
-import { type Field, fieldsOf } from "./field.ts";
+import { type Fields, type FieldsIn, fieldExpressions } from "./expressions/fields.ts";
+import { type Field, readSchema } from "./field.ts";
 import type { FormerSchema } from "./recorded-type.ts";
+import type { ObjectShape } from "./shape.ts";
 
-/** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema. */
+/** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema, but that its times are milliseconds, too. */
 export interface Event {
   readonly id: string;
   readonly source: string;
@@ -21,6 +23,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly kind: "event";
   readonly name: string;
   readonly schema: TObject<Properties>;
+  readonly shape: ObjectShape;
+  /** Every value in it, those of objects in it too. */
   readonly fields: readonly Field[];
   /** The field that chooses the partition; undefined: the event's id does. */
   readonly keyField: Field | undefined;
@@ -32,7 +36,14 @@ export interface EventType<Properties extends TProperties = TProperties> {
 }
 
 export type DataOf<E extends EventType> = Static<E["schema"]>;
-export type FieldsOf<E extends EventType> = Fields<DataOf<E>>;
+
+/** The fields that a view's declaration is given: those of the event, and under `item` those of the list's element. */
+export type FieldsOf<E extends EventType | Elements> =
+  E extends Elements<infer Of, infer T>
+    ? Fields<DataOf<Of>> & { readonly item: FieldsIn<T> }
+    : E extends EventType
+      ? Fields<DataOf<E>>
+      : never;
 
 export interface EventDeclaration<Properties extends TProperties> {
   /** `<domain>.<model>.<event type>`, e.g. `aviation.flight.landed`; also the topic's name. */
@@ -62,12 +73,13 @@ export function defineEvent<Properties extends TProperties>(
   requireWhole(name, "partitions", partitions, 1, 1024);
   requireWhole(name, "duplicatesWithin", duplicatesWithin, 0, 10_000_000);
   const owner = `event type "${name}"`;
-  const fields = fieldsOf(owner, schema);
+  const { shape, fields } = readSchema(owner, schema);
   const key = declaration.key?.(fieldExpressions(owner, fields));
   return Object.freeze({
     kind: "event",
     name,
     schema,
+    shape,
     fields,
     keyField: key === undefined ? undefined : keyFieldOf(owner, fields, key),
     partitions,

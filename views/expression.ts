@@ -1,5 +1,6 @@
 import { TidemarkError, unreachable } from "./errors.ts";
 import type { Field, FieldType } from "./field.ts";
+import { maxTime, minTime, parseTime } from "./time.ts";
 
 /** What a literal or a field of a record can hold. */
 export type Scalar = string | number | boolean | null;
@@ -34,11 +35,16 @@ export type Node =
   | {
       readonly kind: "field";
       readonly name: string;
+      /** Of what lies in an object: the names that lead to it. */
+      readonly path?: readonly string[];
+      /** The path leads from the element of the view's list instead of the event's data; the name is that of the list of all. */
+      readonly of?: "element";
       readonly type: FieldType;
       readonly nullable: boolean;
       /** What it is where the record lacks it, instead of null. */
       readonly default?: Scalar;
     }
+  | ListNode
   /** The envelope's time, in milliseconds since the epoch. */
   | { readonly kind: "eventTime"; readonly type: FieldType; readonly nullable: boolean }
   | { readonly kind: "literal"; readonly value: Scalar; readonly type: FieldType; readonly nullable: boolean }
@@ -49,6 +55,18 @@ export type Node =
       readonly type: FieldType;
       readonly nullable: boolean;
     };
+
+/** A list of an event; `type` is that of its elements if they are values. */
+export interface ListNode {
+  readonly kind: "list";
+  /** The column by which it is counted. */
+  readonly name: string;
+  readonly path: readonly string[];
+  /** What stands in its elements. */
+  readonly fields: readonly Field[];
+  readonly type: FieldType;
+  readonly nullable: boolean;
+}
 
 /** An expression over the fields of one event: `f.delay.gt(15)`. */
 export class Expression<T> {
@@ -61,24 +79,48 @@ export class Expression<T> {
 }
 
 /** The type of an expression's values. */
-export type ValueIn<E> = E extends Expression<infer T extends string | number | boolean> ? T : never;
+export type ValueIn<E> =
+  E extends Expression<infer T>
+    ? T extends Date
+      ? string
+      : T extends string | number | boolean
+        ? T
+        : never
+    : never;
 
 export function fieldNode(field: Field): Node {
-  const { name, type, optional } = field;
-  if (field.default === undefined) return { kind: "field", name, type, nullable: optional };
-  return { kind: "field", name, type, nullable: false, default: field.default };
+  const { name, path, type, optional } = field;
+  const node = { kind: "field", name, ...(path.length > 1 ? { path } : {}), type } as const;
+  if (field.default === undefined) return { ...node, nullable: optional };
+  return { ...node, nullable: false, default: field.default };
+}
+
+/** The list that these fields stand in, all of them; counted by one that every schema of the type has had. */
+export function listNode(fields: readonly Field[]): ListNode {
+  const counted = fields.find(({ within }) => within?.optional === false) ?? fields[0];
+  if (counted === undefined) throw new Error("a list has fields");
+  const { name, path, type, optional } = counted;
+  return { kind: "list", name, path, fields: Object.freeze([...fields]), type, nullable: optional };
+}
+
+/** What stands in one element of a list, where the view is from the list's elements. */
+export function elementNode({ name, type, within }: Field): Node {
+  const { path = [], optional = false } = within ?? {};
+  return { kind: "field", name, path, of: "element", type, nullable: optional };
 }
 
 /** A constant of the type that it is compared with: a whole number next to an integer is an integer. */
 export function literalNode(value: unknown, beside: FieldType): Node {
   const type = literalType(value, beside);
   if (type === undefined) {
+    const expected = beside === "time" ? "Date or RFC 3339" : beside === "integer" ? "number" : beside;
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_TYPE",
-      `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${beside === "integer" ? "number" : beside}`,
+      `${JSON.stringify(value) ?? String(value)} can't stand beside a ${beside}: give a finite ${expected}`,
     );
   }
-  return Object.freeze({ kind: "literal", value: value as Scalar, type, nullable: false });
+  const scalar = type === "time" ? timeOf(value) : (value as Scalar);
+  return Object.freeze({ kind: "literal", value: scalar, type, nullable: false });
 }
 
 /** A constant that stands for itself: `true`, `"late"`, `0`. */
@@ -89,7 +131,7 @@ export function constantNode(value: unknown): Node {
     case "boolean":
       return literalNode(value, "boolean");
     default:
-      return literalNode(value, "string");
+      return literalNode(value, value instanceof Date ? "time" : "string");
   }
 }
 
@@ -102,8 +144,16 @@ function literalType(value: unknown, beside: FieldType): FieldType | undefined {
     if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
     return beside === "integer" && Number.isSafeInteger(value) ? "integer" : "number";
   }
+  if (beside === "time") return Number.isNaN(timeOf(value)) ? undefined : "time";
   if (beside === "string") return typeof value === "string" && value.isWellFormed() ? "string" : undefined;
   return typeof value === "boolean" ? "boolean" : undefined;
+}
+
+/** Milliseconds of a Date, or of a text in the forms that an event's time can have; NaN for anything else. */
+function timeOf(value: unknown): number {
+  if (typeof value === "string") return parseTime(value);
+  const ms = value instanceof Date ? value.getTime() : Number.NaN;
+  return ms >= minTime && ms <= maxTime ? ms : Number.NaN;
 }
 
 export function callNode(operator: Operator, args: readonly Node[]): Node {
@@ -128,7 +178,7 @@ export interface JsScope {
 export function nodeToJs(node: Node, event: string, scope: JsScope): string {
   switch (node.kind) {
     case "field": {
-      const stored = `${scope.bind(`${event}.data`)}[${JSON.stringify(node.name)}]`;
+      const stored = fieldToJs(node, event, scope);
       const raw =
         node.default === undefined ? stored : scope.bind(`${stored} ?? ${scope.constant(node.default)}`);
       // + 0 makes -0 into 0: the master dataset holds 0, and both layers must see the same number.
@@ -137,6 +187,8 @@ export function nodeToJs(node: Node, event: string, scope: JsScope): string {
       const value = scope.bind(`${raw} ?? null`);
       return isNumeric ? scope.bind(`${value} === null ? null : ${value} + 0`) : value;
     }
+    case "list":
+      return scope.bind(`${fieldToJs(node, event, scope)}${node.nullable ? " ?? null" : ""}`);
     case "eventTime":
       return scope.bind(`${event}.time`);
     case "literal":
@@ -154,6 +206,18 @@ export function nodeToJs(node: Node, event: string, scope: JsScope): string {
   }
 }
 
+/** In generated JavaScript, the element of the view's list. */
+export const elementName = "element";
+
+/** What the data has there; an object on the way that is missing makes it undefined, too. */
+function fieldToJs(node: Node & { readonly kind: "field" | "list" }, event: string, scope: JsScope): string {
+  const { path = [node.kind === "field" ? node.name : ""], nullable } = node;
+  const step = nullable ? "?." : "";
+  const names = path.map((name, i) => `${i === 0 ? "" : step}[${JSON.stringify(name)}]`);
+  const isOfElement = node.kind === "field" && node.of === "element";
+  return `${isOfElement ? elementName : scope.bind(`${event}.data`)}${names.join("")}`;
+}
+
 /** Collects the values of a statement; its texts hold `$1`, `$2`, … in their place. */
 export interface SqlParameters {
   readonly values: Scalar[];
@@ -164,8 +228,15 @@ const sqlTypes: Readonly<Record<FieldType, string>> = {
   integer: "BIGINT",
   number: "DOUBLE",
   boolean: "BOOLEAN",
+  time: "BIGINT",
 };
 
+/** How a field stands in the master dataset. */
+export function columnType({ type, within }: Field): string {
+  return `${type === "time" ? "TIMESTAMP_MS" : sqlTypes[type]}${within === undefined ? "" : "[]"}`;
+}
+
+/** How a value of an expression stands in a statement. */
 export function sqlType(type: FieldType): string {
   return sqlTypes[type];
 }
@@ -179,9 +250,14 @@ export function quoteIdentifier(name: string): string {
 export function nodeToSql(node: Node, parameters: SqlParameters): string {
   switch (node.kind) {
     case "field": {
+      const column = `${quoteIdentifier(node.name)}${node.of === "element" ? "[_element]" : ""}`;
+      const value = node.type === "time" ? `epoch_ms(${column})` : column;
+      if (node.default === undefined) return value;
+      return `coalesce(${value}, ${literalToSql(node.default, node.type, parameters)})`;
+    }
+    case "list": {
       const column = quoteIdentifier(node.name);
-      if (node.default === undefined) return column;
-      return `coalesce(${column}, ${literalToSql(node.default, node.type, parameters)})`;
+      return node.type === "time" ? `list_transform(${column}, lambda it: epoch_ms(it))` : column;
     }
     case "eventTime":
       return "epoch_ms(_event_time)";
@@ -208,9 +284,11 @@ export function describeNode(node: Node): unknown {
   switch (node.kind) {
     case "field":
       return [
-        ...["field", node.name, node.type, node.nullable],
+        ...[node.of ?? "field", node.name, node.type, node.nullable],
         ...(node.default === undefined ? [] : [node.default]),
       ];
+    case "list":
+      return ["list", node.name, node.type, node.nullable];
     case "eventTime":
       return ["eventTime"];
     case "literal":

@@ -1,17 +1,30 @@
-import type { TObject, TSchema } from "typebox";
-import { Compile } from "typebox/compile";
+import type { TObject } from "typebox";
 import { TidemarkError } from "./errors.ts";
 import type { Scalar } from "./expression.ts";
+import { type ListShape, type ObjectShape, objectShape } from "./shape.ts";
 
-/** The types a field, a dimension or an expression can have. `integer` is whole and safe (±(2^53 − 1)). */
-export type FieldType = "string" | "integer" | "number" | "boolean";
+/**
+ * The types a field or an expression can have. `integer` is whole and safe (±(2^53 − 1)); a `time` is milliseconds since
+ * the epoch, of the years 1 to 9999.
+ */
+export type FieldType = "string" | "integer" | "number" | "boolean" | "time";
 
+/** A value that an event can have: a column of the master dataset. */
 export interface Field {
+  /** The path, joined by dots; also the column's name. */
   readonly name: string;
+  /** The names that lead to it from the event's data. */
+  readonly path: readonly string[];
   readonly type: FieldType;
+  /** Whether it can be missing, be it that an object on the way is. */
   readonly optional: boolean;
   /** What an optional field is read as where it is missing; without it, null. */
   readonly default?: Scalar;
+  /**
+   * Set of what stands in a list: the path leads to the list, and this from an element on, `[]` if the element is the value.
+   * All fields of a list are lists of one length.
+   */
+  readonly within?: { readonly path: readonly string[]; readonly optional: boolean };
 }
 
 /** Columns of the master dataset that the envelope takes: a schema can't have fields of these names. */
@@ -25,58 +38,66 @@ export const envelopeColumns = [
   "_rest",
 ] as const;
 
-const fieldTypes: ReadonlySet<string> = new Set<FieldType>(["string", "integer", "number", "boolean"]);
+/** Of the master dataset, but for those of the envelope: what batch statements call the place in a list. */
+const elementColumn = "_element";
 
-/** The fields of an event type's schema; throws TIDEMARK_DECLARATION_FIELD for what no layer could compute with. */
-export function fieldsOf(owner: string, schema: TObject): readonly Field[] {
-  const required = new Set<string>((schema as { required?: readonly string[] }).required ?? []);
-  const seen = new Map<string, string>(envelopeColumns.map((name) => [name.toLowerCase(), name]));
-  return Object.freeze(
-    Object.entries<TSchema>(schema.properties).map(([name, property]) => {
-      const type = (property as { type?: unknown }).type;
-      if (typeof type !== "string" || !fieldTypes.has(type)) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: field "${name}" is of a type that no view can compute with; use Type.String, Type.Integer, Type.Number or Type.Boolean, each optional if need be`,
-        );
-      }
-      if (name in Object.prototype) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: "${name}" can't name a field: every JavaScript object has a property of that name`,
-        );
-      }
-      const clash = seen.get(name.toLowerCase());
-      if (clash !== undefined) {
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_FIELD",
-          `${owner}: field "${name}" clashes with "${clash}" (column names of the master dataset do not tell case apart)`,
-        );
-      }
-      seen.set(name.toLowerCase(), name);
-      const field = { name, type: type as FieldType, optional: !required.has(name) };
-      const value = defaultOf(owner, field, property);
-      return Object.freeze(value === undefined ? field : { ...field, default: value });
+/** An event type's schema as the layers take it; throws TIDEMARK_DECLARATION_FIELD for what none could compute with. */
+export function readSchema(
+  owner: string,
+  schema: TObject,
+): { readonly shape: ObjectShape; readonly fields: readonly Field[] } {
+  const shape = objectShape(owner, schema);
+  const fields = fieldsIn(shape, [], false);
+  const seen = new Map<string, string>(
+    [...envelopeColumns, elementColumn].map((name) => [name.toLowerCase(), name]),
+  );
+  for (const { name } of fields) {
+    const clash = seen.get(name.toLowerCase());
+    if (clash !== undefined) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_FIELD",
+        `${owner}: field "${name}" clashes with "${clash}" (column names of the master dataset do not tell case apart)`,
+      );
+    }
+    seen.set(name.toLowerCase(), name);
+  }
+  return { shape, fields: Object.freeze(fields) };
+}
+
+function fieldsIn({ members }: ObjectShape, above: readonly string[], isMissable: boolean): Field[] {
+  return members.flatMap((member) => {
+    const { name, optional, shape } = member;
+    const path = Object.freeze([...above, name]);
+    const canMiss = isMissable || optional;
+    if (shape.kind === "object") return fieldsIn(shape, path, canMiss);
+    if (shape.kind === "list") return fieldsOfList(shape, path, canMiss);
+    const field = { name: path.join("."), path, type: shape.type, optional: canMiss };
+    return [Object.freeze(member.default === undefined ? field : { ...field, default: member.default })];
+  });
+}
+
+function fieldsOfList({ element }: ListShape, path: readonly string[], optional: boolean): Field[] {
+  const inElement =
+    element.kind === "object"
+      ? fieldsIn(element, [], false)
+      : [{ path: Object.freeze([]), type: element.type, optional: false }];
+  return inElement.map((field) =>
+    Object.freeze({
+      name: [...path, ...field.path].join("."),
+      path,
+      type: field.type,
+      optional,
+      within: Object.freeze({ path: field.path, optional: field.optional }),
     }),
   );
 }
 
-/** -0 is 0, as in records. */
-function defaultOf(owner: string, field: Field, property: TSchema): Scalar | undefined {
-  const { default: value } = property as { readonly default?: unknown };
-  if (value === undefined) return undefined;
-  const fail = (reason: string): never => {
-    throw new TidemarkError("TIDEMARK_DECLARATION_FIELD", `${owner}: field "${field.name}" ${reason}`);
-  };
-  if (!field.optional) {
-    fail(
-      "is required, so that its default would never be read: make it Type.Optional, or leave out the default",
-    );
+/** What stands there in an event's data; undefined where there is nothing. */
+export function valueAt(data: unknown, path: readonly string[]): unknown {
+  let value = data;
+  for (const name of path) {
+    if (value === undefined) return undefined;
+    value = (value as Readonly<Record<string, unknown>>)[name];
   }
-  const isUnsafe = field.type === "integer" && !Number.isSafeInteger(value);
-  const isUnsound = typeof value === "string" && !value.isWellFormed();
-  if (isUnsafe || isUnsound || !Compile(property).Check(value)) {
-    fail(`has the default ${JSON.stringify(value)}, which is no value that it takes`);
-  }
-  return (typeof value === "number" ? value + 0 : value) as Scalar;
+  return value;
 }

@@ -1,10 +1,10 @@
 /** What an app's declaration imports: `import { defineApp, defineEvent, defineView, count, sum, … } from "tidemark"`. */
 
-export { Type } from "typebox";
 export { count } from "./aggregates/count.ts";
 export { countDistinct } from "./aggregates/count-distinct.ts";
 export { distinct } from "./aggregates/distinct.ts";
 export { earliest } from "./aggregates/earliest.ts";
+export { histogram } from "./aggregates/histogram.ts";
 export { latest } from "./aggregates/latest.ts";
 export { max } from "./aggregates/max.ts";
 export { mean } from "./aggregates/mean.ts";
@@ -21,10 +21,12 @@ export {
   type EventTableDeclaration,
   type FileTableDeclaration,
 } from "./dimension-table.ts";
+export { each } from "./elements.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
 export { when } from "./expressions/cases.ts";
 export { eventTime } from "./expressions/time-expression.ts";
+export { Type } from "./schema.ts";
 export { type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
 export { session, tumbling, type Window } from "./window.ts";

@@ -81,6 +81,10 @@ export class BucketCounts implements Sketch {
     for (const [bucket, count] of other.#counts) this.add(bucket, count);
   }
 
+  countOf(bucket: number): number {
+    return this.#counts.get(bucket) ?? 0;
+  }
+
   /** By bucket. */
   #sorted(): readonly (readonly [number, number])[] {
     return [...this.#counts].sort(([a], [b]) => a - b);

@@ -2,12 +2,14 @@ import type { Measure } from "./aggregate.ts";
 import type { Cut } from "./cut.ts";
 import { offsetAt } from "./cut.ts";
 import type { EventType } from "./event.ts";
-import type { Node } from "./expression.ts";
+import type { ListNode, Node } from "./expression.ts";
 import type { Dimension, View } from "./view.ts";
 
 /** What a view makes of the events of one type. */
 export interface Mapping {
   readonly event: EventType;
+  /** Set if each element of this list makes a row, instead of each event. */
+  readonly list: ListNode | undefined;
   /** Only records for which this is true count. */
   readonly where: Node | undefined;
   /** The view's, in its order, each as this type of event gives it. */

@@ -6,7 +6,7 @@ import type { Window } from "./window.ts";
 
 /** What a source of a view declares, read. */
 export interface DeclaredMapping
-  extends Pick<Mapping, "event" | "where" | "dimensions">,
+  extends Pick<Mapping, "event" | "list" | "where" | "dimensions">,
     Pick<View, "window"> {
   readonly aggregates: Readonly<Record<string, Aggregate>>;
 }
@@ -25,9 +25,10 @@ export function mergeMappings(
   for (const other of others) requireSameKey(view, first, other);
   const isOfSeveral = others.length > 0;
   const measures = mergeMeasures(view, declared, isOfSeveral);
-  const mappings = declared.map(({ event, where, aggregates, ...own }) =>
+  const mappings = declared.map(({ event, list, where, aggregates, ...own }) =>
     Object.freeze({
       event,
+      list,
       where,
       dimensions: Object.freeze(dimensions.map(({ name }) => named(own.dimensions, name))),
       measures: Object.freeze(

@@ -1,6 +1,6 @@
 import type { Node, Scalar } from "./expression.ts";
 import { when } from "./expressions/cases.ts";
-import { type BooleanExpression, StringExpression, typed } from "./expressions/typed.ts";
+import { type BooleanExpression, StringExpression, TimeExpression, typed } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
 
 /**
@@ -23,7 +23,9 @@ function packValue(node: Node): StringExpression {
 
 function textOf(node: Node): StringExpression {
   const value = typed(node);
-  return value instanceof StringExpression ? value : value.toText();
+  if (value instanceof StringExpression) return value;
+  // Attributes are of no other type: the table's declaration refuses them.
+  return value instanceof TimeExpression ? value.toInteger().toText() : value.toText();
 }
 
 /** The values of a packed row; undefined for null and for a row that was deleted. */

@@ -2,6 +2,7 @@ import type { Offset } from "./cut.ts";
 import { Decoder, type Envelope, parseEnvelope } from "./decoder.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Event, EventType } from "./event.ts";
+import { readSchema } from "./field.ts";
 import type { FormerSchema } from "./recorded-type.ts";
 
 /** The part of a partition that was written under one former schema. */
@@ -46,30 +47,34 @@ export class RecordDecoder {
     const part = at >= this.#presentFrom ? undefined : this.#former.find(({ next }) => at < next);
     if (part === undefined) return this.#present.event(envelope, text);
     const event = part.decoder.event(envelope, text);
-    const strangers = part.later.filter(
-      ([name, decoder]) => Object.hasOwn(event.data, name) && !takes(decoder, name, event, envelope, text),
-    );
-    if (strangers.length === 0) return event;
-    const data = { ...event.data };
-    for (const [name] of strangers) delete data[name];
-    return { ...event, data };
+    let { data } = event;
+    for (const [name, decoder] of part.later) {
+      if (!Object.hasOwn(data, name)) continue;
+      const value = fieldValue(decoder, name, event, envelope, text);
+      if (value === data[name]) continue;
+      const { [name]: _, ...others } = data;
+      data = value === undefined ? others : { ...others, [name]: value };
+    }
+    return data === event.data ? event : { ...event, data };
   }
 
   /** Whether the record holds anything that the typed columns of the master dataset do not. */
   hasRest(envelope: Envelope, event: Event): boolean {
-    return event.data !== envelope.data || this.#present.hasRest(envelope);
+    const isPassedOver = (name: string) => event.data[name] === undefined;
+    const hasStranger = this.#former.length > 0 && Object.keys(envelope.data as object).some(isPassedOver);
+    return hasStranger || this.#present.hasRest(envelope);
   }
 }
 
-/** The fields that were declared after the former schema `index`, each with the schema that declared it first. */
+/** What was declared after the former schema `index`, by its name in the event's data, with the schema that declared it first. */
 export function fieldsAfter(
   type: EventType,
   index: number,
-): readonly { readonly name: string; readonly from: Pick<FormerSchema, "schema" | "fields"> }[] {
+): readonly { readonly name: string; readonly from: Pick<FormerSchema, "schema" | "shape" | "fields"> }[] {
   const versions = [...type.former, type];
-  const known = new Set(versions[index]?.fields.map(({ name }) => name));
+  const known = new Set(versions[index]?.shape.names);
   return versions.slice(index + 1).flatMap((from) =>
-    from.fields.flatMap(({ name }) => {
+    [...from.shape.names].flatMap((name) => {
       if (known.has(name)) return [];
       known.add(name);
       return [{ name, from }];
@@ -77,27 +82,26 @@ export function fieldsAfter(
   );
 }
 
-function asDeclared(type: EventType, { schema, fields }: Pick<FormerSchema, "schema" | "fields">): EventType {
-  return { ...type, schema, fields, former: [] };
+function asDeclared(
+  type: EventType,
+  { schema, shape, fields }: Pick<FormerSchema, "schema" | "shape" | "fields">,
+): EventType {
+  return { ...type, schema, shape, fields, former: [] };
 }
 
-function fieldAlone(
-  type: EventType,
-  { schema, fields }: Pick<FormerSchema, "schema" | "fields">,
-  name: string,
-) {
+function fieldAlone(type: EventType, { schema }: Pick<FormerSchema, "schema">, name: string): EventType {
   const property = schema.properties[name];
   const alone = { type: "object", properties: { [name]: property } } as unknown as EventType["schema"];
-  const own = fields.filter((field) => field.name === name);
-  return { ...asDeclared(type, { schema: alone, fields: own }), keyField: undefined };
+  const read = readSchema(`former "${type.name}"`, alone);
+  return { ...asDeclared(type, { schema: alone, ...read }), keyField: undefined };
 }
 
-function takes(decoder: Decoder, name: string, event: Event, envelope: Envelope, text: string): boolean {
+/** The value of the field as it was declared at first; undefined if it is none. */
+function fieldValue(decoder: Decoder, name: string, event: Event, envelope: Envelope, text: string): unknown {
   try {
-    decoder.event({ ...envelope, data: { [name]: event.data[name] } }, text);
-    return true;
+    return decoder.event({ ...envelope, data: { [name]: event.data[name] } }, text).data[name];
   } catch (error) {
-    if (error instanceof TidemarkError) return false;
+    if (error instanceof TidemarkError) return undefined;
     throw error;
   }
 }

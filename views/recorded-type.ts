@@ -1,7 +1,8 @@
 import type { TObject } from "typebox";
 import type { Offset } from "./cut.ts";
 import type { EventType } from "./event.ts";
-import { type Field, fieldsOf } from "./field.ts";
+import { type Field, readSchema } from "./field.ts";
+import type { ObjectShape } from "./shape.ts";
 
 /** A schema as it is written down: a TypeBox schema is JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -27,6 +28,7 @@ export interface RecordedSchema {
 /** A former schema of an event type, ready to decode by. */
 export interface FormerSchema {
   readonly schema: TObject;
+  readonly shape: ObjectShape;
   readonly fields: readonly Field[];
   readonly next: readonly Offset[];
 }
@@ -49,5 +51,5 @@ export function withFormer(type: EventType, { former }: RecordedType): EventType
 
 function formerSchema({ name }: EventType, { schema, next }: RecordedSchema): FormerSchema {
   const former = schema as unknown as TObject;
-  return Object.freeze({ schema: former, fields: fieldsOf(`former "${name}"`, former), next });
+  return Object.freeze({ schema: former, ...readSchema(`former "${name}"`, former), next });
 }

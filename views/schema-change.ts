@@ -1,5 +1,5 @@
 import type { EventType } from "./event.ts";
-import { type Field, fieldsOf } from "./field.ts";
+import { type Field, readSchema } from "./field.ts";
 import { type JsonSchema, type RecordedType, recordType } from "./recorded-type.ts";
 import { isSameJson, valueWidening } from "./schema-widening.ts";
 
@@ -62,7 +62,10 @@ function compareFields(
   present: JsonSchema,
   change: Differences,
 ): void {
-  const former = fieldsOf(`recorded "${recorded.name}"`, recorded.schema as unknown as EventType["schema"]);
+  const { fields: former } = readSchema(
+    `recorded "${recorded.name}"`,
+    recorded.schema as unknown as EventType["schema"],
+  );
   const declared = new Map(type.fields.map((field) => [field.name, field]));
   for (const was of former) {
     const is = declared.get(was.name);
@@ -74,9 +77,12 @@ function compareFields(
       continue;
     }
     compareField(was, is, change);
-    const values = valueWidening(property(recorded.schema, was.name), property(present, was.name));
-    if (values.kind === "narrower") change.refusals.push(`field "${was.name}": ${values.reason}`);
-    if (values.kind === "wider") change.widenings.push(`"${was.name}" ${values.what}`);
+  }
+  // What lies inside an object or a list is part of its value.
+  for (const name of new Set(former.map(({ path: [top = ""] }) => top))) {
+    const values = valueWidening(property(recorded.schema, name), property(present, name));
+    if (values.kind === "narrower") change.refusals.push(`field "${name}": ${values.reason}`);
+    if (values.kind === "wider") change.widenings.push(`"${name}" ${values.what}`);
   }
   for (const field of declared.values()) {
     const { name, type: fieldType, optional } = field;

@@ -7,10 +7,10 @@ import {
   type Value,
 } from "./aggregate.ts";
 import { TidemarkError } from "./errors.ts";
-import { type Expression, nodeToJs } from "./expression.ts";
+import { nodeToJs, type Scalar } from "./expression.ts";
 import { fieldExpressions } from "./expressions/fields.ts";
-import { eventTime, TimeExpression } from "./expressions/time-expression.ts";
-import type { ExpressionOf, NumberExpression } from "./expressions/typed.ts";
+import { eventTime } from "./expressions/time-expression.ts";
+import type { ExpressionOf, NumberExpression, TimeExpression } from "./expressions/typed.ts";
 import type { Field } from "./field.ts";
 import { addIntegers } from "./integer.ts";
 import { LoopScope } from "./loop-scope.ts";
@@ -52,23 +52,19 @@ export function sessionFields(
       `view "${view}": "${clash.name}" can't name a measure of sessions: ${ownFields.join(", ")} are a session's own`,
     );
   }
-  const fields = measures.map(
-    ({ name, aggregate }): Field => ({ name, type: aggregate.value.type, optional: true }),
-  );
-  const times = (["end", "length"] as const).map(
-    (name): Field => ({ name, type: "integer", optional: false }),
-  );
-  const expressions = fieldExpressions(`a session of view "${view}"`, [...fields, ...times]) as Record<
-    string,
-    Expression<unknown>
-  >;
+  const fields = measures.flatMap(({ name, aggregate }): Field[] => {
+    const { type } = aggregate.value;
+    // A histogram is no value to compute with.
+    return type === "histogram" ? [] : [{ name, path: [name], type, optional: true }];
+  });
+  const own: readonly Field[] = [
+    { name: "end", path: ["end"], type: "time", optional: false },
+    { name: "length", path: ["length"], type: "integer", optional: false },
+  ];
+  const expressions = fieldExpressions<object>(`a session of view "${view}"`, [...fields, ...own]);
   return new Proxy(expressions, {
-    get(target, name) {
-      if (name === "start") return eventTime();
-      const expression = Reflect.get(target, name) as Expression<unknown> | undefined;
-      return name === "end" && expression !== undefined ? new TimeExpression(expression.node) : expression;
-    },
-  }) as unknown as SessionFields<Record<string, Aggregate>>;
+    get: (target, name) => (name === "start" ? eventTime() : Reflect.get(target, name)),
+  }) as SessionFields<Record<string, Aggregate>>;
 }
 
 /** When the last of the sessions ends, as a time's text. Each row of a view of sessions has it. */
@@ -140,7 +136,7 @@ return function add(session, cells) {
   };
 }
 
-function fieldValue(value: Value): Exclude<Value, bigint> {
-  if (typeof value === "bigint") return null;
+function fieldValue(value: Value): Scalar {
+  if (typeof value === "bigint" || typeof value === "object") return null;
   return typeof value === "number" && !Number.isFinite(value) ? null : value;
 }

@@ -1,4 +1,5 @@
 import type { Aggregate, AggregateOf } from "./aggregate.ts";
+import type { Elements } from "./elements.ts";
 import type { EventType, FieldsOf } from "./event.ts";
 import type { Expression } from "./expression.ts";
 import type { BooleanExpression } from "./expressions/typed.ts";
@@ -7,7 +8,7 @@ import type { By } from "./view.ts";
 export type Measures = Readonly<Record<string, Aggregate>>;
 
 /** How the events of one type become rows of a view. */
-export interface SourceDeclaration<E extends EventType, B extends By, M extends Measures> {
+export interface SourceDeclaration<E extends EventType | Elements, B extends By, M extends Measures> {
   /** What rows are told apart by: fields, and at most one window. */
   readonly by: (fields: FieldsOf<E>) => B;
   /** Only records for which this is true count. */
@@ -23,7 +24,7 @@ export type KeyOf<B extends By> = {
 /** One of the event types of a view of several, with its mapping to the view's dimensions and measures. */
 export interface Source {
   readonly kind: "source";
-  readonly event: EventType;
+  readonly event: EventType | Elements;
   readonly by: (fields: never) => By;
   readonly where?: (fields: never) => BooleanExpression;
   readonly measures: (fields: never) => Measures;
@@ -59,7 +60,7 @@ export type MergedMeasures<Measured extends string, Texts extends string, Boolea
 };
 
 /** `source(click, { by, measures })`: a source of a view of several event types, for its `from`. */
-export function source<E extends EventType, B extends By, M extends Measures>(
+export function source<E extends EventType | Elements, B extends By, M extends Measures>(
   event: E,
   declaration: SourceDeclaration<E, B, M>,
 ): SourceOf<KeyOf<B>, keyof M & string, NamesShowing<M, string>, NamesShowing<M, boolean>> {

@@ -82,9 +82,20 @@ function zoneMinutes(text: string, at: number): number {
 export const minTime = -62135596800000; // 0001-01-01T00:00:00.000Z
 export const maxTime = 253402300799999; // 9999-12-31T23:59:59.999Z
 
+/** Whether a valid time is written as `formatTime` does, or so but without milliseconds. Goes by its form alone. */
+export function isCanonicalTime(time: string): boolean {
+  const isForm = time.length === 20 || (time.length === 24 && time.charCodeAt(19) === 46);
+  return isForm && time.charCodeAt(10) === 84 && time.charCodeAt(time.length - 1) === 90;
+}
+
 /** Milliseconds to `2001-01-01T00:00:00.000Z`. */
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/** A time that a measure found, if it found one, as it is shown. */
+export function shownTime(ms: number | null): string | null {
+  return ms === null ? null : formatTime(ms);
 }
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
 import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
+import { type Elements, sourceOfView } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
 import { describeNode, Expression } from "./expression.ts";
-import { fieldExpressions } from "./expressions/fields.ts";
 import type { FieldType } from "./field.ts";
 import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
@@ -94,9 +94,9 @@ export interface SourcesDeclaration<
   readonly from: readonly SourceOf<Key, Measured, Texts, Booleans>[];
 }
 
-/** A view of one event type, mapped here, or of several. */
+/** A view of one event type, or of the elements of its lists, mapped here, or of several. */
 export type ViewDeclaration<
-  E extends EventType,
+  E extends EventType | Elements,
   B extends By,
   M extends Measures,
   Key = unknown,
@@ -142,7 +142,7 @@ const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", 
 
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
 export function defineView<
-  E extends EventType,
+  E extends EventType | Elements,
   B extends By,
   M extends Measures = Readonly<Record<never, Aggregate>>,
   Key = unknown,
@@ -159,8 +159,9 @@ export function defineView<
     );
   }
   const { from } = declaration as { from: E | readonly Source[] };
-  const sources = "name" in from ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
-  const misplaced = ["by", "where", "measures"].find((part) => !("name" in from) && part in declaration);
+  const isOne = "kind" in from;
+  const sources = isOne ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
+  const misplaced = ["by", "where", "measures"].find((part) => !isOne && part in declaration);
   if (misplaced !== undefined) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_VIEW",
@@ -283,10 +284,12 @@ function cellsOf(measures: readonly Measure[]): number {
   return measures.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
 }
 
-function readSource(view: string, { event, by, where, measures }: Source): DeclaredMapping {
-  const fields = fieldExpressions(`event type "${event.name}"`, event.fields) as never;
+function readSource(view: string, { event: from, by, where, measures }: Source): DeclaredMapping {
+  const { event, list, fields: all } = sourceOfView(from);
+  const fields = all as never;
   return {
     event,
+    list,
     ...readBy(view, by(fields)),
     where: where?.(fields).node,
     aggregates: measures(fields),
@@ -305,10 +308,11 @@ function readBy(view: string, by: By): Pick<DeclaredMapping, "dimensions" | "win
     }
     if (part instanceof Expression) {
       const { node } = part;
-      if (node.type === "number") {
+      if (node.type === "number" || node.type === "time") {
+        const what = node.type === "time" ? "time: ask for its date() or its parts" : "float";
         throw new TidemarkError(
           "TIDEMARK_DECLARATION_TYPE",
-          `view "${view}": dimension "${name}" is a float; rows can be told apart by strings, integers and booleans`,
+          `view "${view}": dimension "${name}" is a ${what}; rows can be told apart by strings, integers and booleans`,
         );
       }
       dimensions.push(Object.freeze({ name, node, type: node.type, nullable: node.nullable }));
@@ -370,9 +374,9 @@ function fingerprintOf(view: Pick<View, "mappings" | "window" | "measures">): Fi
 }
 
 /** Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same. */
-function mappingMeaning({ event, where, dimensions, measures }: Mapping): readonly unknown[] {
+function mappingMeaning({ event, list, where, dimensions, measures }: Mapping): readonly unknown[] {
   return [
-    [event.name, event.duplicatesWithin],
+    [event.name, event.duplicatesWithin, ...(list === undefined ? [] : [describeNode(list)])],
     where === undefined ? null : describeNode(where),
     dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
     measures

@@ -1,3 +1,4 @@
+import { DuckDBListValue, type DuckDBValue } from "@duckdb/node-api";
 import type { Log } from "../../infra/log/log.ts";
 import { recordText } from "../../infra/log/record-text.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
@@ -8,6 +9,7 @@ import { type Cut, offset, offsetAt } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { Event, EventType } from "../../views/event.ts";
 import { quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
+import { valueAt } from "../../views/field.ts";
 import { RecordDecoder } from "../../views/record-decoder.ts";
 import type { Check } from "./check.ts";
 
@@ -83,9 +85,11 @@ async function comparePartition(
 }
 
 function describe(type: EventType, event: Event, at: number, isDuplicate: boolean): readonly unknown[] {
-  const values = type.fields.map(({ name }) => {
-    const value = event.data[name] ?? null;
-    return typeof value === "number" ? value + 0 : value;
+  const written = (value: unknown) => (typeof value === "number" ? value + 0 : (value ?? null));
+  const values = type.fields.map(({ path, within }) => {
+    const value = valueAt(event.data, path);
+    if (within === undefined || value === undefined) return written(value);
+    return (value as readonly unknown[]).map((element) => written(valueAt(element, within.path)));
   });
   return [at, event.id, event.source, event.time, isDuplicate, ...values];
 }
@@ -96,9 +100,14 @@ async function* archivedRecords(
   files: readonly MasterFile[],
   connections: Pick<EarlyValues, "connection" | "reader">,
 ): AsyncGenerator<string, undefined, undefined> {
-  const fields = type.fields.map(({ name, type: fieldType }) =>
-    fieldType === "integer" ? `CAST(${quoteIdentifier(name)} AS DOUBLE)` : quoteIdentifier(name),
-  );
+  const fields = type.fields.map(({ name, type: fieldType, within }) => {
+    const shown = (value: string) => {
+      if (fieldType === "time") return `CAST(epoch_ms(${value}) AS DOUBLE)`;
+      return fieldType === "integer" ? `CAST(${value} AS DOUBLE)` : value;
+    };
+    const column = quoteIdentifier(name);
+    return within === undefined ? shown(column) : `list_transform(${column}, lambda it: ${shown("it")})`;
+  });
   const columns = [
     "CAST(_offset AS DOUBLE)",
     "_event_id",
@@ -125,8 +134,12 @@ async function* archivedRecords(
       chunk !== null && chunk.rowCount > 0;
       chunk = await result.fetchChunk()
     ) {
-      for (const row of chunk.getRows()) yield JSON.stringify(row);
+      for (const row of chunk.getRows()) yield JSON.stringify(row.map(listed));
     }
   }
   return undefined;
+}
+
+function listed(value: DuckDBValue): unknown {
+  return value instanceof DuckDBListValue ? value.items : value;
 }

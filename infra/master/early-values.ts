@@ -3,7 +3,7 @@ import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import { offset, offsetAt } from "../../views/cut.ts";
 import { parseEnvelope } from "../../views/decoder.ts";
 import type { EventType } from "../../views/event.ts";
-import type { Field } from "../../views/field.ts";
+import { type Field, valueAt } from "../../views/field.ts";
 import { fieldsAfter, RecordDecoder } from "../../views/record-decoder.ts";
 import { asidePath, moveDurably } from "../durable.ts";
 import type { MasterFile } from "./master.ts";
@@ -50,7 +50,7 @@ export async function earlyValues(
 function fieldsDeclaredAfter(type: EventType, index: number): readonly Field[] {
   const following = [...type.former, type][index + 1];
   return fieldsAfter(type, index).flatMap(({ name, from }) =>
-    from === following ? from.fields.filter((field) => field.name === name) : [],
+    from === following ? from.fields.filter(({ path: [top] }) => top === name) : [],
   );
 }
 
@@ -75,7 +75,7 @@ async function writeEarly(
     rests.forEach((rest, row) => {
       const [text, at] = [rest as string, offset(offsets[row] as number)];
       const event = decoder.event(parseEnvelope(text), text, at);
-      if (!lacking.some(({ name }) => event.data[name] !== undefined)) return;
+      if (!lacking.some(({ path }) => valueAt(event.data, path) !== undefined)) return;
       table.append({ partition, offset: at, event, isDuplicate: false, rest: null });
     });
   }

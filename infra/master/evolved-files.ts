@@ -1,6 +1,6 @@
 import type { Offset } from "../../views/cut.ts";
 import type { EventType } from "../../views/event.ts";
-import { quoteIdentifier, type SqlParameters, sqlType } from "../../views/expression.ts";
+import { columnType, quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
 
 /** Files of the master dataset that were written under several schemas of their type. */
 export interface EvolvedFiles {
@@ -60,7 +60,7 @@ ON _file._partition = _early._partition AND _file._offset = _early._offset`;
 function shapeToSql({ fields }: EventType): string {
   const columns = [
     ...Object.entries(envelope).map(([name, type]) => `CAST(NULL AS ${type}) AS ${name}`),
-    ...fields.map(({ name, type }) => `CAST(NULL AS ${sqlType(type)}) AS ${quoteIdentifier(name)}`),
+    ...fields.map((field) => `CAST(NULL AS ${columnType(field)}) AS ${quoteIdentifier(field.name)}`),
   ];
   return `SELECT ${columns.join(", ")} WHERE false`;
 }

@@ -9,13 +9,15 @@ import {
   type DuckDBType,
   type DuckDBValue,
   INTEGER,
+  LIST,
+  listValue,
   TIMESTAMP_MS,
   VARCHAR,
 } from "@duckdb/node-api";
 import type { Offset } from "../../views/cut.ts";
 import type { Event, EventType } from "../../views/event.ts";
 import { quoteIdentifier } from "../../views/expression.ts";
-import type { envelopeColumns, Field, FieldType } from "../../views/field.ts";
+import { type envelopeColumns, type Field, type FieldType, valueAt } from "../../views/field.ts";
 
 /** A record on its way into the master dataset. */
 export interface ArchivedRecord {
@@ -112,7 +114,11 @@ function columnsOf(type: EventType): readonly Column[] {
   };
   return [
     ...Object.entries(envelope).map(([name, column]) => ({ name, ...column })),
-    ...type.fields.map((field) => ({ name: field.name, type: columnTypes[field.type], of: fieldOf(field) })),
+    ...type.fields.map((field) => ({
+      name: field.name,
+      type: field.within === undefined ? columnTypes[field.type] : LIST(columnTypes[field.type]),
+      of: fieldOf(field),
+    })),
   ];
 }
 
@@ -121,16 +127,33 @@ const columnTypes: Readonly<Record<FieldType, DuckDBType>> = {
   integer: BIGINT,
   number: DOUBLE,
   boolean: BOOLEAN,
+  time: TIMESTAMP_MS,
 };
 
-/** Adding 0 makes -0 into 0, which is also what the fold sees. */
-function fieldOf({ name, type }: Field): Column["of"] {
-  switch (type) {
-    case "integer":
-      return ({ event: { data } }) => (data[name] === undefined ? null : BigInt(data[name] as number));
-    case "number":
-      return ({ event: { data } }) => (data[name] === undefined ? null : (data[name] as number) + 0);
-    default:
-      return ({ event: { data } }) => (data[name] ?? null) as DuckDBValue;
-  }
+function fieldOf({ path, type, within }: Field): Column["of"] {
+  const toColumn = within === undefined ? columnValue[type] : listOf(within.path, columnValue[type]);
+  return ({ event: { data } }) => {
+    const value = valueAt(data, path);
+    return value === undefined ? null : toColumn(value);
+  };
 }
+
+/** Of each element what stands there in it, or null. */
+function listOf(path: readonly string[], toColumn: (value: unknown) => DuckDBValue) {
+  return (list: unknown) =>
+    listValue(
+      (list as readonly unknown[]).map((element) => {
+        const value = valueAt(element, path);
+        return value === undefined ? null : toColumn(value);
+      }),
+    );
+}
+
+/** Adding 0 makes -0 into 0, which is also what the fold sees. */
+const columnValue: Readonly<Record<FieldType, (value: unknown) => DuckDBValue>> = {
+  string: (value) => value as string,
+  integer: (value) => BigInt(value as number),
+  number: (value) => (value as number) + 0,
+  boolean: (value) => value as boolean,
+  time: (value) => new DuckDBTimestampMillisecondsValue(BigInt(value as number)),
+};

@@ -5,21 +5,31 @@ import {
   DOUBLE,
   type DuckDBConnection,
   DuckDBTimestampMillisecondsValue,
+  LIST,
+  TIMESTAMP_MS,
   VARCHAR,
 } from "@duckdb/node-api";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import type { EventType } from "../../views/event.ts";
-import { quoteIdentifier } from "../../views/expression.ts";
+import { columnType, quoteIdentifier } from "../../views/expression.ts";
+import { valueAt } from "../../views/field.ts";
 
 /** A record as the master dataset holds it, but for its place. */
 export interface Fact {
   readonly time: number;
   readonly isDuplicate?: boolean;
-  readonly data: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** As a decoder gives it: times are milliseconds. */
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
-const sqlTypes = { string: VARCHAR, integer: BIGINT, number: DOUBLE, boolean: BOOLEAN } as const;
+const sqlTypes = {
+  string: VARCHAR,
+  integer: BIGINT,
+  number: DOUBLE,
+  boolean: BOOLEAN,
+  time: TIMESTAMP_MS,
+} as const;
 
 /** Writes Parquet files with the columns that `infra/master/master.ts` documents, by hand. */
 export async function writeMasterFile(
@@ -30,7 +40,7 @@ export async function writeMasterFile(
   from: number,
   facts: readonly Fact[],
 ): Promise<void> {
-  const fields = event.fields.map((field) => `${quoteIdentifier(field.name)} ${sqlTypes[field.type]}`);
+  const fields = event.fields.map((field) => `${quoteIdentifier(field.name)} ${columnType(field)}`);
   await connection.run(
     `CREATE OR REPLACE TABLE facts (_partition INTEGER, _offset BIGINT, _event_id VARCHAR, _event_source VARCHAR, _event_time TIMESTAMP_MS, _duplicate BOOLEAN, _rest VARCHAR, ${fields.join(", ")})`,
   );
@@ -43,9 +53,18 @@ export async function writeMasterFile(
     appender.appendTimestampMilliseconds(new DuckDBTimestampMillisecondsValue(BigInt(time)));
     appender.appendBoolean(isDuplicate);
     appender.appendNull();
-    for (const { name, type } of event.fields) {
-      const value = data[name];
+    for (const { path, type, within } of event.fields) {
+      const value = valueAt(data, path) as string | number | boolean | undefined;
       if (value === undefined) appender.appendNull();
+      else if (within !== undefined) {
+        // Of texts, all that is asked of it so far.
+        const list = value as unknown as readonly Readonly<Record<string, string>>[];
+        appender.appendList(
+          list.map((each) => valueAt(each, within.path) as string),
+          LIST(sqlTypes[type]),
+        );
+      } else if (type === "time")
+        appender.appendTimestampMilliseconds(new DuckDBTimestampMillisecondsValue(BigInt(value)));
       else appender.appendValue(type === "integer" ? BigInt(value) : value, sqlTypes[type]);
     }
     appender.endRow();

@@ -3,19 +3,33 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Duckdb } from "../../infra/duckdb.ts";
+import { readData } from "../../views/data.ts";
 import { defineEvent } from "../../views/event.ts";
 import { Expression } from "../../views/expression.ts";
 import { Cases } from "../../views/expressions/cases.ts";
 import { fieldExpressions } from "../../views/expressions/fields.ts";
-import { TimeExpression } from "../../views/expressions/time-expression.ts";
-import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
+import { ListExpression } from "../../views/expressions/list.ts";
+import {
+  BooleanExpression,
+  NumberExpression,
+  StringExpression,
+  TimeExpression,
+} from "../../views/expressions/typed.ts";
 import { eventTime, Type, when } from "../../views/index.ts";
 import { type Row, valuesByFold, valuesBySql, writeRows } from "../parity/both-layers.ts";
 import { examplesOf } from "./examples.ts";
 
 const sample = defineEvent({
   name: "docs.sample.taken",
-  schema: Type.Partial(Type.Object({ text: Type.String(), whole: Type.Integer(), real: Type.Number() })),
+  schema: Type.Partial(
+    Type.Object({
+      text: Type.String(),
+      whole: Type.Integer(),
+      real: Type.Number(),
+      at: Type.Time(),
+      tags: Type.Array(Type.String()),
+    }),
+  ),
 });
 
 const times = [Date.parse("2001-03-25T01:00:00.000Z")];
@@ -35,7 +49,7 @@ const markdown = await readFile(new URL("../../docs/views.md", import.meta.url),
 const { values } = examplesOf(markdown);
 
 test.each(values)("$code is $value in both layers, as documented", async ({ code, data, value }) => {
-  const row = data as Row;
+  const row = readData(sample.shape, data) as Row;
   const fields = fieldExpressions("sample", sample.fields);
   const { node } = new Function("f", "when", "eventTime", `return ${code};`)(
     fields,
@@ -66,7 +80,8 @@ test("the page names every method that an expression has, and shows it in an exa
     .flatMap((code) => code.match(/\w+/g) ?? []);
   const shown = values.flatMap(({ code }) => code.match(/(?<=\.)\w+(?=\()/g) ?? []);
   const classes = [StringExpression, NumberExpression, BooleanExpression, TimeExpression, Cases];
-  const methods = classes.flatMap(({ prototype }) => methodsOf(prototype));
+  const prototypes = [...classes.map(({ prototype }) => prototype), ListExpression.prototype];
+  const methods = prototypes.flatMap(methodsOf);
   expect(methods.length).toBeGreaterThan(50);
   expect(methods.filter((method) => !named.includes(method))).toEqual([]);
   expect(methods.filter((method) => !shown.includes(method))).toEqual([]);

@@ -4,6 +4,7 @@ import { count } from "../../views/aggregates/count.ts";
 import { countDistinct } from "../../views/aggregates/count-distinct.ts";
 import { distinct } from "../../views/aggregates/distinct.ts";
 import { earliest } from "../../views/aggregates/earliest.ts";
+import { histogram } from "../../views/aggregates/histogram.ts";
 import { latest } from "../../views/aggregates/latest.ts";
 import { max } from "../../views/aggregates/max.ts";
 import { mean } from "../../views/aggregates/mean.ts";
@@ -55,6 +56,8 @@ export const instances: Readonly<Record<string, (f: Fields) => Aggregate>> = {
   "countDistinct(text in few registers)": (f) => countDistinct(f.text, { error: 0.25 }),
   ...overTexts("distinct", (f, where = {}) => distinct(f, { ...where, upTo: 4 })),
   "distinct(optional integer)": (f) => distinct(f.maybeWhole, { upTo: 3 }),
+  ...overNumbers("histogram", (f, where) => histogram(f, { ...where, edges: [-1, 0, 0.5, 1e6] })),
+  "histogram(float of one edge)": (f) => histogram(f.real, { edges: [0] }),
   ...overNumbers("quantile", (f, where) => quantile(f, 0.5, where)),
   "quantile(float, roughly)": (f) => quantile(f.real, 0.9, { error: 0.25 }),
 };

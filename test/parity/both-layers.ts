@@ -5,8 +5,10 @@ import { type Node, nodeToJs, nodeToSql, sqlType } from "../../views/expression.
 import { LoopScope } from "../../views/loop-scope.ts";
 import { writeMasterFile } from "../batch/master-in-memory.ts";
 
-/** Data of one event. */
-export type Row = Readonly<Record<string, string | number | boolean | undefined>>;
+/** Data of one event, as a decoder gives it. */
+export interface Row {
+  readonly [name: string]: string | number | boolean | undefined | Row | readonly (string | number)[];
+}
 
 /** As a file of the master dataset, which has no -0. */
 export async function writeRows(
@@ -16,11 +18,15 @@ export async function writeRows(
   rows: readonly Row[],
   times: readonly number[] = [],
 ): Promise<void> {
-  const written = (value: Row[string]) => (typeof value === "number" ? value + 0 : value);
-  const facts = rows.map((row, i) => ({
-    time: times[i] ?? 0,
-    data: Object.fromEntries(Object.entries(row).map(([name, value]) => [name, written(value)])),
-  }));
+  const written = (row: Row): Row =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => {
+        if (Array.isArray(value)) return [name, value];
+        if (typeof value === "object") return [name, written(value as Row)];
+        return [name, typeof value === "number" ? value + 0 : value];
+      }),
+    );
+  const facts = rows.map((row, i) => ({ time: times[i] ?? 0, data: written(row) }));
   await writeMasterFile(connection, path, event, 0, 0, facts);
 }
 

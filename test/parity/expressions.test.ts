@@ -9,7 +9,13 @@ import { defineEvent, type FieldsOf } from "../../views/event.ts";
 import { describeNode, type Expression, type Node, nodeToSql } from "../../views/expression.ts";
 import { when } from "../../views/expressions/cases.ts";
 import { fieldExpressions } from "../../views/expressions/fields.ts";
-import type { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
+import { eventTime } from "../../views/expressions/time-expression.ts";
+import type {
+  BooleanExpression,
+  NumberExpression,
+  StringExpression,
+  TimeExpression,
+} from "../../views/expressions/typed.ts";
 import { Type } from "../../views/index.ts";
 import { maxTime, minTime } from "../../views/time.ts";
 import { type Row, valuesByFold, valuesBySql, writeRows } from "./both-layers.ts";
@@ -26,6 +32,9 @@ const sample = defineEvent({
     maybeReal: Type.Optional(Type.Number()),
     flag: Type.Boolean(),
     maybeFlag: Type.Optional(Type.Boolean()),
+    at: Type.Time(),
+    maybe: Type.Optional(Type.Object({ at: Type.Time(), deep: Type.Object({ text: Type.String() }) })),
+    sure: Type.Object({ whole: Type.Integer(), maybeFlag: Type.Optional(Type.Boolean()) }),
   }),
 });
 const f: FieldsOf<typeof sample> = fieldExpressions("sample", sample.fields);
@@ -124,23 +133,37 @@ const reals = fc.oneof(
   ),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 );
+const times = fc.oneof(
+  fc.constantFrom(minTime, maxTime, -1, 0, 985482000000),
+  fc.integer({ min: minTime, max: maxTime }),
+);
 const samples = fc.record(
   {
     ...{ text: texts, maybeText: texts, url: urls, whole: wholes, maybeWhole: wholes, real: reals },
     ...{ maybeReal: reals, flag: fc.boolean(), maybeFlag: fc.boolean() },
+    at: times,
+    maybe: fc.record({ at: times, deep: fc.record({ text: texts }) }),
+    sure: fc.record({ whole: wholes, maybeFlag: fc.boolean() }, { requiredKeys: ["whole"] }),
   },
-  { requiredKeys: ["text", "url", "whole", "real", "flag"] },
+  { requiredKeys: ["text", "url", "whole", "real", "flag", "at", "sure"] },
 );
 
-const { text, whole, number, flag } = fc.letrec((tie) => {
+const { text, whole, number, flag, time } = fc.letrec((tie) => {
   const literal = <T>(values: fc.Arbitrary<T>, tree: fc.Arbitrary<Expression<T>>) => fc.oneof(values, tree);
   const text = tie("text") as fc.Arbitrary<StringExpression>;
   const whole = tie("whole") as fc.Arbitrary<NumberExpression>;
   const number = tie("number") as fc.Arbitrary<NumberExpression>;
   const flag = tie("flag") as fc.Arbitrary<BooleanExpression>;
+  const time = tie("time") as fc.Arbitrary<TimeExpression>;
   const texts_ = literal(texts, text);
   const wholes_ = literal(wholes, whole);
   const numbers_ = literal(fc.oneof(reals, wholes), fc.oneof(number, whole));
+  const instants = times.map((ms) => new Date(ms));
+  const times_ = fc.oneof(
+    instants,
+    instants.map((at) => at.toISOString()),
+    time,
+  );
   const flags_ = literal(fc.boolean(), flag);
   const divisors = fc.constantFrom(1, 2, 3, 10, 60_000, 2 ** 52 - 1);
   const call = <A extends unknown[], R>(
@@ -157,7 +180,8 @@ const { text, whole, number, flag } = fc.letrec((tie) => {
   return {
     text: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
-      fc.constantFrom(f.text, f.maybeText, f.url),
+      fc.constantFrom(f.text, f.maybeText, f.url, f.maybe.deep.text),
+      call((a) => a.date("month", "Asia/Tokyo"), time),
       call((a) => a.lower(), text),
       call((a) => a.upper(), text),
       call((a) => a.trim(), text),
@@ -185,7 +209,8 @@ const { text, whole, number, flag } = fc.letrec((tie) => {
     ),
     whole: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
-      fc.constantFrom(f.whole, f.maybeWhole),
+      fc.constantFrom(f.whole, f.maybeWhole, f.sure.whole),
+      call((a) => a.toInteger(), time),
       call((a, b) => a.plus(b), whole, wholes_),
       call((a, b) => a.minus(b), whole, wholes_),
       call((a, b) => a.times(b), whole, wholes_),
@@ -216,9 +241,19 @@ const { text, whole, number, flag } = fc.letrec((tie) => {
       call((a, b) => a.coalesce(b), fc.oneof(number, whole), numbers_),
       call((c, a, b) => when(c, a).otherwise(b), flag, numbers_, fc.option(numbers_)),
     ),
+    time: fc.oneof(
+      { depthSize: "small", withCrossShrink: true },
+      fc.constantFrom(f.at, f.maybe.at, eventTime()),
+      call((a) => a.toTime(), whole),
+      call((a, b) => a.coalesce(b), time, times_),
+      call((c, a, b) => when(c, a).otherwise(b), flag, fc.oneof(instants, time), fc.option(time)),
+    ),
     flag: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
-      fc.constantFrom(f.flag, f.maybeFlag),
+      fc.constantFrom(f.flag, f.maybeFlag, f.sure.maybeFlag),
+      inOrder(time as fc.Arbitrary<never>, times_),
+      call((a, b) => a.in(b, b), time, instants),
+      call((a) => a.isNull(), time),
       inOrder(text as fc.Arbitrary<never>, texts_),
       inOrder(fc.oneof(whole, number) as fc.Arbitrary<never>, numbers_),
       call((a, b) => a.eq(b), flag, flags_),
@@ -244,6 +279,8 @@ const rows: readonly Row[] = [
     whole: i,
     real: i / 4,
     flag: true,
+    at: i,
+    sure: { whole: -i },
   })),
   ...fc.sample(samples, { numRuns: 500, seed: 1 }).map((row): Row => ({ ...row })),
 ];
@@ -286,6 +323,7 @@ test.each([
   ["texts", text, 300],
   ["integers", whole, 300],
   ["floats", number, 300],
+  ["times", time, 100],
   ["conditions", flag, 300],
 ] as const)(
   "expressions that give %s mean the same in SQL and in the fold",

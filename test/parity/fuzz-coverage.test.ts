@@ -4,13 +4,19 @@ import { expect, test } from "vitest";
 import { sharedCode } from "../../batch-layer/by-code.ts";
 import type { Measure } from "../../views/aggregate.ts";
 import { Cases } from "../../views/expressions/cases.ts";
-import { TimeExpression } from "../../views/expressions/time-expression.ts";
-import { BooleanExpression, NumberExpression, StringExpression } from "../../views/expressions/typed.ts";
+import { ListExpression } from "../../views/expressions/list.ts";
+import {
+  BooleanExpression,
+  NumberExpression,
+  StringExpression,
+  TimeExpression,
+} from "../../views/expressions/typed.ts";
 import type { Mapping } from "../../views/mapping.ts";
 import { recordType } from "../../views/recorded-type.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import type { View } from "../../views/view.ts";
 import { declare, declareTable, typeOf } from "./fuzz/declare.ts";
+import { itemFields } from "./fuzz/fields.ts";
 import { cases } from "./fuzz/generate.ts";
 import { windows } from "./fuzz/windows.ts";
 
@@ -22,7 +28,10 @@ function withListed(seen: Iterable<string>, isOfThisKind: (name: string) => bool
   return [...seen, ...Object.keys(elsewhere).filter(isOfThisKind)].sort();
 }
 
-const classes = [StringExpression, NumberExpression, BooleanExpression, TimeExpression, Cases];
+const classes = [
+  ...[StringExpression, NumberExpression, BooleanExpression, TimeExpression, Cases],
+  ListExpression as unknown as typeof Cases,
+];
 /** Not for declarations. */
 const internal = new Set(["constructor", "compare"]);
 const isMethod = (name: string) => name.includes(".");
@@ -51,6 +60,11 @@ test("cases are computed by SQL of one step and of two, these also with other me
 test("cases are made of every method of every type of expression", () => {
   const all = classes.flatMap((type) => methodsOf(type).map(({ name }) => `${type.name}.${name}`));
   expect(withListed(called, isMethod)).toEqual(all.sort());
+});
+
+test("cases are made of every list that is listed, its elements as rows, and of none", () => {
+  const lists = new Set(views.flatMap(({ mappings }) => mappings.map(({ list }) => list?.path.join("."))));
+  expect(lists).toEqual(new Set([undefined, ...Object.keys(itemFields)]));
 });
 
 test("cases are made of every window that is listed, and of none", () => {

@@ -5,8 +5,10 @@ import {
   defineDimension,
   defineEvent,
   defineView,
+  each,
   earliest,
   eventTime,
+  histogram,
   latest,
   mean,
   min,
@@ -66,6 +68,66 @@ when(isNew, "new").otherwise(1);
 when(ms, "new");
 // @ts-expect-error what may be null, filled with another type
 ms.coalesce("none");
+const visit = defineEvent({
+  name: "web.page.visited",
+  schema: Type.Object({
+    left: Type.Optional(Type.Time()),
+    ad: Type.Optional(Type.Object({ campaign: Type.String(), cents: Type.Optional(Type.Integer()) })),
+    tags: Type.Optional(Type.Array(Type.String())),
+    pages: Type.Array(
+      Type.Object({ path: Type.String(), at: Type.Time(), ms: Type.Optional(Type.Integer()) }),
+    ),
+  }),
+});
+defineView({
+  name,
+  from: visit,
+  by: (f) => ({ campaign: f.ad.campaign, date: f.left.date() }),
+  where: (f) =>
+    f.left
+      .gt("2024-01-01T00:00:00Z")
+      .and(f.left.lt(eventTime()))
+      .or(f.left.eq(new Date(0))),
+  measures: (f) => ({ cents: sum(f.ad.cents), first: min(f.left), lastly: latest(f.left) }),
+});
+// @ts-expect-error a histogram of texts
+defineView({ name, from: click, by, measures: (f) => ({ h: histogram(f.page, { edges: [0] }) }) });
+// @ts-expect-error a histogram without edges
+defineView({ name, from: click, by, measures: (f) => ({ h: histogram(f.ms, {}) }) });
+const pages = each(visit, (f) => f.pages);
+defineView({
+  name,
+  from: pages,
+  by: (f) => ({ path: f.item.path, campaign: f.ad.campaign, hour: tumbling("1h") }),
+  where: (f) => f.tags.contains("a").and(f.pages.length().gt(1)).or(f.item.at.lt(f.left)),
+  measures: (f) => ({ views: count(), ms: sum(f.item.ms) }),
+});
+defineView({
+  name,
+  from: each(visit, (f) => f.tags),
+  by: (f) => ({ tag: f.item.lower() }),
+  measures: () => ({ n: count() }),
+});
+// @ts-expect-error an element where the view is of events
+defineView({ name, from: visit, by: (f) => ({ path: f.item.path }), measures: () => ({ n: count() }) });
+// @ts-expect-error a field that the element doesn't have
+defineView({ name, from: pages, by: (f) => ({ tag: f.item.tag }), measures: () => ({ n: count() }) });
+// @ts-expect-error a list as a dimension
+defineView({ name, from: visit, by: (f) => ({ tags: f.tags }), measures: () => ({ n: count() }) });
+// @ts-expect-error a number in a list of texts
+defineView({ name, from: visit, by, where: (f) => f.tags.contains(1), measures: () => ({ n: count() }) });
+// @ts-expect-error rows of the elements of an object
+each(visit, (f) => f.ad);
+// @ts-expect-error a field that the object doesn't have
+defineView({ name, from: visit, by: (f) => ({ c: f.ad.name }), measures: () => ({ n: count() }) });
+// @ts-expect-error an object as a dimension
+defineView({ name, from: visit, by: (f) => ({ ad: f.ad }), measures: () => ({ n: count() }) });
+// @ts-expect-error a time as a dimension
+defineView({ name, from: visit, by: (f) => ({ at: f.left }), measures: () => ({ n: count() }) });
+// @ts-expect-error the sum of a time
+defineView({ name, from: visit, by, measures: (f) => ({ n: sum(f.left) }) });
+// @ts-expect-error a time compared with a number
+defineView({ name, from: visit, by, where: (f) => f.left.gt(0), measures: () => ({ n: count() }) });
 // @ts-expect-error cases without their last
 sum(when(isNew, 1));
 
@@ -99,9 +161,9 @@ defineView({ name, from: [clicksOf, orders], derived: (m) => ({ rate: m.sales.di
 // @ts-expect-error a field that the schema of this source doesn't have
 source(order, { by: (f) => ({ page: f.ms }), measures });
 
-const visit = { name, from: click, by: () => ({ visit: session("30m") }) };
+const visits = { name, from: click, by: () => ({ visit: session("30m") }) };
 defineView({
-  ...visit,
+  ...visits,
   measures: (f) => ({ pages: count(), landing: earliest(f.page), most: min(f.ms) }),
   sessions: (s) => ({
     bounces: count({ where: s.pages.eq(1).and(s.landing.eq("/")).and(s.start.hour().gt(8)) }),
@@ -111,15 +173,15 @@ defineView({
 });
 const counts = () => ({ n: count() });
 // @ts-expect-error a measure that sessions do not have
-defineView({ ...visit, measures: counts, sessions: (s) => ({ m: mean(s.pages) }) });
+defineView({ ...visits, measures: counts, sessions: (s) => ({ m: mean(s.pages) }) });
 // @ts-expect-error a number compared with a text
-defineView({ ...visit, measures: counts, sessions: (s) => ({ m: count({ where: s.n.eq("1") }) }) });
+defineView({ ...visits, measures: counts, sessions: (s) => ({ m: count({ where: s.n.eq("1") }) }) });
 const ofBoth = [
   source(click, {
-    by: visit.by,
+    by: visits.by,
     measures: (f) => ({ pages: count(), landing: earliest(f.page), isNew: latest(f.isNew) }),
   }),
-  source(order, { by: visit.by, measures }),
+  source(order, { by: visits.by, measures }),
 ];
 defineView({
   name,
@@ -136,10 +198,13 @@ defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.sales) }) });
 defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.landing) }) });
 // @ts-expect-error the mean of a boolean
 defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.isNew) }) });
-const landings = { ...visit, measures: () => ({ n: earliest(page) }) };
+const bins = { ...visits, measures: () => ({ n: histogram(ms, { edges: [1] }) }) };
+// @ts-expect-error a histogram, which is no value to compute with
+defineView({ ...bins, sessions: (s) => ({ m: mean(s.n) }) });
+const landings = { ...visits, measures: () => ({ n: earliest(page) }) };
 // @ts-expect-error the mean of a text
 defineView({ ...landings, sessions: (s) => ({ m: mean(s.n) }) });
-const pages = defineDimension({
+const sections = defineDimension({
   name: "pages",
   file: "pages.csv",
   key: "page",
@@ -160,17 +225,17 @@ const lastClicks = defineDimension({
 });
 const counted = () => ({ n: count() });
 const byAll = (f: { page: typeof page; ms: typeof ms }) => ({ page: f.page, ms: f.ms, hour: tumbling("1h") });
-defineView({ name, from: click, by: byAll, measures: counted, references: { page: pages, ms: speeds } });
+defineView({ name, from: click, by: byAll, measures: counted, references: { page: sections, ms: speeds } });
 defineView({ name, from: click, by: byAll, measures: counted, references: { page: lastClicks } });
 const of = { name, from: click, measures: counted };
 // @ts-expect-error a key of another type
-defineView({ ...of, by: byAll, references: { ms: pages } });
+defineView({ ...of, by: byAll, references: { ms: sections } });
 // @ts-expect-error a key of another type, of a table of events
 defineView({ ...of, by: (f) => ({ ms: f.ms }), references: { ms: lastClicks } });
 // @ts-expect-error a dimension that the view doesn't have
-defineView({ ...of, by: (f) => ({ page: f.page }), references: { pag: pages } });
+defineView({ ...of, by: (f) => ({ page: f.page }), references: { pag: sections } });
 // @ts-expect-error a window, which is no key
-defineView({ ...of, by: byAll, references: { hour: pages } });
+defineView({ ...of, by: byAll, references: { hour: sections } });
 const attributes = (f: { ms: typeof ms }) => ({ ms: f.ms });
 // @ts-expect-error a field that the schema doesn't have
 defineDimension({ name, from: click, attributes, key: (f) => f.pages });

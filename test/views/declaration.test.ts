@@ -8,6 +8,8 @@ import {
   defineEvent,
   defineView,
   distinct,
+  each,
+  histogram,
   latest,
   max,
   mean,
@@ -47,6 +49,40 @@ const ofClicks = {
   by: () => ({}),
   measures: (f: FieldsOf<typeof click>) => ({ clicks: count(), page2: max(f.page) }),
 };
+
+const visit = defineEvent({
+  name: "web.page.visited",
+  schema: Type.Object({
+    ms: Type.Integer(),
+    left: Type.Time(),
+    ad: Type.Optional(Type.Object({ id: Type.String() })),
+    tags: Type.Array(Type.String()),
+    steps: Type.Optional(
+      Type.Array(Type.Object({ page: Type.String(), tags: Type.Object({ first: Type.String() }) })),
+    ),
+  }),
+});
+const ofVisits = {
+  name: "visits",
+  from: visit,
+  by: () => ({}),
+  measures: () => ({ visits: count() }),
+};
+
+const ofSteps = {
+  name: "steps",
+  from: each(visit, (f) => f.steps),
+  by: () => ({}),
+  measures: () => ({ steps: count() }),
+};
+
+test("a view of a list's elements means another thing than one of its events, or of another list", () => {
+  const from = [visit, each(visit, (f) => f.steps), each(visit, (f) => f.tags)];
+  const fingerprints = from.map(
+    (each) => defineView({ ...ofVisits, from: each as typeof visit }).fingerprint,
+  );
+  expect(new Set(fingerprints).size).toBe(3);
+});
 
 function measured(make: (f: FieldsOf<typeof click>) => Aggregate) {
   return () => defineView({ name: "clicks", from: click, by: () => ({}), measures: (f) => ({ m: make(f) }) });
@@ -198,6 +234,23 @@ test.each([
     "TIDEMARK_DECLARATION_TYPE",
     "0.0021",
   ],
+  [
+    "edges that do not rise",
+    measured((f) => histogram(f.ms, { edges: [0, 10, 10] })),
+    "TIDEMARK_DECLARATION_TYPE",
+    "greater than the one before",
+  ],
+  [
+    "a measure derived from a histogram",
+    () =>
+      defineView({
+        ...ofClicks,
+        measures: (f: FieldsOf<typeof click>) => ({ page2: histogram(f.ms, { edges: [0] }) }),
+        derived: (m) => ({ rate: m.page2.plus(1) }),
+      }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "a histogram",
+  ],
   ["a cap of nothing", measured((f) => distinct(f.page, { upTo: 0 })), "TIDEMARK_DECLARATION_TYPE", "upTo"],
   [
     "a scale of integers",
@@ -229,9 +282,106 @@ test.each([
   ],
   [
     "a field no view could compute with",
-    () => defineEvent({ name: "a.b.c", schema: Type.Object({ tags: Type.Array(Type.String()) }) }),
+    () => defineEvent({ name: "a.b.c", schema: Type.Object({ tags: Type.Null() }) }),
     "TIDEMARK_DECLARATION_FIELD",
     '"tags"',
+  ],
+  [
+    "lists in a list",
+    () =>
+      defineEvent({
+        name: "a.b.c",
+        schema: Type.Object({ rows: Type.Array(Type.Object({ cells: Type.Array(Type.String()) })) }),
+      }),
+    "TIDEMARK_DECLARATION_FIELD",
+    '"rows"',
+  ],
+  [
+    "rows of elements of what is no list",
+    () => each(visit, (f) => f.ms as never),
+    "TIDEMARK_DECLARATION_FIELD",
+    "no list",
+  ],
+  [
+    "rows of elements beside a field of their name",
+    () =>
+      each(
+        defineEvent({
+          name: "a.b.c",
+          schema: Type.Object({ item: Type.String(), tags: Type.Array(Type.String()) }),
+        }),
+        (f) => f.tags,
+      ),
+    "TIDEMARK_DECLARATION_FIELD",
+    '"item"',
+  ],
+  [
+    "a field that an element doesn't have",
+    () =>
+      defineView({
+        ...ofSteps,
+        measures: (f: FieldsOf<typeof ofSteps.from>) => ({ n: max((f.item as never as typeof f).ms) }),
+      }),
+    "TIDEMARK_DECLARATION_FIELD",
+    "page, tags",
+  ],
+  [
+    "an object among the elements",
+    () =>
+      defineView({ ...ofSteps, where: (f: FieldsOf<typeof ofSteps.from>) => f.steps.contains("a" as never) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "each()",
+  ],
+  [
+    "an object without fields",
+    () => defineEvent({ name: "a.b.c", schema: Type.Object({ ad: Type.Object({}) }) }),
+    "TIDEMARK_DECLARATION_FIELD",
+    '"ad"',
+  ],
+  [
+    "a field by the path of another",
+    () =>
+      defineEvent({
+        name: "a.b.c",
+        schema: Type.Object({ ad: Type.Object({ id: Type.String() }), "Ad.id": Type.String() }),
+      }),
+    "TIDEMARK_DECLARATION_FIELD",
+    '"ad.id"',
+  ],
+  [
+    "a field that an object doesn't have",
+    () =>
+      defineView({
+        ...ofVisits,
+        by: (f: FieldsOf<typeof visit>) => ({ ad: (f.ad as never as typeof f).left.date() }),
+      }),
+    "TIDEMARK_DECLARATION_FIELD",
+    '"ad", has no field "left"; its fields are id',
+  ],
+  [
+    "a dimension of times",
+    () => defineView({ ...ofVisits, by: (f: FieldsOf<typeof visit>) => ({ left: f.left as never }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "date()",
+  ],
+  [
+    "the sum of times",
+    () => defineView({ ...ofVisits, measures: (f: FieldsOf<typeof visit>) => ({ n: sum(f.left as never) }) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "not time",
+  ],
+  [
+    "a time beside what is none",
+    () =>
+      defineView({ ...ofVisits, where: (f: FieldsOf<typeof visit>) => f.left.gt("2024-02-30T00:00:00Z") }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "RFC 3339",
+  ],
+  [
+    "a time beside an integer",
+    () => defineView({ ...ofVisits, where: (f: FieldsOf<typeof visit>) => f.left.gt(f.ms as never) }),
+    "TIDEMARK_DECLARATION_TYPE",
+    "a time can't be compared",
   ],
   [
     "fields that differ in case only",

@@ -7,9 +7,8 @@ import type { Where } from "./count.ts";
  * What the record that is first by event time has; of records of one instant, the one first by partition, then by offset. Records
  * where it is null are passed over; null where there is no other. Exact.
  */
-export function earliest<I extends Expression<string> | Expression<number> | Expression<boolean>>(
-  input: I,
-  options: Where = {},
-): AggregateOf<ValueIn<I>> {
+export function earliest<
+  I extends Expression<string> | Expression<number> | Expression<boolean> | Expression<Date>,
+>(input: I, options: Where = {}): AggregateOf<ValueIn<I>> {
   return chooseByEventTime("earliest", input.node, options.where?.node);
 }

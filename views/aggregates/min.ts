@@ -1,24 +1,32 @@
 import { type AggregateOf, defineAggregate, requireInput } from "../aggregate.ts";
 import type { ValueIn } from "../expression.ts";
-import type { NumberExpression, StringExpression } from "../expressions/typed.ts";
+import type { NumberExpression, StringExpression, TimeExpression } from "../expressions/typed.ts";
 import { compareText } from "../text-order.ts";
+import { shownTime } from "../time.ts";
 import type { Where } from "./count.ts";
 
-/** The smallest number, or the first text in order of UTF-8 bytes; null where there is none. Exact. */
-export function min<I extends NumberExpression | StringExpression>(
+/** The smallest number, the first time, or the first text in order of UTF-8 bytes; null where there is none. Exact. */
+export function min<I extends NumberExpression | StringExpression | TimeExpression>(
   input: I,
   options: Where = {},
 ): AggregateOf<ValueIn<I>> {
   const { node } = input;
-  requireInput("min", node, ["integer", "number", "string"]);
-  const type = node.type === "integer" || node.type === "string" ? node.type : "number";
+  requireInput("min", node, ["integer", "number", "string", "time"]);
+  const isTime = node.type === "time";
+  const type = isTime
+    ? "integer"
+    : node.type === "number"
+      ? "float"
+      : node.type === "string"
+        ? "string"
+        : "integer";
   const isText = type === "string";
   return defineAggregate({
     kind: "min",
     input: node,
     where: options.where?.node,
-    state: [{ name: "min", type: type === "number" ? "float" : type, zero: null }],
-    value: { type, nullable: true },
+    state: [{ name: "min", type, zero: null }],
+    value: { type: isTime ? "string" : type === "float" ? "number" : type, nullable: true },
     add: ([m], x, { constant }) =>
       `if (${m} === null || ${isText ? `${constant(compareText)}(${x}, ${m}) < 0` : `${x} < ${m}`}) ${m} = ${x};`,
     sql: (x, filter) => [`min(${x})${filter}`],
@@ -28,7 +36,10 @@ export function min<I extends NumberExpression | StringExpression>(
       const other = b[j] as number | string | null;
       if (other !== null && (mine === null || isBeyond(other, mine))) a[i] = other;
     },
-    present: (cells, i) => cells[i] as number | string | null,
+    present(cells, i) {
+      const value = cells[i] as number | string | null;
+      return isTime ? shownTime(value as number | null) : value;
+    },
   });
 }
 

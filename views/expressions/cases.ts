@@ -4,7 +4,7 @@ import { commonType, operand } from "./operand.ts";
 import { type BooleanExpression, type ExpressionOf, typed } from "./typed.ts";
 
 /** A condition's outcomes so far; not a value before `otherwise`. */
-export class Cases<T extends string | number | boolean> {
+export class Cases<T extends string | number | boolean | Date> {
   readonly #cases: readonly { readonly condition: Node; readonly value: Node }[];
 
   constructor(cases: readonly { readonly condition: Node; readonly value: Node }[]) {
@@ -34,10 +34,10 @@ export class Cases<T extends string | number | boolean> {
   }
 }
 
-type Widened<T> = T extends string ? string : T extends number ? number : boolean;
+type Widened<T> = T extends string ? string : T extends number ? number : T extends Date ? Date : boolean;
 
 /** `when(f.delay.gt(15), "late").when(…, …).otherwise("on time")`: the first value whose condition is true. */
-export function when<T extends string | number | boolean>(
+export function when<T extends string | number | boolean | Date>(
   condition: BooleanExpression,
   value: T | Expression<T>,
 ): Cases<Widened<T>> {

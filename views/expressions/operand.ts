@@ -3,7 +3,7 @@ import { Expression, literalNode, type Node } from "../expression.ts";
 import type { FieldType } from "../field.ts";
 
 /** A literal or an expression that can stand with `beside`; throws TIDEMARK_DECLARATION_TYPE if it can't. */
-export function operand<T>(value: T | Expression<T>, beside: Node): Node {
+export function operand<T>(value: T | Expression<unknown>, beside: Node): Node {
   if (!(value instanceof Expression)) return literalNode(value, beside.type);
   if (value.node.type !== beside.type && !(isNumeric(value.node) && isNumeric(beside))) {
     throw new TidemarkError(

@@ -3,18 +3,26 @@ import { maxTime, minTime } from "../time.ts";
 import type { Zone } from "../zone.ts";
 import { onlyIf } from "./only-if.ts";
 
-/** A time in an expression is an integer: milliseconds since the epoch, of the years 1 to 9999. */
 export function timeOrNull(ms: number): number | null {
   return ms >= minTime && ms <= maxTime ? ms : null;
 }
 
 export const integerToTime = defineOperator({
   name: "toTime",
-  result: "integer",
+  result: "time",
   nulls: "propagate",
   nullable: () => true,
   js: ([a], scope) => `${scope.constant(timeOrNull)}(${a})`,
   sql: ([a = ""]) => onlyIf(a, (it) => `${it} BETWEEN ${minTime} AND ${maxTime}`),
+});
+
+/** A time is its milliseconds already. */
+export const timeToInteger = defineOperator({
+  name: "toInteger",
+  result: "integer",
+  nulls: "propagate",
+  js: ([a = ""]) => a,
+  sql: ([a = ""]) => a,
 });
 
 /**

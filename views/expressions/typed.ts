@@ -1,5 +1,6 @@
 import { TidemarkError, unreachable } from "../errors.ts";
 import { callNode, Expression, literalNode, type Node, type Operator } from "../expression.ts";
+import { zoneOf } from "../zone.ts";
 import * as arithmetic from "./arithmetic.ts";
 import { among, equal, greater, greaterOrEqual, less, lessOrEqual, notEqual } from "./compare.ts";
 import { coalesce } from "./conditional.ts";
@@ -8,21 +9,22 @@ import { lower, upper } from "./letter-case.ts";
 import { and, isNull, not, or } from "./logic.ts";
 import { commonType, numberType, operand } from "./operand.ts";
 import * as text from "./text.ts";
-import { integerToTime } from "./time.ts";
-import { TimeExpression } from "./time-expression.ts";
+import { clock, type DateUnit, date, integerToTime, parts, timeToInteger } from "./time.ts";
 import { host, path } from "./url.ts";
 
-/** What every expression can be asked, whatever its type. */
-abstract class Comparable<T> extends Expression<T> {
-  eq(value: T | Expression<T>): BooleanExpression {
+// The classes stand in one file because each has methods that give the others.
+
+/** What every expression can be asked, whatever its type. `Literal`: what else can stand beside it. */
+abstract class Comparable<T, Literal = T> extends Expression<T> {
+  eq(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(equal, value);
   }
 
-  ne(value: T | Expression<T>): BooleanExpression {
+  ne(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(notEqual, value);
   }
 
-  in(...values: readonly [T, ...T[]]): BooleanExpression {
+  in(...values: readonly [Literal, ...Literal[]]): BooleanExpression {
     const args = values.map((value) => literalNode(value, this.node.type));
     return new BooleanExpression(callNode(among, [this.node, ...args]));
   }
@@ -36,38 +38,38 @@ abstract class Comparable<T> extends Expression<T> {
   }
 
   /** This, or where it is null the other. */
-  coalesce(value: T | Expression<T>): ExpressionOf<T> {
+  coalesce(value: Literal | Expression<T>): ExpressionOf<T> {
     const other = operand(value, this.node);
     return typed(
       callNode(coalesce(commonType(this.node, other)), [this.node, other]),
     ) as unknown as ExpressionOf<T>;
   }
 
-  protected compare(operator: Operator, value: T | Expression<T>): BooleanExpression {
+  protected compare(operator: Operator, value: Literal | Expression<T>): BooleanExpression {
     return new BooleanExpression(callNode(operator, [this.node, operand(value, this.node)]));
   }
 }
 
 /** What has an order: numbers their own, texts that of their code points. */
-abstract class Ordered<T> extends Comparable<T> {
-  gt(value: T | Expression<T>): BooleanExpression {
+abstract class Ordered<T, Literal = T> extends Comparable<T, Literal> {
+  gt(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(greater(this.node.type), value);
   }
 
-  gte(value: T | Expression<T>): BooleanExpression {
+  gte(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(greaterOrEqual(this.node.type), value);
   }
 
-  lt(value: T | Expression<T>): BooleanExpression {
+  lt(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(less(this.node.type), value);
   }
 
-  lte(value: T | Expression<T>): BooleanExpression {
+  lte(value: Literal | Expression<T>): BooleanExpression {
     return this.compare(lessOrEqual(this.node.type), value);
   }
 
   /** Both bounds included, as SQL has it. */
-  between(low: T | Expression<T>, high: T | Expression<T>): BooleanExpression {
+  between(low: Literal | Expression<T>, high: Literal | Expression<T>): BooleanExpression {
     return this.gte(low).and(this.lte(high));
   }
 }
@@ -261,6 +263,73 @@ export class BooleanExpression extends Comparable<boolean> {
   }
 }
 
+const dateUnits: ReadonlySet<string> = new Set<DateUnit>(["day", "week", "month", "year"]);
+
+/**
+ * An instant. What a clock shows at it depends on the zone, an IANA name; without one it is UTC. A literal beside it is a Date,
+ * or a text such as "2001-01-31T08:15:00Z".
+ */
+export class TimeExpression extends Ordered<Date, Date | string> {
+  year(zone?: string): NumberExpression {
+    return this.#part("year", zone);
+  }
+
+  /** 1 to 12. */
+  month(zone?: string): NumberExpression {
+    return this.#part("month", zone);
+  }
+
+  /** Of the month, from 1. */
+  day(zone?: string): NumberExpression {
+    return this.#part("day", zone);
+  }
+
+  /** Monday is 1, Sunday 7. */
+  weekday(zone?: string): NumberExpression {
+    return this.#part("weekday", zone);
+  }
+
+  /** 0 to 23. */
+  hour(zone?: string): NumberExpression {
+    return this.#part("hour", zone);
+  }
+
+  minute(zone?: string): NumberExpression {
+    return this.#part("minute", zone);
+  }
+
+  second(zone?: string): NumberExpression {
+    return this.#part("second", zone);
+  }
+
+  /** The date as a text, `2001-01-31`; with a unit, of the first day of that week (a Monday), month or year. */
+  date(unit: DateUnit = "day", zone?: string): StringExpression {
+    if (!dateUnits.has(unit)) {
+      throw new TidemarkError(
+        "TIDEMARK_DECLARATION_TYPE",
+        `date("${unit}"): the unit is one of ${[...dateUnits].join(", ")}`,
+      );
+    }
+    return new StringExpression(callNode(date(unit), [this.#clock(zone)]));
+  }
+
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  toInteger(): NumberExpression {
+    return new NumberExpression(
+      // The node of another time is that of an integer already, and views' fingerprints have it so.
+      this.node.kind === "field" ? callNode(timeToInteger, [this.node]) : { ...this.node, type: "integer" },
+    );
+  }
+
+  #part(name: keyof typeof parts, zone: string | undefined): NumberExpression {
+    return new NumberExpression(callNode(parts[name], [this.#clock(zone)]));
+  }
+
+  #clock(zone: string | undefined): Node {
+    return zone === undefined || zone === "UTC" ? this.node : callNode(clock(zoneOf(zone)), [this.node]);
+  }
+}
+
 /** The expression class that goes with a field's TypeScript type. */
 export type ExpressionOf<T> = [T] extends [string]
   ? StringExpression
@@ -268,10 +337,12 @@ export type ExpressionOf<T> = [T] extends [string]
     ? NumberExpression
     : [T] extends [boolean]
       ? BooleanExpression
-      : never;
+      : [T] extends [Date]
+        ? TimeExpression
+        : never;
 
 /** The expression of a node, with the methods of its type. */
-export function typed(node: Node): StringExpression | NumberExpression | BooleanExpression {
+export function typed(node: Node): StringExpression | NumberExpression | BooleanExpression | TimeExpression {
   switch (node.type) {
     case "string":
       return new StringExpression(node);
@@ -280,6 +351,8 @@ export function typed(node: Node): StringExpression | NumberExpression | Boolean
       return new NumberExpression(node);
     case "boolean":
       return new BooleanExpression(node);
+    case "time":
+      return new TimeExpression(node);
     default:
       return unreachable(node.type);
   }

@@ -3,6 +3,7 @@ import { count, type Where } from "../../../views/aggregates/count.ts";
 import { countDistinct } from "../../../views/aggregates/count-distinct.ts";
 import { distinct } from "../../../views/aggregates/distinct.ts";
 import { earliest } from "../../../views/aggregates/earliest.ts";
+import { histogram } from "../../../views/aggregates/histogram.ts";
 import { latest } from "../../../views/aggregates/latest.ts";
 import { max } from "../../../views/aggregates/max.ts";
 import { mean } from "../../../views/aggregates/mean.ts";
@@ -25,6 +26,8 @@ export interface Input {
   readonly topic: number;
   readonly partition: number;
   readonly offset: number;
+  /** Its place in the record's list. */
+  readonly element: number;
 }
 
 /**
@@ -148,7 +151,7 @@ function spread(
   };
 }
 
-/** By event time, then topic, then partition, then offset. */
+/** By event time, then topic, then partition, then offset, then place in the list. */
 function byPlace(declared: typeof latest, input: FieldType): AggregateEntry {
   const sign = declared === latest ? -1 : 1;
   return {
@@ -157,7 +160,12 @@ function byPlace(declared: typeof latest, input: FieldType): AggregateEntry {
     meant: (inputs) => {
       const inOrder = [...inputs].sort(
         (a, b) =>
-          sign * (a.time - b.time || a.topic - b.topic || a.partition - b.partition || a.offset - b.offset),
+          sign *
+          (a.time - b.time ||
+            a.topic - b.topic ||
+            a.partition - b.partition ||
+            a.offset - b.offset ||
+            a.element - b.element),
       );
       return inOrder[0]?.value ?? null;
     },
@@ -202,6 +210,32 @@ function quantileOf(input: "integer" | "number", percent: number, error: number)
   };
 }
 
+/** The same of times, whose milliseconds it is given: shown as texts. */
+function ofTimes(entry: AggregateEntry): AggregateEntry {
+  return {
+    ...entry,
+    input: "time",
+    meant: (inputs) => {
+      const ms = entry.meant(inputs) as number | null;
+      return ms === null ? null : new Date(ms).toISOString();
+    },
+  };
+}
+
+/** How many numbers are in each bin, by looking at every number for every bin. */
+function histogramOf(input: "integer" | "number", edges: readonly number[]): AggregateEntry {
+  return {
+    input,
+    declared: (x, where) => histogram(x as NumberExpression, { ...where, edges }),
+    meant: (inputs) =>
+      [...edges, null].map((to, i) => {
+        const from = edges[i - 1] ?? null;
+        const isIn = (x: number) => (from === null || x >= from) && (to === null || x < to);
+        return { from, to, count: numbers(inputs).filter(isIn).length };
+      }),
+  };
+}
+
 /** Every aggregate. A new one is one entry here: cases with it are generated, and the oracle knows what it means. */
 export const aggregates: Readonly<Record<string, AggregateEntry>> = {
   count: { declared: (_x, where) => count(where), meant: (inputs) => inputs.length },
@@ -236,6 +270,10 @@ export const aggregates: Readonly<Record<string, AggregateEntry>> = {
   maxOfFloats: extreme("number", max, (a, b) => a > b),
   minOfTexts: extremeText(min, 1),
   maxOfTexts: extremeText(max, -1),
+  firstTime: ofTimes(extreme("time", min, (a, b) => a < b)),
+  lastTime: ofTimes(extreme("time", max, (a, b) => a > b)),
+  latestTime: ofTimes(byPlace(latest, "time")),
+  earliestTime: ofTimes(byPlace(earliest, "time")),
   sumOfHundredths: sumOfDecimals(2),
   sumOfUnits: sumOfDecimals(0),
   varianceOfIntegers: spread(variance, "integer", "sample"),
@@ -254,5 +292,7 @@ export const aggregates: Readonly<Record<string, AggregateEntry>> = {
   medianOfIntegers: quantileOf("integer", 50, 0.01),
   medianOfFloats: quantileOf("number", 50, 0.1),
   quantile90OfFloats: quantileOf("number", 90, 0.001),
+  histogramOfIntegers: histogramOf("integer", [-(2 ** 53) + 1, -1.5, 0, 1, 255, 2 ** 53 - 1]),
+  histogramOfFloats: histogramOf("number", [-1e300, -0.25, 5e-324, 0.1, 3, Number.MAX_VALUE]),
   leastByQuantile: quantileOf("integer", 0, 0.25),
 };

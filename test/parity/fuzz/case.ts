@@ -54,6 +54,8 @@ export interface FormerCase {
 }
 
 export interface ViewCase {
+  /** The list whose elements make the rows, in every source. */
+  readonly each?: string;
   readonly dimensions: readonly Term[];
   readonly window: string | null;
   readonly where: Term | null;
@@ -79,7 +81,8 @@ export interface MeasureCase extends InputCase {
 /** What a case makes of one event type, and its records. */
 export interface SourceCase
   extends Pick<SecondSource, "dimensions" | "where" | "inputs" | "partitions" | "cuts">,
-    Pick<Case, "repeat"> {
+    Pick<Case, "repeat">,
+    Pick<ViewCase, "each"> {
   readonly place: Place;
   readonly former: readonly FormerCase[];
 }
@@ -93,17 +96,27 @@ export function sourcesOf(c: Case): readonly SourceCase[] {
     second?.withoutFirst.includes(i) === true ? null : measure,
   );
   const { dimensions, where } = view;
+  const each = view.each === undefined ? {} : { each: view.each };
   const first: SourceCase = {
-    ...{ place: "first", dimensions, where, inputs, partitions, cuts, repeat, former },
+    ...{ place: "first", ...each, dimensions, where, inputs, partitions, cuts, repeat, former },
   };
-  return second == null ? [first] : [first, { ...second, place: "second", repeat: 1, former: [] }];
+  return second == null ? [first] : [first, { ...second, ...each, place: "second", repeat: 1, former: [] }];
 }
 
-/** An expression, described. */
+/** What an event's data or an object in it holds. A time is its text. */
+export interface Datum {
+  readonly [name: string]: Value;
+}
+
+export type Value = Scalar | Datum | readonly Value[];
+
+/** An expression, described. A field in an object goes by its path, `ad.campaign`. */
 export type Term =
   | { readonly kind: "field"; readonly name: string }
-  | { readonly kind: "eventTime" }
-  | { readonly kind: "literal"; readonly value: Scalar }
+  /** A number of milliseconds, or the time itself. */
+  | { readonly kind: "eventTime"; readonly isTime?: true }
+  /** Of a time: its milliseconds. */
+  | { readonly kind: "literal"; readonly value: Scalar; readonly isTime?: true }
   | { readonly kind: "call"; readonly operator: string; readonly args: readonly Term[] };
 
 /** Null: bytes that are no event at all. */
@@ -113,9 +126,9 @@ export type RecordCase = {
   readonly time: number;
   /** Minutes east of UTC that the time is written in. */
   readonly zone: number;
-  readonly data: Readonly<Record<string, Scalar>>;
+  readonly data: Datum;
   /** What stands instead under names that the schema of the time did not know. */
-  readonly early?: Readonly<Record<string, Scalar>>;
+  readonly early?: Datum;
 } | null;
 
 export type EventCase = Exclude<RecordCase, null>;

@@ -2,7 +2,7 @@ import type { Scalar } from "../../../views/expression.ts";
 import { when } from "../../../views/expressions/cases.ts";
 import type { BooleanExpression, StringExpression } from "../../../views/expressions/typed.ts";
 import type { FieldType } from "../../../views/field.ts";
-import type { OperatorEntries, OperatorEntry, Slot } from "./operator-entry.ts";
+import type { Operand, OperatorEntries, OperatorEntry, Slot } from "./operator-entry.ts";
 
 /** An argument that makes the result of this type, and one that can stand beside it. */
 const slots: Readonly<Record<FieldType, readonly [Slot, Slot]>> = {
@@ -10,6 +10,7 @@ const slots: Readonly<Record<FieldType, readonly [Slot, Slot]>> = {
   integer: ["integer", "integer"],
   number: ["float", "number"],
   boolean: ["boolean", "boolean"],
+  time: ["time", "time"],
 };
 
 function coalesce(result: FieldType): OperatorEntry {
@@ -31,10 +32,13 @@ function firstTrue(args: readonly Scalar[]): Scalar {
 
 function chosen(result: FieldType): OperatorEntry {
   const [own, other] = slots[result];
+  // Of the first value it must be seen that it is a time.
+  const first = (value: Operand | undefined) =>
+    (result === "time" && typeof value === "string" ? new Date(value) : value) as string;
   return {
     signatures: [["condition", own, other]],
     result,
-    declared: ([condition, a, b]) => when(condition as BooleanExpression, a as string).otherwise(b as string),
+    declared: ([condition, a, b]) => when(condition as BooleanExpression, first(a)).otherwise(b as string),
     meant: firstTrue,
   };
 }
@@ -44,10 +48,12 @@ export const choiceOperators: OperatorEntries = {
   coalesceInteger: coalesce("integer"),
   coalesceFloat: coalesce("number"),
   coalesceBoolean: coalesce("boolean"),
+  coalesceTime: coalesce("time"),
   whenText: chosen("string"),
   whenInteger: chosen("integer"),
   whenFloat: chosen("number"),
   whenBoolean: chosen("boolean"),
+  whenTime: chosen("time"),
   whenElseWhen: {
     signatures: [["condition", "string", "condition", "string", "string"]],
     result: "string",

@@ -3,8 +3,10 @@ import { count, type Where } from "../../../views/aggregates/count.ts";
 import { mean } from "../../../views/aggregates/mean.ts";
 import { offset } from "../../../views/cut.ts";
 import { defineDimension } from "../../../views/dimension-table.ts";
+import { type Elements, each } from "../../../views/elements.ts";
 import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Expression } from "../../../views/expression.ts";
+import type { ListExpression } from "../../../views/expressions/list.ts";
 import { eventTime } from "../../../views/expressions/time-expression.ts";
 import type { BooleanExpression } from "../../../views/expressions/typed.ts";
 import { overTypes } from "../../../views/mapping.ts";
@@ -21,6 +23,7 @@ import {
   sourcesOf,
   type TableCase,
   type Term,
+  type ViewCase,
 } from "./case.ts";
 import { eventType, formerSchema } from "./fields.ts";
 
@@ -54,17 +57,27 @@ export function typeOf(c: Case, place: Place = "first", index?: number): EventTy
 export function declare(c: Case): View {
   if (c.table != null) return overTypes(declareTable(c.table, c.duplicatesWithin).view, () => typeOf(c));
   const { window } = c.view;
-  const over = window !== null && named(windows, window).isOfSessions ? { sessions: overSessions } : {};
+  const over =
+    window !== null && named(windows, window).isOfSessions ? { sessions: overSessions(c.view) } : {};
   const [first, second] = sourcesOf(c).map((each) => declareSource(c, each));
   if (first === undefined || second === undefined) {
-    const from = eventType(c.duplicatesWithin);
+    const from = fromOf(c, "first");
     return overTypes(defineView({ name: "fuzz", from, ...(first as Declared), ...over }), () => typeOf(c));
   }
-  const types = { first: eventType(c.duplicatesWithin), second: eventType(c.duplicatesWithin, "second") };
-  const sources = [source(types.first, first), source(types.second, second)];
+  const sources = [source(fromOf(c, "first"), first), source(fromOf(c, "second"), second)];
   const from = c.second?.isDeclaredFirst === true ? sources.reverse() : sources;
   return overTypes(defineView({ name: "fuzz", from, ...over }), ({ name }) =>
-    typeOf(c, name === types.first.name ? "first" : "second"),
+    typeOf(c, name === eventType(c.duplicatesWithin).name ? "first" : "second"),
+  );
+}
+
+/** The events, or the elements of a list in them. */
+function fromOf({ duplicatesWithin, view: { each: list } }: Case, place: Place): EventType | Elements {
+  const type: EventType = eventType(duplicatesWithin, place);
+  if (list === undefined) return type;
+  return each(
+    type,
+    (f) => (f as never as Readonly<Record<string, ListExpression<unknown>>>)[list] as ListExpression<unknown>,
   );
 }
 
@@ -95,13 +108,21 @@ function declareSource({ view: { window, measures } }: Case, { dimensions, where
 }
 
 /** Measures over sessions, the same in every case; `oracle.ts` knows what they mean. */
-function overSessions(s: SessionFields<Readonly<Record<string, Aggregate>>>) {
-  return {
+function overSessions({ measures }: ViewCase) {
+  const first = firstValue(measures);
+  return (s: SessionFields<Readonly<Record<string, Aggregate>>>) => ({
     sessions: count(),
-    known: count({ where: s.m0?.isNotNull() ?? s.length.isNull() }),
+    known: count({
+      where: (first === -1 ? s.length.isNull() : s[`m${first}`]?.isNotNull()) as BooleanExpression,
+    }),
     meanLength: mean(s.length),
-    late: count({ where: s.end.toInteger().gt(s.start.toInteger()) }),
-  };
+    late: count({ where: s.end.gt(s.start) }),
+  });
+}
+
+/** Index of the first measure that those over sessions can name: a histogram is no value to compute with. -1: none. */
+export function firstValue(measures: ViewCase["measures"]): number {
+  return measures.findIndex(({ aggregate }) => !aggregate.startsWith("histogram"));
 }
 
 /** Its attributes are a0, a1, … */
@@ -127,13 +148,24 @@ export function named<T>(entries: Readonly<Record<string, T>>, name: string): T 
   return entry;
 }
 
+/** A time now as a Date, now as a text. */
+function literal({ value, isTime }: Term & { readonly kind: "literal" }): Operand {
+  if (isTime !== true || typeof value !== "number") return value;
+  const time = new Date(value);
+  return value % 2 === 0 ? time : time.toISOString();
+}
+
 function expression(term: Term, fields: Fields): Expression<unknown> {
   if (term.kind === "literal")
     throw new Error(`${JSON.stringify(term.value)} stands where an expression must`);
-  if (term.kind === "eventTime") return eventTime().toInteger();
-  if (term.kind === "field") return fields[term.name] as Expression<unknown>;
+  if (term.kind === "eventTime") return term.isTime === true ? eventTime() : eventTime().toInteger();
+  if (term.kind === "field") {
+    return term.name
+      .split(".")
+      .reduce<unknown>((f, name) => (f as Fields)[name], fields) as Expression<unknown>;
+  }
   const args = term.args.map(
-    (arg): Operand => (arg.kind === "literal" ? arg.value : expression(arg, fields)),
+    (arg): Operand => (arg.kind === "literal" ? literal(arg) : expression(arg, fields)),
   );
   return named(operators, term.operator).declared(args);
 }

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import type { FormerCase } from "./case.ts";
-import { evolvable, fields, partitions as partitionsOf } from "./fields.ts";
+import { evolvable, partitions as partitionsOf, shape } from "./fields.ts";
 
 const partitions = partitionsOf.first;
 
-const floats = fields.filter(({ type }) => type === "number").map(({ name }) => name);
+const floats = shape.members
+  .filter(({ shape }) => shape.kind === "value" && shape.type === "number")
+  .map(({ name }) => name);
 const offsets = fc.array(fc.nat(12), { minLength: partitions, maxLength: partitions });
 
 /** In how many former schemas, of those there are, a name is on a list; rarely in any. */

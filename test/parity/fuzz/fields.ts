@@ -3,9 +3,10 @@ import { defineEvent, type EventType } from "../../../views/event.ts";
 import type { Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
 import { Type } from "../../../views/index.ts";
-
 import type { JsonSchema } from "../../../views/recorded-type.ts";
-import type { EventCase, FormerCase, Place } from "./case.ts";
+import type { ObjectShape, Shape } from "../../../views/shape.ts";
+import type { Datum, EventCase, FormerCase, Place, Value } from "./case.ts";
+import { timeText } from "./time-text.ts";
 
 /** The topic of the second source comes before that of the first, and has another number of partitions. */
 export const partitions: Readonly<Record<Place, number>> = { first: 3, second: 2 };
@@ -17,7 +18,10 @@ export const defaults: { readonly "late whole": number; readonly kind: string } 
   kind: "é",
 };
 
-/** A field of each type, required and optional, some under names that have to be quoted. */
+/**
+ * A field of each type, required and optional, some under names that have to be quoted, some in objects. New ones are
+ * optional, so that events of cases that were written down stay events.
+ */
 const schema = Type.Object({
   text: Type.String(),
   note: Type.Optional(Type.String()),
@@ -29,6 +33,33 @@ const schema = Type.Object({
   flag: Type.Optional(Type.Boolean()),
   "late whole": Type.Optional(Type.Integer({ default: defaults["late whole"] })),
   kind: Type.Optional(Type.String({ default: defaults.kind })),
+  at: Type.Optional(Type.Time()),
+  ad: Type.Optional(
+    Type.Object({
+      cost: Type.Number(),
+      "the slot": Type.Integer(),
+      seen: Type.Time(),
+      campaign: Type.Optional(Type.String()),
+      place: Type.Object({ name: Type.String(), rank: Type.Optional(Type.Integer()) }),
+      extra: Type.Optional(Type.Object({ flag: Type.Optional(Type.Boolean()) })),
+    }),
+  ),
+  tags: Type.Optional(Type.Array(Type.String())),
+  sizes: Type.Optional(Type.Array(Type.Integer())),
+  levels: Type.Optional(Type.Array(Type.Number())),
+  seen: Type.Optional(Type.Array(Type.Time())),
+  flags: Type.Optional(Type.Array(Type.Boolean())),
+  items: Type.Optional(
+    Type.Array(
+      Type.Object({
+        sku: Type.String(),
+        units: Type.Optional(Type.Integer()),
+        price: Type.Number(),
+        due: Type.Optional(Type.Time()),
+        gift: Type.Optional(Type.Object({ to: Type.String(), wrapped: Type.Optional(Type.Boolean()) })),
+      }),
+    ),
+  ),
 });
 
 /** The schema as it was: by structure alone, as it is written down. */
@@ -53,7 +84,7 @@ export function formerSchema({ undeclared, integers, required }: FormerCase): Js
 }
 
 function isOptional(name: string): boolean {
-  return fields.some((field) => field.name === name && field.optional);
+  return shape.members.some((member) => member.name === name && member.optional);
 }
 
 const types = new Map<string, EventType>();
@@ -68,7 +99,31 @@ export function eventType(duplicatesWithin: number, place: Place = "first"): Eve
   return type;
 }
 
-export const fields = eventType(0).fields;
+/** Of the event itself. */
+export const fields = eventType(0).fields.filter(({ within }) => within === undefined);
+
+export const shape = eventType(0).shape;
+
+export type List = "tags" | "sizes" | "levels" | "seen" | "flags" | "items";
+
+/** What there is of an element, by list, under `item`. */
+export const itemFields: Readonly<
+  Record<List, readonly { readonly name: string; readonly type: FieldType }[]>
+> = {
+  tags: [{ name: "item", type: "string" }],
+  sizes: [{ name: "item", type: "integer" }],
+  levels: [{ name: "item", type: "number" }],
+  seen: [{ name: "item", type: "time" }],
+  flags: [{ name: "item", type: "boolean" }],
+  items: [
+    { name: "item.sku", type: "string" },
+    { name: "item.units", type: "integer" },
+    { name: "item.price", type: "number" },
+    { name: "item.due", type: "time" },
+    { name: "item.gift.to", type: "string" },
+    { name: "item.gift.wrapped", type: "boolean" },
+  ],
+};
 
 const max = Number.MAX_SAFE_INTEGER;
 
@@ -144,14 +199,6 @@ const reals = fc.oneof(
   { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
 );
 
-/** Values that a literal can have. */
-export const values: Readonly<Record<FieldType, fc.Arbitrary<Scalar>>> = {
-  string: texts,
-  integer: wholes,
-  number: reals,
-  boolean: fc.boolean(),
-};
-
 const hour = 3_600_000;
 const moments = [
   ...["0001-01-01T00:00:00.000Z", "0001-01-01T00:00:00.001Z", "9999-12-31T23:59:59.999Z"],
@@ -175,20 +222,68 @@ const times = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: moments[0] ?? 0, max: moments[2] ?? 0 }) },
 );
 
-/** Now and then what makes the record no event of the type: an integer that is not safe, or a null. */
-const data = Object.fromEntries(
-  fields.map(({ name, type }) => {
-    const wrong = type === "integer" ? fc.constantFrom(2 ** 53, null) : fc.constant(null);
-    return [name, fc.oneof({ weight: 150, arbitrary: values[type] }, { weight: 1, arbitrary: wrong })];
-  }),
+const zones = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.constantFrom(60, -300, 345) },
 );
 
-/** Fields that a former schema may lack. */
-export const evolvable = fields.filter((field) => field.optional).map((field) => field.name);
+/** Values that a literal can have; of a time its milliseconds. */
+export const values: Readonly<Record<FieldType, fc.Arbitrary<Scalar>>> = {
+  string: texts,
+  integer: wholes,
+  number: reals,
+  boolean: fc.boolean(),
+  time: times,
+};
 
-/** What producers wrote under a name that was still free: anything. */
+/** What is no time, though JSON Schema would take it for a text. */
+export const noTimes = [
+  "",
+  "yesterday",
+  "2024-02-30T00:00:00Z",
+  "2024-01-01T23:59:60Z",
+  "2024-01-01 00:00:00Z",
+];
+
+/** Of an event, where a time is a text in one of its forms. */
+const inData: Readonly<Record<FieldType, fc.Arbitrary<Scalar>>> = {
+  ...values,
+  time: fc
+    .tuple(times, zones, fc.constantFrom("plain", "plain", "plain", "brief", "finer", "small"))
+    .map(([time, zone, form]) => timeText(time, zone, form)),
+};
+
+const wrong: Readonly<Partial<Record<FieldType, readonly Scalar[]>>> = {
+  integer: [2 ** 53, null],
+  time: [...noTimes, null],
+};
+
+/** Now and then what makes the record no event of the type: an integer that is not safe, a text that is no time, or a null. */
+function dataOf({ members }: ObjectShape): fc.Arbitrary<Datum> {
+  const arbitraries = members.map(({ name, shape }) => [name, anyOf(shape)] as const);
+  return fc.record(Object.fromEntries(arbitraries), {
+    requiredKeys: members.filter(({ optional }) => !optional).map(({ name }) => name),
+    noNullPrototype: true,
+  }) as fc.Arbitrary<Datum>;
+}
+
+function anyOf(shape: Shape): fc.Arbitrary<Value> {
+  if (shape.kind === "object") return dataOf(shape);
+  if (shape.kind === "list") return fc.array(anyOf(shape.element), { maxLength: 3 });
+  const amiss = fc.constantFrom(...(wrong[shape.type] ?? [null]));
+  return fc.oneof({ weight: 200, arbitrary: inData[shape.type] }, { weight: 1, arbitrary: amiss });
+}
+
+/** What a former schema may lack. */
+export const evolvable = shape.members.filter(({ optional }) => optional).map(({ name }) => name);
+
+/** What producers wrote under a name that was still free: anything; times and what lies deeper come by way of the data. */
 const early = fc.dictionary(
-  fc.constantFrom(...evolvable),
+  fc.constantFrom(
+    ...shape.members
+      .filter(({ optional, shape }) => optional && shape.kind === "value" && shape.type !== "time")
+      .map(({ name }) => name),
+  ),
   fc.oneof(...Object.values(values), fc.constantFrom(null, 2 ** 53, 1.5, "1")),
   { maxKeys: 3, noNullPrototype: true },
 );
@@ -197,13 +292,7 @@ export const events: fc.Arbitrary<EventCase> = fc.record({
   source: fc.constantFrom("s", "t"),
   id: fc.oneof(fc.constantFrom("a", "b", "c"), fc.nat(1_000_000).map(String)),
   time: times,
-  zone: fc.oneof(
-    { weight: 8, arbitrary: fc.constant(0) },
-    { weight: 1, arbitrary: fc.constantFrom(60, -300, 345) },
-  ),
-  data: fc.record(data, {
-    requiredKeys: fields.filter((field) => !field.optional).map((field) => field.name),
-    noNullPrototype: true,
-  }),
+  zone: zones,
+  data: dataOf(shape),
   early,
 });

@@ -32,11 +32,13 @@ function difference(a: Known, b: Known): number {
 const ofOrdered = [
   ["number", "number"],
   ["string", "string"],
+  ["time", "time"],
 ] as const;
 const ofAll = [
   ["string", "string"],
   ["number", "number"],
   ["boolean", "boolean"],
+  ["time", "time"],
 ] as const;
 
 export const logicOperators: OperatorEntries = {
@@ -74,6 +76,7 @@ export const logicOperators: OperatorEntries = {
     signatures: [
       ["number", "number", "number"],
       ["string", "string", "string"],
+      ["time", "time", "time"],
     ],
     result: "boolean",
     declared: ([a, low, high]) => (a as NumberExpression).between(low as number, high as number),
@@ -91,6 +94,7 @@ export const logicOperators: OperatorEntries = {
       ["string", "string", "string", "string"],
       ["number", "number", "number"],
       ["boolean", "boolean"],
+      ["time", "time", "time"],
     ],
     others: "literals",
     result: "boolean",
@@ -98,13 +102,13 @@ export const logicOperators: OperatorEntries = {
     meant: strict(([a, ...list]) => list.some((item) => item === a)),
   },
   isNull: {
-    signatures: [["string"], ["number"], ["boolean"]],
+    signatures: [["string"], ["number"], ["boolean"], ["time"]],
     result: "boolean",
     declared: ([a]) => (a as StringExpression).isNull(),
     meant: ([a]) => a === null,
   },
   isNotNull: {
-    signatures: [["string"], ["number"], ["boolean"]],
+    signatures: [["string"], ["number"], ["boolean"], ["time"]],
     result: "boolean",
     declared: ([a]) => (a as StringExpression).isNotNull(),
     meant: ([a]) => a !== null,

@@ -1,13 +1,14 @@
 import type { Expression, Scalar } from "../../../views/expression.ts";
 import type { FieldType } from "../../../views/field.ts";
+import type { List } from "./fields.ts";
 
-export type Operand = Expression<unknown> | Scalar;
+export type Operand = Expression<unknown> | Scalar | Date;
 
 /**
  * What an argument can be. A type: an expression or a literal of it, `number` of integers too. `float`, `condition`: an
- * expression that is a float, or a boolean. A list: one of these literals.
+ * expression that is a float, or a boolean. A list of the event. Several: one of these literals.
  */
-export type Slot = FieldType | "float" | "condition" | readonly Scalar[];
+export type Slot = FieldType | "float" | "condition" | { readonly list: List } | readonly Scalar[];
 
 /**
  * One operator of the expression language: how it is declared, and what it means by its documentation. `meant` must not

@@ -1,4 +1,5 @@
 import { choiceOperators } from "./choice-operators.ts";
+import { listOperators } from "./list-operators.ts";
 import { logicOperators } from "./logic-operators.ts";
 import { numberOperators } from "./number-operators.ts";
 import type { OperatorEntries } from "./operator-entry.ts";
@@ -12,4 +13,5 @@ export const operators: OperatorEntries = {
   ...textOperators,
   ...choiceOperators,
   ...timeOperators,
+  ...listOperators,
 };

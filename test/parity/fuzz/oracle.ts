@@ -1,9 +1,10 @@
-import type { Value } from "../../../views/aggregate.ts";
+import type { Value as Shown } from "../../../views/aggregate.ts";
 import type { Scalar } from "../../../views/expression.ts";
-import type { FieldType } from "../../../views/field.ts";
+import type { Shape } from "../../../views/shape.ts";
 import { aggregates, type Input } from "./aggregates.ts";
 import {
   type Case,
+  type Datum,
   type EventCase,
   type FormerCase,
   formerAt,
@@ -13,22 +14,26 @@ import {
   sourcesOf,
   type TableCase,
   type Term,
+  type Value,
 } from "./case.ts";
-import { named } from "./declare.ts";
-import { defaults, fields } from "./fields.ts";
+import { firstValue, named } from "./declare.ts";
+import { defaults, fields, itemFields, noTimes, shape } from "./fields.ts";
 import { operators } from "./operators.ts";
+import { timeIn } from "./time-text.ts";
 import { windows } from "./windows.ts";
 
 /** What a view must answer for a key, and how far each value may lie off. */
 export interface ExpectedRow {
   /** By the measure's name. */
-  readonly values: ReadonlyMap<string, { readonly value: Value; readonly slack: number }>;
+  readonly values: ReadonlyMap<string, { readonly value: Shown; readonly slack: number }>;
 }
 
 interface Member extends EventCase {
   readonly of: SourceCase;
   readonly partition: number;
   readonly offset: number;
+  /** Its place in the list that rows are made of. */
+  readonly element: number;
 }
 
 export function keyOf(dimensions: readonly Scalar[], pane: number): string {
@@ -47,7 +52,7 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
   const members = sourcesOf(c).flatMap((of) =>
     of.partitions.flatMap((_, partition) => countedIn(c, of, partition)),
   );
-  for (const member of members) {
+  for (const member of members.flatMap(elementsOf)) {
     const { dimensions, where } = member.of;
     if (where !== null && evaluate(where, member) !== true) continue;
     const key = dimensions.map((term) => evaluate(term, member));
@@ -71,22 +76,22 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
         const own = member.of.inputs[i];
         if (own == null || (own.where !== null && evaluate(own.where, member) !== true)) return [];
         const value = own.input === null ? true : evaluate(own.input, member);
-        const { time, partition, offset } = member;
+        const { time, partition, offset, element } = member;
         const topic = member.of.place === "second" ? 0 : 1;
-        return value === null ? [] : [{ value, time, topic, partition, offset }];
+        return value === null ? [] : [{ value, time, topic, partition, offset, element }];
       });
       const { meant, slack } = named(aggregates, aggregate);
       const off = slack === undefined || inputs.length === 0 ? 0 : slack(inputs);
       return [`m${i}`, { value: meant(inputs), slack: off }] as const;
     });
-    const over = entry?.isOfSessions ? ofSession(members, values[0]?.[1].value) : [];
+    const over = entry?.isOfSessions ? ofSession(members, values[firstValue(measures)]?.[1].value) : [];
     rows.set(key, { values: new Map([...values, ...over]) });
   }
   return rows;
 }
 
 /** The measures over sessions of `declare.ts`, of one session, and when it ends. A number beyond 2^53 is not known. */
-function ofSession(members: readonly Member[], first: Value | undefined) {
+function ofSession(members: readonly Member[], first: Shown | undefined) {
   const times = members.map(({ time }) => time);
   const [start, end] = [Math.min(...times), Math.max(...times)];
   const isKnown = first !== undefined && first !== null && typeof first !== "bigint";
@@ -112,7 +117,7 @@ function tableOf(c: Case, { key, attributes, where, deleted }: TableCase): Reado
   return new Map(
     [...latest].map(([at, member]) => {
       const exists = deleted === null || evaluate(deleted, member) !== true;
-      const values: [string, Value][] = attributes.map((term, i) => [
+      const values: [string, Shown][] = attributes.map((term, i) => [
         `a${i}`,
         exists ? evaluate(term, member) : null,
       ]);
@@ -127,6 +132,14 @@ function isAfter(a: Member, b: Member): boolean {
   return a.partition === b.partition ? a.offset > b.offset : a.partition > b.partition;
 }
 
+/** A record for each element of its list, which it holds as `item`; without a list itself. */
+function elementsOf(member: Member): readonly Member[] {
+  const { each } = member.of;
+  if (each === undefined) return [member];
+  const list = (valueIn(member.data, each) ?? []) as readonly Value[];
+  return list.map((item, element) => ({ ...member, element, data: { ...member.data, item } }));
+}
+
 /** The records of a partition that are events and have no equal (source, id) among the N records before them. */
 function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
   const records = recordsOf(of, partition).map((record, offset) =>
@@ -136,7 +149,7 @@ function countedIn(c: Case, of: SourceCase, partition: number): Member[] {
     if (record === null) return [];
     const before = records.slice(Math.max(0, offset - c.duplicatesWithin), offset);
     const isDuplicate = before.some((other) => other?.id === record.id && other.source === record.source);
-    return isDuplicate ? [] : [{ ...record, of, partition, offset }];
+    return isDuplicate ? [] : [{ ...record, of, partition, offset, element: 0 }];
   });
 }
 
@@ -151,15 +164,14 @@ function formersFrom(of: SourceCase, partition: number, offset: number): readonl
  * it has the value if that is one that the field took when it came.
  */
 function asWritten(record: EventCase, formers: readonly FormerCase[]): EventCase | null {
-  const data: Record<string, Scalar> = {};
-  for (const { name, type, optional } of fields) {
-    const [own] = formers;
+  const data: Record<string, Value> = {};
+  const [own] = formers;
+  for (const { name, optional, shape: present } of shape.members) {
     const first = formers.find(({ undeclared }) => !undeclared.includes(name));
-    const isInteger = type === "integer" || (first?.integers.includes(name) ?? false);
+    const declared: Shape = first?.integers.includes(name) ? { kind: "value", type: "integer" } : present;
     const isThere = Object.hasOwn(record.data, name);
-    const value = record.data[name] ?? null;
-    const isTaken = isThere && value !== null && suits(value, isInteger ? "integer" : type);
-    if (isTaken) data[name] = value;
+    const value = record.data[name];
+    if (value !== undefined && isOf(declared, value)) data[name] = value;
     else if (own?.undeclared.includes(name) !== true) {
       if (isThere || !optional || own?.required.includes(name)) return null;
     }
@@ -167,19 +179,59 @@ function asWritten(record: EventCase, formers: readonly FormerCase[]): EventCase
   return { ...record, data };
 }
 
-/** Integers are safe. */
-function suits(value: Scalar, type: FieldType): boolean {
-  if (type === "integer") return Number.isSafeInteger(value);
-  return typeof value === type;
+/** What is required is there; a field may be missing, but not null; integers are safe, and times are times. */
+function isOf(shape: Shape, value: Value | undefined): boolean {
+  if (value === null || value === undefined) return false;
+  if (shape.kind === "list")
+    return (value as readonly Value[]).every((element) => isOf(shape.element, element));
+  if (shape.kind === "object") {
+    return shape.members.every(({ name, optional, shape }) =>
+      Object.hasOwn(value as Datum, name) ? isOf(shape, (value as Datum)[name]) : optional,
+    );
+  }
+  if (shape.type === "time") return !noTimes.includes(value as string);
+  return shape.type === "integer" ? Number.isSafeInteger(value) : typeof value === shape.type;
+}
+
+/** By its path; undefined where there is nothing, be it that an object on the way is missing. */
+function valueIn(data: Datum, path: string): Value | undefined {
+  return path.split(".").reduce<Value | undefined>((value, name) => {
+    const isThere = typeof value === "object" && value !== null && Object.hasOwn(value, name);
+    return isThere ? (value as Datum)[name] : undefined;
+  }, data);
+}
+
+const times = new Set(
+  [
+    ...fields,
+    ...Object.values(itemFields)
+      .flat()
+      .filter(({ name }) => name !== "item"),
+  ]
+    .filter(({ type }) => type === "time")
+    .map(({ name }) => name),
+);
+
+function isTime(name: string, { of: { each } }: Member): boolean {
+  return times.has(name) || name === "seen" || (name === "item" && each === "seen");
+}
+
+/** A time is milliseconds; -0 is 0, wherever it comes from. */
+function known(value: Value, isTime: boolean): Value {
+  if (Array.isArray(value)) return value.map((element: Value) => known(element, isTime));
+  if (isTime) return timeIn(value as string);
+  return value === 0 ? 0 : value;
 }
 
 /** A missing field is its default, or null; -0 is 0, wherever it comes from. */
-function evaluate(term: Term, event: EventCase): Scalar {
+function evaluate(term: Term, event: Member): Scalar {
   switch (term.kind) {
     case "field": {
-      const own = Object.hasOwn(event.data, term.name) ? event.data[term.name] : undefined;
-      const value = own ?? Object.entries(defaults).find(([name]) => name === term.name)?.[1] ?? null;
-      return value === 0 ? 0 : value;
+      const value = valueIn(event.data, term.name);
+      if (value === undefined)
+        return Object.entries(defaults).find(([name]) => name === term.name)?.[1] ?? null;
+      // Operators of lists know that they are given an array.
+      return known(value, isTime(term.name, event)) as Scalar;
     }
     case "eventTime":
       return event.time;

@@ -4,7 +4,8 @@ import type { Consumer, Log, LogBatch, LogRecord } from "../../../infra/log/log.
 import type { Master, MasterFile } from "../../../infra/master/master.ts";
 import { type Cut, type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
-import { type EventCase, jsonOf, type RecordCase, recordsOf, type SourceCase } from "./case.ts";
+import { jsonOf, type RecordCase, recordsOf, type SourceCase } from "./case.ts";
+import { timeText } from "./time-text.ts";
 
 const from0 = offset(0);
 
@@ -67,17 +68,7 @@ export class CaseLog implements Log {
 function textOf(record: RecordCase, type: string): string {
   if (record === null) return '{"id":';
   const { id, source, data } = record;
-  return jsonOf({ specversion: "1.0", id, source, type, time: timeText(record), data });
-}
-
-/** In the zone if that has years 0001 to 9999, else in UTC. */
-function timeText({ time, zone }: EventCase): string {
-  const local = new Date(time + zone * 60_000).toISOString();
-  if (zone === 0 || !/^(?!0000)\d{4}-/.test(local)) return new Date(time).toISOString();
-  const digits = (n: number) => String(n).padStart(2, "0");
-  const minutes = Math.abs(zone);
-  const designator = `${zone < 0 ? "-" : "+"}${digits(Math.floor(minutes / 60))}:${digits(minutes % 60)}`;
-  return local.replace("Z", designator);
+  return jsonOf({ specversion: "1.0", id, source, type, time: timeText(record.time, record.zone), data });
 }
 
 /** A master dataset whose files are real, and of the case in hand only. */

@@ -1,5 +1,5 @@
-import { eventTime, type TimeExpression } from "../../../views/expressions/time-expression.ts";
-import type { NumberExpression } from "../../../views/expressions/typed.ts";
+import { eventTime } from "../../../views/expressions/time-expression.ts";
+import { type NumberExpression, TimeExpression } from "../../../views/expressions/typed.ts";
 import { type Clock, clockAt, firstDayAt } from "./clocks.ts";
 import { type OperatorEntries, type OperatorEntry, type Slot, strict } from "./operator-entry.ts";
 
@@ -9,7 +9,8 @@ const zones: Slot = [
   ...["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"],
 ];
 
-function timeOf(a: NumberExpression): TimeExpression {
+function timeOf(a: NumberExpression | TimeExpression): TimeExpression {
+  if (a instanceof TimeExpression) return a;
   return a.node.kind === "eventTime" ? eventTime() : a.toTime();
 }
 
@@ -20,7 +21,10 @@ function isTime(ms: number): boolean {
 
 function part(name: keyof Clock): OperatorEntry {
   return {
-    signatures: [["integer", zones]],
+    signatures: [
+      ["integer", zones],
+      ["time", zones],
+    ],
     result: "integer",
     declared: ([a, zone]) => timeOf(a as NumberExpression)[name](zone as string),
     meant: strict(([a, zone]) => (isTime(a as number) ? clockAt(a as number, zone as string)[name] : null)),
@@ -34,6 +38,18 @@ export const timeOperators: OperatorEntries = {
     declared: ([a]) => timeOf(a as NumberExpression).toInteger(),
     meant: strict(([a]) => (isTime(a as number) ? (a as number) : null)),
   },
+  timeOfInteger: {
+    signatures: [["integer"]],
+    result: "time",
+    declared: ([a]) => timeOf(a as NumberExpression),
+    meant: strict(([a]) => (isTime(a as number) ? (a as number) : null)),
+  },
+  integerOfTime: {
+    signatures: [["time"]],
+    result: "integer",
+    declared: ([a]) => (a as TimeExpression).toInteger(),
+    meant: strict(([a]) => a as number),
+  },
   year: part("year"),
   month: part("month"),
   day: part("day"),
@@ -42,7 +58,10 @@ export const timeOperators: OperatorEntries = {
   minute: part("minute"),
   second: part("second"),
   date: {
-    signatures: [["integer", ["day", "week", "month", "year"], zones]],
+    signatures: [
+      ["integer", ["day", "week", "month", "year"], zones],
+      ["time", ["day", "week", "month", "year"], zones],
+    ],
     result: "string",
     declared: ([a, unit, zone]) => timeOf(a as NumberExpression).date(unit as "day", zone as string),
     meant: strict(([a, unit, zone]) =>

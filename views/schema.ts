@@ -1,0 +1,12 @@
+import { type TUnsafe, Type as TypeBox } from "typebox";
+
+/** The mark in a schema that tells a time from other texts. */
+export const timeMark = "tidemark";
+
+/** A text that is a time, in the forms that an event's own time can have. */
+function Time(): TUnsafe<Date> {
+  return TypeBox.Unsafe<Date>({ type: "string", [timeMark]: "time" });
+}
+
+/** What schemas are made of: TypeBox's, and `Time`. */
+export const Type: typeof TypeBox & { readonly Time: typeof Time } = Object.freeze({ ...TypeBox, Time });
