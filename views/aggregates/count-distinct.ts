@@ -44,9 +44,12 @@ export function countDistinct(
     approximation: `distinct count: standard error ${percent} %`,
     value: { type: "integer", nullable: false },
     add: ([sketch], x, { constant }) => `(${sketch} ??= ${constant(empty)}()).add(${constant(codes)}(${x}));`,
-    perValue: (x) =>
-      `CAST(${codeSql(precision, node.type === "string" ? x : `CAST(${x} AS VARCHAR)`)} AS VARCHAR)`,
-    sql: (code, filter) => [`string_agg(DISTINCT ${code}, ',')${filter}`],
+    counted: {
+      code: (x) => x,
+      perCode: (x) =>
+        `CAST(${codeSql(precision, node.type === "string" ? x : `CAST(${x} AS VARCHAR)`)} AS VARCHAR)`,
+      sql: (code) => [`string_agg(DISTINCT ${code}, ',')`],
+    },
     merge: mergeSketches,
     present(cells, i) {
       const sketch = cells[i] as HyperLogLog | null;

@@ -1,4 +1,4 @@
-import { type Aggregate, defineAggregate, filterAnd, requireInput } from "../aggregate.ts";
+import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
 import { TidemarkError } from "../errors.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
 import { BucketCounts, bucketCodeSql, bucketOf, bucketOfCode, digitsFor, middleOf } from "../log-linear.ts";
@@ -50,9 +50,6 @@ export function quantile(
     shown: share,
     add: ([counts], x, { constant }) =>
       `(${counts} ??= ${constant(empty)}()).add(${constant(bucketOf)}(${digits}, ${x}));`,
-    sql: (x, filter) => [
-      `CAST(histogram(${bucketCodeSql(digits, x, isWhole)})${filterAnd(filter, `${x} IS NOT NULL`)} AS VARCHAR)`,
-    ],
     counted: {
       code: (x) => bucketCodeSql(digits, x, isWhole),
       sql: (code, count) => [`string_agg(${code} || '=' || ${count}, ',')`],
