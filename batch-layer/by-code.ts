@@ -1,40 +1,80 @@
-import type { Measure } from "../views/aggregate.ts";
+import type { Aggregate, Measure } from "../views/aggregate.ts";
 import { nodeToSql, quoteIdentifier, type SqlParameters } from "../views/expression.ts";
-import type { Mapping } from "../views/mapping.ts";
 
 /**
- * A view whose quantiles are all of one input can be computed in two steps: first by its key and the code of the input, with how
- * many records have it, then by its key alone. DuckDB's `histogram` keeps a tree per group; its hash table, which also spills to
- * disk, takes a third of that time with few groups, 85 % with very many. All other measures must have states that SQL can merge.
+ * What is counted by code is computed in two steps: first by the view's key and the code of the input, with how many records
+ * have it, then by the key alone. DuckDB's `histogram` keeps a tree per group; its hash table, which also spills to disk, takes
+ * a third of that time with few groups. What is dear of a code is then looked up by the rows of the first step, not by every record.
  */
 export const [codeColumn, countColumn] = ['"_code"', '"_count"'] as const;
+const [counted, dictionaryCode, resultColumn] = ['"_counted"', '"_of"', '"_result"'] as const;
 
-/** The SQL of the one code, null for a record that is not to be counted; undefined where the view can't be computed so. */
-export function sharedCode(
-  { measures }: Pick<Mapping, "measures">,
-  parameters: SqlParameters,
-): string | undefined {
-  const codes = new Set<string>();
-  for (const { aggregate } of measures) {
-    const compiled: SqlParameters = { values: [] };
-    if (aggregate.counted !== undefined) codes.add(JSON.stringify([codeOf(aggregate, compiled), compiled]));
-    else if (aggregate.mergeSql === undefined && aggregate.state.length > 0) return undefined;
+/** Measures that are computed over the same rows: all that is counted of them is by one code. */
+export type Part = readonly Measure[];
+
+/**
+ * A part for each code that there is. What else there is goes with the first, if its states can be merged by SQL, else by
+ * itself. One at least.
+ */
+export function partsOf(measures: readonly Measure[]): readonly Part[] {
+  const byCode = new Map<string, Measure[]>();
+  for (const measure of measures.filter(isCounted)) {
+    const { perCode } = measure.aggregate.counted ?? {};
+    const parameters: SqlParameters = { values: [] };
+    const code = [codeOf(measure.aggregate, parameters), parameters.values, perCode?.(codeColumn) ?? null];
+    // Bigints can be parameters, too.
+    const id = JSON.stringify(code, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+    byCode.set(id, [...(byCode.get(id) ?? []), measure]);
   }
-  const first = measures.find(({ aggregate }) => aggregate.counted !== undefined);
-  return first === undefined || codes.size > 1 ? undefined : codeOf(first.aggregate, parameters);
+  const others = measures.filter((measure) => !isCounted(measure) && measure.aggregate.state.length > 0);
+  const [first, ...more] = byCode.values();
+  if (first === undefined) return [others];
+  const isWithFirst = others.every(({ aggregate }) => aggregate.mergeSql !== undefined);
+  return isWithFirst ? [[...others, ...first], ...more] : [others, first, ...more];
 }
 
-function codeOf({ input, where, counted }: Measure["aggregate"], parameters: SqlParameters): string {
+/** The SQL of a part's code, null for a record that is not to be counted; undefined where nothing is counted. */
+export function sharedCode(part: Part, parameters: SqlParameters): string | undefined {
+  const first = part.find(isCounted);
+  return first === undefined ? undefined : codeOf(first.aggregate, parameters);
+}
+
+export function isCounted({ aggregate }: Measure): boolean {
+  return aggregate.counted !== undefined;
+}
+
+function codeOf({ input, where, counted }: Aggregate, parameters: SqlParameters): string {
   const condition = where === undefined ? undefined : nodeToSql(where, parameters);
   const code = counted?.code(input === undefined ? "" : nodeToSql(input, parameters)) ?? "NULL";
   return condition === undefined ? code : `CASE WHEN ${condition} THEN ${code} END`;
 }
 
-/** The state columns of the second step, over those that the first step gives under the same names. */
-export function mergedColumns({ measures }: Pick<Mapping, "measures">): readonly string[] {
-  return measures.flatMap(({ name, aggregate }) => {
-    const columns = aggregate.state.map((state) => quoteIdentifier(`${name}.${state.name}`));
-    const states = aggregate.counted?.sql(codeColumn, countColumn) ?? aggregate.mergeSql?.(columns) ?? [];
-    return columns.map((column, i) => `${states[i] ?? "NULL"} AS ${column}`);
+/** The second step: by the first columns, of which there are as many as `names`, over what the first step gives. */
+export function byKeySql(part: Part, names: readonly string[], grouped: string): string {
+  const perCode = part.find(isCounted)?.aggregate.counted?.perCode?.(codeColumn);
+  const code = perCode === undefined ? codeColumn : resultColumn;
+  const columns = part.flatMap(({ name, aggregate }) => {
+    const own = aggregate.state.map((state) => quoteIdentifier(`${name}.${state.name}`));
+    const states = aggregate.counted?.sql(code, countColumn) ?? aggregate.mergeSql?.(own) ?? [];
+    return own.map((column, i) => `${states[i] ?? "NULL"} AS ${column}`);
   });
+  const [first, from] =
+    perCode === undefined
+      ? ["", `(${grouped})`]
+      : [
+          `WITH ${counted} AS MATERIALIZED (${grouped})\n`,
+          `${counted} LEFT JOIN (
+  SELECT ${codeColumn} AS ${dictionaryCode}, ${perCode} AS ${resultColumn} FROM (SELECT DISTINCT ${codeColumn} FROM ${counted})
+) ON ${codeColumn} = ${dictionaryCode}`,
+        ];
+  return `${first}SELECT ${[...names, ...columns].join(", ")}
+FROM ${from}
+GROUP BY ${names.map((_, i) => i + 1).join(", ")}`;
+}
+
+/** What the parts give, in one row for each key: every part has each key once. */
+export function joinPartsSql(names: readonly string[], columns: readonly string[], parts: readonly string[]) {
+  return `SELECT ${[...names, ...columns.map((column) => `any_value(${column}) AS ${column}`)].join(", ")}
+FROM (${parts.map((part) => `(${part})`).join("\nUNION ALL BY NAME\n")})
+GROUP BY ${names.map((_, i) => i + 1).join(", ")}`;
 }

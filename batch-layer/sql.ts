@@ -1,16 +1,19 @@
 import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
-import {
-  columnType,
-  type Node,
-  nodeToSql,
-  quoteIdentifier,
-  type SqlParameters,
-} from "../views/expression.ts";
+import { columnType, nodeToSql, quoteIdentifier, type SqlParameters } from "../views/expression.ts";
 import type { Mapping } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { paneToSql } from "../views/window.ts";
-import { codeColumn, countColumn, mergedColumns, sharedCode } from "./by-code.ts";
+import {
+  byKeySql,
+  codeColumn,
+  countColumn,
+  isCounted,
+  joinPartsSql,
+  type Part,
+  partsOf,
+  sharedCode,
+} from "./by-code.ts";
 import { mappedRowsToSql, ofMappedRows } from "./mapped-rows.ts";
 import { sessionSql } from "./session-sql.ts";
 import { slackColumn, slackSql } from "./slack.ts";
@@ -38,38 +41,34 @@ export function compileSql(view: View, sources: readonly Source[]): Statement {
     ...mapping.dimensions.map(({ name, node }) => ({ sql: nodeToSql(node, parameters), name })),
     { sql: pane, name: paneColumn },
   ];
-  const { sessions } = view;
-  const code = sessions === undefined ? sharedCode(mapping, parameters) : undefined;
-  const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
-  const lookups: string[] = [];
-  const states = (mapping.inSession ?? mapping.measures).flatMap((measure) => {
-    if (code !== undefined && measure.aggregate.counted !== undefined) return [];
-    const { input, perValue } = measure.aggregate;
-    if (input === undefined || perValue === undefined) return stateColumns(measure, parameters);
-    const lookup = lookupOf(measure.name, input, perValue, rowsToSql(view, sources, parameters), parameters);
-    lookups.push(lookup.join);
-    return stateColumns(measure, parameters, lookup.result);
-  });
   const where = [
     "NOT _duplicate",
     ...(mapping.where === undefined ? [] : [nodeToSql(mapping.where, parameters)]),
   ];
   const records = `FROM (${rowsToSql(view, sources, parameters)})
-${lookups.join("\n")}
 WHERE ${where.join(" AND ")}`;
+  const { sessions } = view;
   if (sessions !== undefined) {
+    const states = (mapping.inSession ?? []).flatMap((measure) => stateColumns(measure, parameters));
     const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records });
     return { sql, parameters: parameters.values };
   }
   const positions = key.map((_, i) => i + 1);
-  const grouped = `SELECT ${[...key.map(({ sql, name }) => column(sql, name)), ...ofCode, ...states].join(", ")}
+  const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
+  const partToSql = (part: Part) => {
+    const code = sharedCode(part, parameters);
+    const states = part
+      .filter((measure) => !isCounted(measure))
+      .flatMap((measure) => stateColumns(measure, parameters));
+    const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
+    const grouped = `SELECT ${[...key.map(({ sql, name }) => column(sql, name)), ...ofCode, ...states].join(", ")}
 ${records}
 GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
-  const names = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
-  const merged = () => `SELECT ${[...names, ...mergedColumns(mapping)].join(", ")}
-FROM (${grouped})
-GROUP BY ${positions.join(", ")}`;
-  const sql = `${code === undefined ? grouped : merged()}
+    return code === undefined ? grouped : byKeySql(part, names, grouped);
+  };
+  const parts = partsOf(mapping.measures).map(partToSql);
+  const columns = mapping.measures.flatMap(columnNames);
+  const sql = `${parts.length === 1 ? parts[0] : joinPartsSql(names, columns, parts)}
 ORDER BY ${positions.map((position) => `${position} ASC NULLS FIRST`).join(", ")}`;
   return { sql, parameters: parameters.values };
 }
@@ -90,25 +89,16 @@ export function countSql(sources: readonly Source[]): Statement {
   return { sql, parameters: parameters.values };
 }
 
-/** A join with the dictionary of an input's different values, so that what is dear is computed once for each. */
-function lookupOf(
-  measure: string,
-  input: Node,
-  perValue: (input: string) => string,
-  rows: string,
-  parameters: SqlParameters,
-): { readonly join: string; readonly result: string } {
-  const [table, value, result] = ["", "value.", "result."].map((part) =>
-    quoteIdentifier(`_lookup.${part}${measure}`),
-  ) as [string, string, string];
-  const values = `SELECT DISTINCT ${nodeToSql(input, parameters)} AS ${value} FROM (${rows})`;
-  const results = `SELECT ${value}, ${perValue(value)} AS ${result} FROM (${values})`;
-  return { join: `LEFT JOIN (${results}) AS ${table} ON ${value} = ${nodeToSql(input, parameters)}`, result };
+/** What `stateColumns` gives, by name. */
+function columnNames(measure: Measure): readonly string[] {
+  return measure.aggregate.state
+    .flatMap((state) => [`${measure.name}.${state.name}`, slackColumn(measure, state) ?? []].flat())
+    .map(quoteIdentifier);
 }
 
-function stateColumns(measure: Measure, parameters: SqlParameters, inputSql?: string): readonly string[] {
+function stateColumns(measure: Measure, parameters: SqlParameters): readonly string[] {
   const { name, aggregate } = measure;
-  const input = inputSql ?? (aggregate.input === undefined ? "" : nodeToSql(aggregate.input, parameters));
+  const input = aggregate.input === undefined ? "" : nodeToSql(aggregate.input, parameters);
   const filter =
     aggregate.where === undefined ? "" : ` FILTER (WHERE ${nodeToSql(aggregate.where, parameters)})`;
   const states = aggregate.sql(input, filter);

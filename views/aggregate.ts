@@ -57,16 +57,14 @@ export interface Aggregate {
    * is not null and `where` holds. `addIntegers` is in scope.
    */
   add(cells: readonly string[], input: string, scope: AddScope): string;
-  /** DuckDB expression over one input that is dear: computed once per different value, and then the input of `sql`. */
-  perValue?(input: string): string;
   /**
    * DuckDB aggregate expressions of the same columns; `filter` is empty or ` FILTER (WHERE …)`. `_event_time`, `_partition`,
    * `_offset` and `_element`, the place in the record's list, are columns besides those in `input`.
    */
   sql(input: string, filter: string): readonly string[];
   /**
-   * Where the state follows from how often each code of a value occurs, and codes are few: so that a whole view can be
-   * computed by counting codes first. The states are those of `sql`.
+   * Quicker than `sql` but within sessions, where the state follows from how often each code of a value occurs: the batch layer
+   * counts codes first.
    */
   readonly counted?: Counted;
   /** DuckDB aggregate expressions that merge columns of exact states, as `merge` does; of the types that `sql` gives. */
@@ -84,6 +82,8 @@ export interface Aggregate {
 export interface Counted {
   /** DuckDB expression of a value's code; null of null. */
   code(input: string): string;
+  /** DuckDB expression over one code that is dear: computed once per different code, and then the code of `sql`. */
+  perCode?(code: string): string;
   /** DuckDB aggregate expressions of the state's columns over rows of a code, null among them, and how many records have it. */
   sql(code: string, count: string): readonly string[];
 }

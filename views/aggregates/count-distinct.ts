@@ -27,6 +27,8 @@ export function countDistinct(
   const precision = precisionFor(error);
   const percent = (104 / Math.sqrt(2 ** precision)).toFixed(2);
   const codes = rememberedCodes(precision);
+  const codeOf = (x: string) =>
+    `CAST(${codeSql(precision, node.type === "string" ? x : `CAST(${x} AS VARCHAR)`)} AS VARCHAR)`;
   const empty = () => new HyperLogLog(precision);
   return defineAggregate({
     kind: "countDistinct",
@@ -44,9 +46,12 @@ export function countDistinct(
     approximation: `distinct count: standard error ${percent} %`,
     value: { type: "integer", nullable: false },
     add: ([sketch], x, { constant }) => `(${sketch} ??= ${constant(empty)}()).add(${constant(codes)}(${x}));`,
-    perValue: (x) =>
-      `CAST(${codeSql(precision, node.type === "string" ? x : `CAST(${x} AS VARCHAR)`)} AS VARCHAR)`,
-    sql: (code, filter) => [`string_agg(DISTINCT ${code}, ',')${filter}`],
+    sql: (x, filter) => [`string_agg(DISTINCT ${codeOf(x)}, ',')${filter}`],
+    counted: {
+      code: (x) => x,
+      perCode: codeOf,
+      sql: (code) => [`string_agg(DISTINCT ${code}, ',')`],
+    },
     merge: mergeSketches,
     present(cells, i) {
       const sketch = cells[i] as HyperLogLog | null;
