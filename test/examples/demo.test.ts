@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { describeRun, hasZeroDrift, type ReconciledRun } from "../../examples/demo/batch-runs.ts";
 import { answersTo } from "../../examples/flights/answers.ts";
-import { describeRun, hasZeroDrift, type ReconciledRun } from "../../examples/flights/batch-runs.ts";
 import type { Reconciliation } from "../../infra/generations/generations.ts";
 import type { Run } from "../../infra/jobs/jobs.ts";
 
@@ -44,11 +44,13 @@ test("a run is free of drift only if it was compared, unless there was nothing t
 });
 
 test("a run is told in one line where the layers agree, else view by view", () => {
-  expect(describeRun(1, reconciledRun(9, same))).toBe(
+  expect(describeRun(1, "flights", reconciledRun(9, same))).toBe(
     "batch run 1: 9 flights in 1.50 s · zero drift in v 7 keys",
   );
-  expect(describeRun(2, reconciledRun(9, drifted))).toContain("\n    v: DRIFT in 1 of 7 keys, by up to 3");
-  expect(describeRun(3, reconciledRun(9, notCompared))).toContain(
+  expect(describeRun(2, "flights", reconciledRun(9, drifted))).toContain(
+    "\n    v: DRIFT in 1 of 7 keys, by up to 3",
+  );
+  expect(describeRun(3, "flights", reconciledRun(9, notCompared))).toContain(
     "v: not compared: the speed layer was down",
   );
 });
