@@ -12,6 +12,7 @@ import {
   mean,
   quantile,
   session,
+  source,
   sum,
   Type,
   tumbling,
@@ -119,19 +120,38 @@ export const visits = defineView({
   }),
 });
 
-export const goalsByDay = defineView({
-  name: "goals-by-day",
-  from: goalReached,
-  by: (f) => ({ host: f.url.host(), campaign: f.campaign, day: tumbling("1d") }),
-  measures: (f) => ({
-    goals: count(),
-    buyers: distinct(f.visitor, { upTo: 100_000 }),
-    cents: sum(f.cents),
+/** What campaigns bring: people who land on a site, and goals that are reached there. A view of both event types. */
+export const conversion = defineView({
+  name: "conversion",
+  from: [
+    source(pageViewed, {
+      by: (f) => ({
+        host: f.url.host(),
+        campaign: f.url.part("?utm_campaign=", 2).part("#", 1),
+        day: tumbling("1d"),
+      }),
+      where: (f) => f.agent.lower().contains("bot").not(),
+      measures: (f) => ({
+        landings: count({ where: f.referrer.host().coalesce("").ne(f.url.host()) }),
+        visitors: countDistinct(f.visitor),
+      }),
+    }),
+    source(goalReached, {
+      by: (f) => ({ host: f.url.host(), campaign: f.campaign, day: tumbling("1d") }),
+      measures: (f) => ({
+        goals: count(),
+        buyers: distinct(f.visitor, { upTo: 100_000 }),
+        cents: sum(f.cents),
+      }),
+    }),
+  ],
+  derived: (m) => ({
+    conversion: m.goals.dividedBy(m.landings),
+    centsPerLanding: m.cents.dividedBy(m.landings),
   }),
 });
-
 export default defineApp({
   name: "web-analytics",
-  views: [hostsByHour, pagesByDay, localHours, visits, goalsByDay],
+  views: [hostsByHour, pagesByDay, localHours, visits, conversion],
   batch: { schedule: "*/5 * * * *", keep: 3 },
 });

@@ -28,7 +28,7 @@ export async function answerExactly(
 const events = `
   CREATE TEMP TABLE events AS
   SELECT
-    line, type, instant,
+    line, type, instant, url,
     lower(regexp_extract(url, '^https://([^/:?#]*)', 1)) AS host,
     coalesce(nullif(regexp_extract(url, '^https://[^/?#]*([^?#]*)', 1), ''), '/') AS path,
     visitor, agent, referrer, loadMs, goal, campaign, cents

@@ -57,9 +57,11 @@ const visitMeasures = `
     sum(views) AS views,
     count(*) AS visits,
     count(*) FILTER (WHERE views = 1) AS bounces,
+    count(*) FILTER (WHERE landing = '/') AS fromHome,
     sum(ms) / count(*) AS lengthMs,
     max(ms) AS longestMs,
-    count(*) FILTER (WHERE views = 1) / count(*) AS bounceRate`;
+    count(*) FILTER (WHERE views = 1) / count(*) AS bounceRate,
+    sum(views) / count(*) AS viewsPerVisit`;
 
 export const questions: readonly Question[] = [
   {
@@ -137,7 +139,7 @@ export const questions: readonly Question[] = [
     parameters: {
       groupBy: "host,visit",
       granularity: "1d",
-      measures: "views,visits,bounces,lengthMs,longestMs,bounceRate",
+      measures: "views,visits,bounces,fromHome,lengthMs,longestMs,bounceRate,viewsPerVisit",
     },
     key: ["host", "visit"],
     sql: `SELECT host, ${text("date_trunc('day', begins)")} AS visit, ${visitMeasures} FROM ${visits} GROUP BY ALL`,
@@ -146,21 +148,35 @@ export const questions: readonly Question[] = [
   {
     title: "bounce rate by host",
     view: "visits",
-    parameters: { groupBy: "host", measures: "views,visits,bounces,lengthMs,longestMs,bounceRate" },
+    parameters: {
+      groupBy: "host",
+      measures: "views,visits,bounces,fromHome,lengthMs,longestMs,bounceRate,viewsPerVisit",
+    },
     key: ["host"],
     sql: `SELECT host, ${visitMeasures} FROM ${visits} GROUP BY ALL`,
     about: {},
   },
   {
-    title: "goals by campaign and day",
-    view: "goals-by-day",
+    title: "conversion by campaign and day",
+    view: "conversion",
     parameters: {},
     key: ["host", "campaign", "day"],
     sql: `
-      SELECT
-        host, campaign, ${text("date_trunc('day', instant)")} AS day,
-        count(*) AS goals, count(DISTINCT visitor) AS buyers, sum(cents) AS cents
-      FROM events WHERE type = 'web.goal.reached' GROUP BY ALL`,
-    about: {},
+      SELECT *, goals / landings AS conversion, cents / landings AS centsPerLanding FROM (
+        SELECT
+          host,
+          CASE type WHEN 'web.goal.reached' THEN campaign ELSE nullif(regexp_extract(url, 'utm_campaign=([^#]*)', 1), '') END
+            AS campaign,
+          ${text("date_trunc('day', instant)")} AS day,
+          count(*) FILTER (
+            WHERE type = 'web.page.viewed' AND NOT starts_with(lower(coalesce(referrer, '')), 'https://' || host)
+          ) AS landings,
+          count(DISTINCT visitor) FILTER (WHERE type = 'web.page.viewed') AS visitors,
+          count(*) FILTER (WHERE type = 'web.goal.reached') AS goals,
+          count(DISTINCT visitor) FILTER (WHERE type = 'web.goal.reached') AS buyers,
+          sum(cents) AS cents
+        FROM events WHERE coalesce(agent, '') NOT ILIKE '%bot%' GROUP BY ALL
+      )`,
+    about: { visitors },
   },
 ];

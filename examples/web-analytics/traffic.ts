@@ -30,7 +30,7 @@ interface Arrival {
 /** A Thursday. On the Sunday after it clocks in Europe are put forward. */
 export const firstMs = Date.UTC(2026, 2, 26);
 const minuteMs = 60_000;
-const eventsAtOnce = 1_000;
+const eventsAtOnce = 250;
 const halfHourMs = 30 * minuteMs;
 const dayMs = 48 * halfHourMs;
 const weekMinutes = (7 * dayMs) / minuteMs;

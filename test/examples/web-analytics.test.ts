@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../../cli/client.ts";
 import { hasZeroDrift, runBatch } from "../../examples/demo/batch-runs.ts";
 import { freePort, TidemarkProcess } from "../../examples/demo/tidemark-process.ts";
-import { goalReached, pageViewed } from "../../examples/web-analytics/app.ts";
+import app, { goalReached, pageViewed } from "../../examples/web-analytics/app.ts";
 import { findDifferences } from "../../examples/web-analytics/differences.ts";
 import { answerExactly, type ExactRow } from "../../examples/web-analytics/exact-answers.ts";
 import { examplesOf, holdAnswers } from "../../examples/web-analytics/held.ts";
@@ -14,6 +14,7 @@ import { ingestTraffic } from "../../examples/web-analytics/ingest.ts";
 import { type Question, questions } from "../../examples/web-analytics/questions.ts";
 import { type TrafficLines, traffic } from "../../examples/web-analytics/traffic.ts";
 import { Decoder } from "../../views/decoder.ts";
+import { shownView } from "../../views/view.ts";
 
 const events = 8_000;
 const halfHourMs = 30 * 60_000;
@@ -66,6 +67,15 @@ test("the traffic is as many events as were asked for, of both types, each one t
   expect(atMidnight).toContain(halfHourMs);
 });
 
+test("every view is asked for, in every measure", () => {
+  for (const view of app.views) {
+    const asked = questions.filter((question) => question.view === view.name);
+    const columns = new Set(asked.flatMap(({ sql }) => [...sql.matchAll(/\b\w+/g)].map(([name]) => name)));
+    const names = shownView(view).measures.map(({ name }) => name);
+    expect(names.filter((name) => !columns.has(name))).toEqual([]);
+  }
+});
+
 test("what the exact answers are made of is imported from nothing of the platform", async () => {
   for (const name of ["questions.ts", "exact-answers.ts", "differences.ts"]) {
     const path = fileURLToPath(new URL(`../../examples/web-analytics/${name}`, import.meta.url));
@@ -110,9 +120,9 @@ test("a row that is missing, too many or off in one column is found, and so is a
 });
 
 test("every row is what SQL says of the lines: without a generation, across two cuts, and from the batch layer alone", async () => {
-  const app = fileURLToPath(new URL("../../examples/web-analytics/app.ts", import.meta.url));
+  const path = fileURLToPath(new URL("../../examples/web-analytics/app.ts", import.meta.url));
   const file = join(folder, "sent.ndjson");
-  const server = await TidemarkProcess.start(app, join(folder, "data"), await freePort());
+  const server = await TidemarkProcess.start(path, join(folder, "data"), await freePort());
   const client = new Client(server.url);
   try {
     const hold = async (position: string) => {
