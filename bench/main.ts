@@ -4,11 +4,11 @@ import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "../cli/client.ts";
+import { runBatch } from "../examples/demo/batch-runs.ts";
+import { freePort, TidemarkProcess } from "../examples/demo/tidemark-process.ts";
 import { airportHours, totalsByHour } from "../examples/flights/app.ts";
-import { runBatch } from "../examples/flights/batch-runs.ts";
 import { replay } from "../examples/flights/flights.ts";
 import { latestDay, rangeOf } from "../examples/flights/side-by-side.ts";
-import { freePort, TidemarkProcess } from "../examples/flights/tidemark-process.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
 import { benchDuringBatch } from "./during-batch.ts";
@@ -19,6 +19,7 @@ import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { type Bound, isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
 
+const flights = fileURLToPath(new URL("../examples/flights/app.ts", import.meta.url));
 const tailEvents = 100_000;
 
 async function bench(lifecycle: Lifecycle): Promise<Row[]> {
@@ -30,7 +31,7 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
     rows.push(row);
     process.stderr.write(`${row.what}: ${formatMeasured(row)} (${row.detail})\n`);
   };
-  const server = lifecycle.use(await TidemarkProcess.start(join(folder, "data"), await freePort()));
+  const server = lifecycle.use(await TidemarkProcess.start(flights, join(folder, "data"), await freePort()));
   const client = lifecycle.use(new Client(server.url));
   const measure = async () => {
     report(await benchGateway(folder));
@@ -54,7 +55,7 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
 /** Ingest by itself: an app that computes nothing, on a server of its own that ends before the next row. */
 async function benchGateway(folder: string): Promise<Row> {
   const app = fileURLToPath(new URL("./gateway-only.ts", import.meta.url));
-  await using server = await TidemarkProcess.start(join(folder, "gateway-only"), await freePort(), app);
+  await using server = await TidemarkProcess.start(app, join(folder, "gateway-only"), await freePort());
   using client = new Client(server.url);
   return await benchIngest(client, "the same without views: gateway and log alone", undefined);
 }

@@ -2,23 +2,19 @@
  * `npm run demo`: three million real flights go in over HTTP while batch runs replace one generation after the other,
  * and at the end the answers are held against what is known of the flights.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { Client } from "../../cli/client.ts";
+import { fileURLToPath } from "node:url";
+import type { Client } from "../../cli/client.ts";
 import { Progress } from "../../cli/progress.ts";
 import { formatCount, formatRate, formatShare, formatSpan } from "../../cli/quantity.ts";
-import { paint, processTerminal, type Terminal } from "../../cli/terminal.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
+import { paint, type Terminal } from "../../cli/terminal.ts";
+import { describeRun, hasZeroDrift, keepRunning, type ReconciledRun, runBatch } from "../demo/batch-runs.ts";
+import { type Outcome, runDemo, type Story } from "../demo/command.ts";
 import { answersTo } from "./answers.ts";
 import { airportHours } from "./app.ts";
-import { describeRun, hasZeroDrift, keepRunning, type ReconciledRun, runBatch } from "./batch-runs.ts";
 import { flightCount } from "./flights.ts";
 import { type Ingested, ingestFlights } from "./ingest.ts";
 import { askAll, renderAnswers } from "./known-answers-table.ts";
-import { askLayers, type Day, formatDay, latestDay, rangeOf, renderLayers } from "./side-by-side.ts";
-import { freePort, TidemarkProcess } from "./tidemark-process.ts";
+import { askLayers, formatDay, latestDay, rangeOf, renderLayers } from "./side-by-side.ts";
 
 const usage = `Usage: npm run demo -- [options]
 
@@ -28,90 +24,8 @@ const usage = `Usage: npm run demo -- [options]
   --events N     only the first N flights (default: all ${formatCount(flightCount)})
 `;
 
-interface DemoOptions {
-  readonly exit: boolean;
-  readonly port: number | undefined;
-  readonly data: string | undefined;
-  readonly events: number;
-}
-
-function readOptions(args: readonly string[]): DemoOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      exit: { type: "boolean", default: false },
-      port: { type: "string" },
-      data: { type: "string" },
-      events: { type: "string", default: String(flightCount) },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  return {
-    exit: values.exit,
-    port: values.port === undefined ? undefined : wholeNumber("--port", values.port, 65_535),
-    data: values.data,
-    events: wholeNumber("--events", values.events, flightCount),
-  };
-}
-
-function wholeNumber(option: string, text: string, max: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new Error(`${option} is "${text}": give a whole number from 1 to ${max}`);
-  }
-  return value;
-}
-
-/** Gives the exit code. */
-async function demo(terminal: Terminal, options: DemoOptions, interrupted: AbortSignal): Promise<number> {
-  const say = (text = "") => terminal.out.write(`${text}\n`);
-  const startedAt = terminal.now();
-  const lifecycle = new Lifecycle();
-  try {
-    say(paint(terminal, "bold", `${formatCount(options.events)} real flights, two layers, one exact answer`));
-    say();
-    const data = options.data ?? (await temporaryFolder(lifecycle));
-    const server = lifecycle.use(await TidemarkProcess.start(data, options.port ?? (await freePort())));
-    say(`server   ${server.url}`);
-    say(`data     ${data}`);
-    say();
-    const client = lifecycle.use(new Client(server.url, interrupted));
-    const result = await Promise.race([tell(terminal, client, options.events), server.failed]);
-    say(`${formatSpan(terminal.now() - startedAt)} in all, the server's start included`);
-    if (!options.exit) {
-      say();
-      say(addressesToTry(server.url, rangeOf(result.day)));
-      await Promise.race([once(interrupted), server.failed]);
-    }
-    return result.isRight ? 0 : 1;
-  } finally {
-    await lifecycle[Symbol.asyncDispose]();
-  }
-}
-
-async function temporaryFolder(lifecycle: Lifecycle): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "tidemark-demo-"));
-  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function once(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-interface Outcome {
-  /** Every answer was right and every run free of drift. */
-  readonly isRight: boolean;
-  /** The last whole day of the flights. */
-  readonly day: Day;
-}
-
 /** The whole story. */
-async function tell(terminal: Terminal, client: Client, events: number): Promise<Outcome> {
+async function tell({ terminal, client, options: { events } }: Story<"events">): Promise<Outcome> {
   const say = (text = "") => terminal.out.write(`${text}\n`);
   const runs: ReconciledRun[] = [];
   const ingested = await ingestWithRuns(terminal, client, events, runs);
@@ -140,7 +54,7 @@ async function tell(terminal: Terminal, client: Client, events: number): Promise
     ? `✓ every answer exact, zero drift in all of ${runs.length} batch runs`
     : `✗ ${wrong} of ${answers.length} answers wrong, ${drifting} of ${runs.length} batch runs with drift or not compared`;
   say(paint(terminal, isRight ? "green" : "red", summary));
-  return { isRight, day };
+  return { isRight, toTry: addressesToTry(rangeOf(day)) };
 }
 
 /** Ingest, batch runs and queries at the same time. */
@@ -202,7 +116,7 @@ async function ingestWithRuns(
 }
 
 function verdict(terminal: Terminal, number: number, run: ReconciledRun): string {
-  return paint(terminal, hasZeroDrift(run) ? "dim" : "red", describeRun(number, run));
+  return paint(terminal, hasZeroDrift(run) ? "dim" : "red", describeRun(number, "flights", run));
 }
 
 const askEveryMs = 1_000;
@@ -228,33 +142,24 @@ async function keepAsking(
   }
 }
 
-function addressesToTry(url: string, day: { readonly from: string; readonly to: string }): string {
-  const range = `from=${day.from}&to=${day.to}`;
-  return [
-    "The server stays up until Ctrl-C. Addresses to try:",
-    `  curl '${url}/v1/views/airport-hours/rows?origin=ORD&${range}'`,
-    `  curl '${url}/v1/views/routes-by-day/rows?groupBy=origin,destination&measures=flights,worst&orderBy=-flights&limit=10'`,
-    `  curl '${url}/v1/views/airport-hours/compare?origin=ORD&${range}'`,
-    `  curl '${url}/v1/reconciliations?limit=3'`,
-    `  curl '${url}/v1/status'`,
-    "or on the command line:",
-    `  npx tidemark query airport-hours --where origin=ORD --from ${day.from} --to ${day.to} --url ${url}`,
-    `  npx tidemark batch run --url ${url}`,
-  ].join("\n");
+function addressesToTry({ from, to }: { readonly from: string; readonly to: string }): Outcome["toTry"] {
+  const range = `from=${from}&to=${to}`;
+  return {
+    paths: [
+      `/v1/views/airport-hours/rows?origin=ORD&${range}`,
+      "/v1/views/routes-by-day/rows?groupBy=origin,destination&measures=flights,worst&orderBy=-flights&limit=10",
+      `/v1/views/airport-hours/compare?origin=ORD&${range}`,
+      "/v1/reconciliations?limit=3",
+      "/v1/status",
+    ],
+    commands: [`query airport-hours --where origin=ORD --from ${from} --to ${to}`, "batch run"],
+  };
 }
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => interruption.abort(new Error("interrupted")));
-}
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === undefined) process.stdout.write(usage);
-  else process.exitCode = await demo(processTerminal(), options, interruption.signal);
-} catch (error) {
-  const isUsage = (error as { code?: unknown }).code?.toString().startsWith("ERR_PARSE_ARGS") === true;
-  if (interruption.signal.aborted) process.stderr.write("interrupted\n");
-  else
-    process.stderr.write(`${isUsage ? `${(error as Error).message}\n\n${usage}` : (error as Error).stack}\n`);
-  process.exitCode = interruption.signal.aborted ? 130 : isUsage ? 2 : 1;
-}
+await runDemo<"events">({
+  usage,
+  app: fileURLToPath(new URL("./app.ts", import.meta.url)),
+  options: { events: { byDefault: flightCount, max: flightCount } },
+  headline: ({ events }) => `${formatCount(events)} real flights, two layers, one exact answer`,
+  tell,
+});

@@ -7,11 +7,10 @@ import { Client } from "../../cli/client.ts";
 import { TidemarkError } from "../../views/errors.ts";
 
 const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
-const flights = fileURLToPath(new URL("./app.ts", import.meta.url));
 const askEveryMs = 50;
 const keptOutput = 4_000;
 
-/** A `tidemark up` in a process of its own, of the flights app if no other is named, without scheduled runs. */
+/** A `tidemark up` of an app in a process of its own, without scheduled runs. */
 export class TidemarkProcess implements AsyncDisposable {
   readonly url: string;
   /** Rejects, with the last words of the process, if it ends before it is asked to. */
@@ -38,7 +37,7 @@ export class TidemarkProcess implements AsyncDisposable {
   }
 
   /** Resolves when the server can answer. */
-  static async start(data: string, port: number, app = flights): Promise<TidemarkProcess> {
+  static async start(app: string, data: string, port: number): Promise<TidemarkProcess> {
     const args = ["up", "--app", app, "--data", data, "--port", String(port), "--schedule", "none"];
     const child = spawn(process.execPath, [launcher, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     const started = new TidemarkProcess(`http://127.0.0.1:${port}`, child);

@@ -47,10 +47,10 @@ export function hasZeroDrift({ records, reconciled }: ReconciledRun): boolean {
   );
 }
 
-/** One line where the layers agree, else one per view. */
-export function describeRun(number: number, reconciledRun: ReconciledRun): string {
+/** One line where the layers agree, else one per view. `noun` is what the records are, as in "flights". */
+export function describeRun(number: number, noun: string, reconciledRun: ReconciledRun): string {
   const { tookMs, records, reconciled } = reconciledRun;
-  const head = `batch run ${number}: ${formatCount(records)} flights in ${formatSpan(tookMs)}`;
+  const head = `batch run ${number}: ${formatCount(records)} ${noun} in ${formatSpan(tookMs)}`;
   const agree = reconciled.every(
     ({ reconciliation }) => reconciliation.kind === "compared" && reconciliation.differing === 0,
   );
