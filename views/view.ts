@@ -1,23 +1,17 @@
-import { createHash } from "node:crypto";
 import type { Aggregate, Measure } from "./aggregate.ts";
 import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { type Elements, sourceOfView } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
-import { describeNode, Expression } from "./expression.ts";
+import type { Expression } from "./expression.ts";
 import type { FieldType } from "./field.ts";
-import { type MappedDimension, type Mapping, partitionsOf, type ViewPartition } from "./mapping.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { Mapping, ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { type Reference, type References, readReferences } from "./reference.ts";
-import { sessionMeasure } from "./session-measure.ts";
 import type { PieceKind } from "./session-pieces.ts";
-import {
-  compileSessionState,
-  type SessionFields,
-  type SessionState,
-  sessionEnd,
-  sessionFields,
-} from "./sessions.ts";
+import { isOfSessions, type ReadSessions, readSessions, sessionView } from "./session-view.ts";
+import type { SessionFields, SessionState } from "./sessions.ts";
 import {
   type Measures,
   type MergedMeasures,
@@ -26,8 +20,10 @@ import {
   type SourceOf,
   source,
 } from "./source.ts";
-import { type Cell, copyCell, type StateColumn, stateFormat } from "./state.ts";
-import type { SessionWindow, Window } from "./window.ts";
+import { type Cell, copyCell, type StateColumn } from "./state.ts";
+import { cellsOf, finish } from "./view-columns.ts";
+import { readBy, requireDistinctNames } from "./view-key.ts";
+import type { Window } from "./window.ts";
 
 /** The hash of what a view means: equal for two declarations exactly when their states mean the same. */
 export type Fingerprint = string & { readonly __brand: "Fingerprint" };
@@ -119,27 +115,6 @@ export type ViewDeclaration<
   ) => Readonly<Record<string, Derivation>>;
 };
 
-/** Names that a query gives its own meaning to. */
-export const reservedNames: ReadonlySet<string> = new Set([
-  ...[
-    "from",
-    "to",
-    "granularity",
-    "tz",
-    "groupBy",
-    "measures",
-    "orderBy",
-    "limit",
-    "cursor",
-    "layer",
-    "after",
-  ],
-  ...["asOf", "differing", "explain", "fill", "live", "totals", "timeout"],
-]);
-
-/** Names that stand beside the dimensions in the rows of a comparison. */
-const comparedNames: ReadonlySet<string> = new Set(["batch", "speed", "merged", "difference"]);
-
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
 export function defineView<
   E extends EventType | Elements,
@@ -198,92 +173,6 @@ export function defineView<
   return sessionView({ ...view, window }, measured, sessions);
 }
 
-type ReadSessions = (session: SessionFields<Measures>) => Measures;
-
-function finish(
-  view: Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions">,
-  sessions?: Sessions,
-): View {
-  const columns = columnsOf(view.measures);
-  return Object.freeze({
-    ...view,
-    partitions: Object.freeze(partitionsOf(view.mappings)),
-    columns,
-    sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
-    sessions,
-  });
-}
-
-function columnsOf(measures: readonly Measure[]): readonly StateColumn[] {
-  const columns = measures.flatMap(({ name, aggregate }) =>
-    aggregate.state.map(
-      (column): StateColumn => Object.freeze({ ...column, name: `${name}.${column.name}` }),
-    ),
-  );
-  return Object.freeze(columns);
-}
-
-type OfSessions = WindowDimension & { readonly window: SessionWindow };
-
-function isOfSessions(window: WindowDimension): window is OfSessions {
-  return window.window.kind === "session";
-}
-
-/** Measures over sessions, their cells behind those over records. */
-function readSessions(
-  view: string,
-  window: WindowDimension | undefined,
-  measured: readonly Measure[],
-  declared: ReadSessions | undefined,
-): readonly Measure[] {
-  if (window === undefined || !isOfSessions(window)) {
-    if (declared === undefined) return [];
-    throw new TidemarkError(
-      "TIDEMARK_DECLARATION_WINDOW",
-      `view "${view}" has measures over sessions but no sessions: give it a window of them, as in by: (f) => ({ visitor: f.visitor, visit: session("30m") })`,
-    );
-  }
-  const fields = sessionFields(view, measured);
-  const aggregates = declared?.(fields) ?? {};
-  let firstCell = cellsOf(measured);
-  return Object.entries({ ...aggregates, [`${window.name}End`]: sessionEnd }).map(([name, aggregate]) => {
-    const measure = Object.freeze({ name, aggregate, firstCell });
-    firstCell += aggregate.state.length;
-    return measure;
-  });
-}
-
-/** Kept as pieces of sessions, shown as sessions. */
-function sessionView(
-  view: Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions" | "window"> & {
-    readonly window: OfSessions;
-  },
-  measured: readonly Measure[],
-  over: readonly Measure[],
-): View {
-  const { name, window } = view;
-  const { gapMs } = window.window;
-  const shown = finish({
-    ...view,
-    window: Object.freeze({ ...window, window: Object.freeze({ ...window.window, widthMs: 1 }) }),
-  });
-  const stateOf = compileSessionState(name, measured, over);
-  const kind: PieceKind = Object.freeze({ gapMs, measures: measured, columns: columnsOf(measured) });
-  const piecesOf = (added: readonly Measure[]) =>
-    Object.freeze([sessionMeasure(name, window.name, kind, added)]);
-  const mappings = view.mappings.map((mapping) =>
-    Object.freeze({ ...mapping, measures: piecesOf(mapping.measures), inSession: mapping.measures }),
-  );
-  return finish(
-    { ...view, mappings: Object.freeze(mappings), measures: piecesOf(measured) },
-    Object.freeze({ ...kind, shown, stateOf }),
-  );
-}
-
-function cellsOf(measures: readonly Measure[]): number {
-  return measures.reduce((cells, { aggregate }) => cells + aggregate.state.length, 0);
-}
-
 function readSource(view: string, { event: from, by, where, measures }: Source): DeclaredMapping {
   const { event, list, fields: all } = sourceOfView(from);
   const fields = all as never;
@@ -296,38 +185,6 @@ function readSource(view: string, { event: from, by, where, measures }: Source):
   };
 }
 
-function readBy(view: string, by: By): Pick<DeclaredMapping, "dimensions" | "window"> {
-  const dimensions: MappedDimension[] = [];
-  let window: WindowDimension | undefined;
-  for (const [name, part] of Object.entries(by)) {
-    if (comparedNames.has(name)) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_NAME",
-        `view "${view}": "${name}" can't name a dimension: comparisons show ${[...comparedNames].join(", ")} beside the dimensions`,
-      );
-    }
-    if (part instanceof Expression) {
-      const { node } = part;
-      if (node.type === "number" || node.type === "time") {
-        const what = node.type === "time" ? "time: ask for its date() or its parts" : "float";
-        throw new TidemarkError(
-          "TIDEMARK_DECLARATION_TYPE",
-          `view "${view}": dimension "${name}" is a ${what}; rows can be told apart by strings, integers and booleans`,
-        );
-      }
-      dimensions.push(Object.freeze({ name, node, type: node.type, nullable: node.nullable }));
-    } else if (window === undefined) {
-      window = Object.freeze({ name, window: part });
-    } else {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_WINDOW",
-        `view "${view}" has two windows, "${window.name}" and "${name}"; a view has at most one: declare two views`,
-      );
-    }
-  }
-  return { dimensions: Object.freeze(dimensions), window };
-}
-
 function readDerived(
   measured: readonly Measure[],
   derived: Readonly<Record<string, Derivation>>,
@@ -336,66 +193,6 @@ function readDerived(
   return Object.entries(derived).map(([name, derivation]) =>
     Object.freeze({ name, aggregate: derivedAggregate(derivation), firstCell }),
   );
-}
-
-function requireDistinctNames(view: string, columns: readonly { readonly name: string }[]): void {
-  const seen = new Set<string>();
-  for (const { name } of columns) {
-    if (!/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name) || reservedNames.has(name)) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_NAME",
-        `view "${view}": "${name}" can't name a column: use letters, digits and "_", and none of ${[...reservedNames].join(", ")}`,
-      );
-    }
-    if (seen.has(name.toLowerCase())) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_NAME",
-        `view "${view}" has two columns named "${name}" (case is not told apart)`,
-      );
-    }
-    seen.add(name.toLowerCase());
-  }
-}
-
-function fingerprintOf(view: Pick<View, "mappings" | "window" | "measures">): Fingerprint {
-  const window = view.window === undefined ? null : [view.window.name, ...describeWindow(view.window.window)];
-  const [first, second] = view.mappings.map(mappingMeaning);
-  const meaning =
-    first === undefined || second !== undefined
-      ? [
-          stateFormat,
-          view.mappings.map((mapping) => [mapping.event.partitions, ...mappingMeaning(mapping)]),
-          window,
-          // In the order of the cells.
-          view.measures.filter(({ aggregate }) => aggregate.state.length > 0).map(({ name }) => name),
-        ]
-      : [stateFormat, ...first.slice(0, 3), window, ...first.slice(3)];
-  return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 16) as Fingerprint;
-}
-
-/** Neither what is derived nor what is measured of whole sessions is kept: it can change, and states mean the same. */
-function mappingMeaning({ event, list, where, dimensions, measures }: Mapping): readonly unknown[] {
-  return [
-    [event.name, event.duplicatesWithin, ...(list === undefined ? [] : [describeNode(list)])],
-    where === undefined ? null : describeNode(where),
-    dimensions.map((dimension) => [dimension.name, describeNode(dimension.node)]),
-    measures
-      .filter(({ aggregate }) => aggregate.state.length > 0)
-      .map(({ name, aggregate }) => [
-        name,
-        aggregate.kind,
-        aggregate.state,
-        aggregate.input === undefined ? null : describeNode(aggregate.input),
-        aggregate.where === undefined ? null : describeNode(aggregate.where),
-      ]),
-  ];
-}
-
-function describeWindow(window: Window): readonly unknown[] {
-  const { kind, widthMs } = window;
-  if (kind !== "calendar") return [kind, widthMs];
-  const { unit, zone } = window.calendar;
-  return [kind, unit, zone.name, zone.hash];
 }
 
 /** A new state: the identity of merge. */
