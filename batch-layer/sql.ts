@@ -49,7 +49,9 @@ export function compileSql(view: View, sources: readonly Source[]): Statement {
 WHERE ${where.join(" AND ")}`;
   const { sessions } = view;
   if (sessions !== undefined) {
-    const states = (mapping.inSession ?? mapping.measures).flatMap((measure) => stateColumns(measure, parameters));
+    const states = (mapping.inSession ?? mapping.measures).flatMap((measure) =>
+      stateColumns(measure, parameters),
+    );
     const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records });
     return { sql, parameters: parameters.values };
   }
