@@ -5,9 +5,11 @@ import type { EventType } from "../views/event.ts";
 import type { Scalar } from "../views/expression.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
+import type { Window } from "../views/window.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { readFilter } from "./filter.ts";
-import { readGranularity, readRange } from "./range.ts";
+import { readBuckets } from "./granularity.ts";
+import { type Range, readRange } from "./range.ts";
 
 export type Layer = "merged" | "batch" | "speed";
 
@@ -31,8 +33,8 @@ export interface Query {
   readonly stored: View;
   readonly from: number | undefined;
   readonly to: number | undefined;
-  /** Length of the buckets that panes are rolled up into; undefined: all into one, and rows have no time. */
-  readonly bucketMs: number | undefined;
+  /** The buckets that panes are rolled up into, the panes themselves perhaps; undefined: all into one, and rows have no time. */
+  readonly buckets: Window | undefined;
   /** The view's dimensions, then those attributes of theirs that the query names. */
   readonly columns: readonly KeyColumn[];
   readonly attributes: readonly AttributeColumn[];
@@ -100,28 +102,21 @@ export function readQuery(
   const attributes = namedAttributes(view, parameters);
   const columns = [...view.dimensions, ...attributes];
   const { single, filters } = sortParameters(view, columns, kind, parameters);
-  const { from, to } = readRange(view, single.get("from"), single.get("to"));
-  const tz = single.get("tz");
-  if (tz !== undefined && tz !== "UTC") {
-    throw parameterError(
-      `tz="${tz.slice(0, 100)}" is not supported: days and other buckets are of UTC; leave tz out or give UTC`,
-    );
-  }
-  const { groupBy, bucketMs } = readGroupBy(view, columns, single.get("groupBy"), single.get("granularity"));
+  const range = readRange(view, single.get("from"), single.get("to"));
+  const { groupBy, buckets } = readGroupBy(view, columns, single, range);
   const after = single.get("after");
   return Object.freeze({
     kind,
     view,
     stored,
-    from,
-    to,
-    bucketMs,
+    ...range,
+    buckets,
     columns,
     attributes,
     filters,
     groupBy,
     measures: readMeasures(view, single.get("measures")),
-    orderBy: readOrderBy(view, columns, groupBy, bucketMs !== undefined, single.get("orderBy")),
+    orderBy: readOrderBy(view, columns, groupBy, buckets !== undefined, single.get("orderBy")),
     limit: readLimit(single.get("limit")),
     cursor: single.get("cursor"),
     layer: readChoice("layer", single.get("layer") ?? "merged", ["merged", "batch", "speed"]),
@@ -188,10 +183,12 @@ function unknownParameter(view: View, kind: Query["kind"], name: string): Tidema
 function readGroupBy(
   view: View,
   columns: readonly KeyColumn[],
-  groupBy: string | undefined,
-  granularity: string | undefined,
+  single: ReadonlyMap<string, string>,
+  range: Range,
 ) {
-  const width = granularity === undefined ? undefined : readGranularity(view, granularity);
+  const groupBy = single.get("groupBy");
+  const granularity = single.get("granularity");
+  const buckets = readBuckets(view, granularity, single.get("tz"), range);
   const window = view.window;
   const names = groupBy === undefined ? undefined : readNames("groupBy", groupBy);
   for (const name of names ?? []) {
@@ -204,24 +201,25 @@ function readGroupBy(
     }
   }
   const namesWindow = window !== undefined && names?.includes(window.name) === true;
-  if (namesWindow && width === "all") {
+  if (namesWindow && buckets === "all") {
     throw new TidemarkError(
       "TIDEMARK_QUERY_GRANULARITY",
       `granularity=all rolls all of "${window.name}" up into one: leave it out of groupBy, or give a duration`,
     );
   }
-  if (names !== undefined && window !== undefined && !namesWindow && width !== undefined && width !== "all") {
+  const isWidth = buckets !== undefined && buckets !== "all";
+  if (names !== undefined && window !== undefined && !namesWindow && isWidth) {
     throw new TidemarkError(
       "TIDEMARK_QUERY_GRANULARITY",
       `granularity=${granularity} rolls up "${window.name}", which groupBy leaves out: add it to groupBy, or leave granularity out`,
     );
   }
-  const isByTime = window !== undefined && width !== "all" && (names === undefined || namesWindow);
+  const isByTime = window !== undefined && buckets !== "all" && (names === undefined || namesWindow);
   return {
     groupBy: columns.flatMap(({ name }, i) =>
       (names === undefined ? i < view.dimensions.length : names.includes(name)) ? [i] : [],
     ),
-    bucketMs: isByTime ? (width ?? window.window.widthMs) : undefined,
+    buckets: isByTime ? (buckets ?? window.window) : undefined,
   };
 }
 

@@ -4,6 +4,7 @@ import { TidemarkError, unreachable } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
 import { compareKeys, encodeKey, groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
 import type { Cell } from "../views/state.ts";
+import { bucketing } from "./buckets.ts";
 import { decodeCursor } from "./cursor.ts";
 import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
 import type { Column, OrderTerm, Query } from "./parameters.ts";
@@ -11,7 +12,7 @@ import type { Column, OrderTerm, Query } from "./parameters.ts";
 /** A group that the query asks for: of `dimensions`, widened, only the grouped ones mean anything. */
 export interface Group {
   readonly dimensions: readonly Scalar[];
-  /** First millisecond of the bucket; 0 where rows have no time. */
+  /** The bucket, as a pane is named; 0 where rows have no time. */
   readonly pane: number;
 }
 
@@ -24,6 +25,7 @@ export interface Plan {
   readonly after: OrderKey | undefined;
   /** Equal for two groups exactly if they are one row of the answer. Of widened dimensions. */
   keyOf(dimensions: readonly Scalar[], bucket: number): string;
+  /** Throws TIDEMARK_QUERY_GRANULARITY for a pane that lies in several. */
   bucketOf(pane: number): number;
   /** The dimensions of a row of the view, with the values of the query's attributes behind them. */
   widen(dimensions: readonly Scalar[]): readonly Scalar[];
@@ -46,7 +48,7 @@ export interface Plan {
 const maxPrefixes = 256;
 
 export function planOf(query: Query): Plan {
-  const { view, bucketMs, filters, groupBy, orderBy } = query;
+  const { view, buckets, filters, groupBy, orderBy } = query;
   const hash = hashOf(query);
   const isFixed = (i: number) => filters[i]?.length === 1;
   const free = view.dimensions.findIndex((_, i) => !isFixed(i) && !groupBy.includes(i));
@@ -60,7 +62,7 @@ export function planOf(query: Query): Plan {
     hash,
     after: query.cursor === undefined ? undefined : decodeCursor(query.cursor, hash, orderBy.length),
     keyOf: compileKey(query),
-    bucketOf: bucketing(bucketMs, view.window?.window.widthMs),
+    bucketOf: bucketing(view.window, buckets),
     widen: (dimensions) => dimensions,
     matches: matching(filters),
     prefixes,
@@ -86,18 +88,12 @@ export function onlyGroup(plan: Plan): { dimensions: readonly Scalar[]; key: str
     : { dimensions, key };
 }
 
-function bucketing(bucketMs: number | undefined, widthMs: number | undefined): (pane: number) => number {
-  if (bucketMs === undefined) return () => 0;
-  if (bucketMs === widthMs) return (pane) => pane;
-  return (pane) => Math.floor(pane / bucketMs) * bucketMs;
-}
-
-function compileKey({ columns, groupBy, bucketMs }: Query): Plan["keyOf"] {
+function compileKey({ columns, groupBy, buckets }: Query): Plan["keyOf"] {
   const key = groupKeyToJs(
     columns.filter((_, i) => groupBy.includes(i)),
     groupBy.map((i) => `dimensions[${i}]`),
   );
-  const text = bucketMs === undefined ? key : `bucket + "|" + ${key}`;
+  const text = buckets === undefined ? key : `bucket + "|" + ${key}`;
   return new Function("dimensions", "bucket", `return ${text};`) as Plan["keyOf"];
 }
 
@@ -153,26 +149,18 @@ function matching(filters: Query["filters"]): Plan["matches"] {
 }
 
 function hashOf(query: Query): string {
-  const {
-    view,
-    attributes,
-    measures,
-    orderBy,
-    from,
-    to,
-    bucketMs,
-    filters,
-    groupBy,
-    layer,
-    kind,
-    differing,
-  } = query;
+  const { view, attributes, measures, orderBy, from, to, buckets, filters, groupBy, layer, kind, differing } =
+    query;
   const order = orderBy.map(({ column, descending }) => [
     column.kind === "measure" ? column.measure.name : column.kind === "window" ? "" : column.index,
     descending,
   ]);
   const names = measures.map(({ name }) => name);
-  const range = [from ?? null, to ?? null, bucketMs ?? null];
+  const isOfZone = buckets?.kind === "calendar" && buckets !== view.window?.window;
+  const width = isOfZone
+    ? [buckets.text, buckets.calendar.zone.name, buckets.calendar.zone.hash]
+    : buckets?.widthMs;
+  const range = [from ?? null, to ?? null, width ?? null];
   const meaning = [
     kind,
     view.name,

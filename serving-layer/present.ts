@@ -2,8 +2,7 @@ import type { Value } from "../views/aggregate.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell } from "../views/state.ts";
 import { formatTime } from "../views/time.ts";
-import type { View } from "../views/view.ts";
-import { startOf } from "../views/window.ts";
+import { startOf, type Window } from "../views/window.ts";
 import type { Query } from "./parameters.ts";
 
 /** JSON members (without braces) of a row's key: dimensions, then the bucket's first instant. */
@@ -32,7 +31,7 @@ export function compileRowJson(
 /** A piece of JavaScript that gives a member's JSON; `text` is constant. */
 type Part = { readonly kind: "text" | "code"; readonly text: string };
 
-function keyParts({ view, columns, filters, groupBy, bucketMs }: Query): readonly Part[][] {
+function keyParts({ view, columns, filters, groupBy, buckets }: Query): readonly Part[][] {
   const members = groupBy.map((i): Part[] => {
     const dimension = columns[i];
     const values = filters[i];
@@ -41,7 +40,7 @@ function keyParts({ view, columns, filters, groupBy, bucketMs }: Query): readonl
     const value = `dimensions[${i}]`;
     return [name, { kind: "code", text: dimension?.type === "string" ? `JSON.stringify(${value})` : value }];
   });
-  if (view.window !== undefined && bucketMs !== undefined) {
+  if (view.window !== undefined && buckets !== undefined) {
     members.push([
       { kind: "text", text: `"${view.window.name}":"` },
       { kind: "code", text: "time(pane)" },
@@ -61,7 +60,7 @@ function measureParts({ measures }: Query): readonly Part[][] {
 function compile(
   parameters: readonly string[],
   members: readonly Part[][],
-  { measures, view }: Query,
+  { measures, buckets }: Query,
   opening = "",
   closing = "",
 ): unknown {
@@ -73,7 +72,7 @@ function compile(
   ];
   const body = parts.map(({ kind, text }) => (kind === "text" ? JSON.stringify(text) : `(${text})`));
   const source = `return (${parameters.join(", ")}) => ${body.join(" + ")};`;
-  return new Function("measures", "value", "time", source)(measures, valueJson, timeTexts(view));
+  return new Function("measures", "value", "time", source)(measures, valueJson, timeTexts(buckets));
 }
 
 /** A whole number beyond ±(2^53 − 1) goes as its decimal text; so does what JSON has no number for. */
@@ -82,14 +81,14 @@ export function valueJson(value: Value): string {
   return typeof value === "bigint" ? `"${value}"` : JSON.stringify(value);
 }
 
-/** A pane's first instant as text, remembered for the panes that many rows share. */
-function timeTexts({ window }: View): (pane: number) => string {
-  if (window?.window.kind !== "calendar") return timeText;
+/** A bucket's first instant as text, remembered for the buckets that many rows share. */
+function timeTexts(buckets: Window | undefined): (pane: number) => string {
+  if (buckets?.kind !== "calendar") return timeText;
   let recent = new Map<number, string>();
   return (pane) => {
     const known = recent.get(pane);
     if (known !== undefined) return known;
-    const text = formatTime(startOf(window.window, pane));
+    const text = formatTime(startOf(buckets, pane));
     if (recent.size >= 8_192) recent = new Map();
     recent.set(pane, text);
     return text;

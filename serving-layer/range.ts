@@ -1,5 +1,5 @@
 import { TidemarkError } from "../views/errors.ts";
-import { formatTime, maxTime, minTime, parseDuration, parseTime } from "../views/time.ts";
+import { formatTime, maxTime, minTime, parseTime } from "../views/time.ts";
 import type { View, WindowDimension } from "../views/view.ts";
 import { paneAfter, paneOf, startOf } from "../views/window.ts";
 
@@ -64,39 +64,4 @@ function readTime(text: string): number {
 
 function rangeError(message: string): TidemarkError {
   return new TidemarkError("TIDEMARK_QUERY_RANGE", message);
-}
-
-/** Milliseconds of a bucket, a multiple of the pane; throws TIDEMARK_QUERY_GRANULARITY saying which would do. */
-export function readGranularity(view: View, text: string): number | "all" {
-  if (text === "all") return "all";
-  if (view.window === undefined) {
-    throw new TidemarkError(
-      "TIDEMARK_QUERY_GRANULARITY",
-      `view "${view.name}" has no window to roll up: leave out granularity, or give "all"`,
-    );
-  }
-  const { kind, widthMs, text: width } = view.window.window;
-  if (kind === "calendar" && text === width) return widthMs;
-  const ms = parseDuration(text);
-  if (kind === "calendar" || ms === undefined || ms % widthMs !== 0 || ms > 3_660 * 86_400_000) {
-    if (view.window.window.kind === "calendar") {
-      const { text: length } = view.window.window;
-      throw new TidemarkError(
-        "TIDEMARK_QUERY_GRANULARITY",
-        `granularity="${text.slice(0, 100)}" won't do: view "${view.name}" has calendar panes of ${length}; give "all", or leave it out for a row of each`,
-      );
-    }
-    if (view.window.window.kind === "session") {
-      throw new TidemarkError(
-        "TIDEMARK_QUERY_GRANULARITY",
-        `granularity="${text.slice(0, 100)}" won't do: give a duration such as "1h" or "1d", at most 3660d, into which sessions fall by their start, or "all"; without it each session has its row`,
-      );
-    }
-    const day = 86_400_000 % widthMs === 0 && widthMs < 86_400_000 ? ', "1d"' : "";
-    throw new TidemarkError(
-      "TIDEMARK_QUERY_GRANULARITY",
-      `granularity="${text.slice(0, 100)}" won't do: view "${view.name}" has panes of ${width}; give a multiple of that such as "${width}"${day}, at most 3660d, or "all"`,
-    );
-  }
-  return ms;
 }

@@ -69,8 +69,8 @@ function pageOf(plan: Plan, rows: readonly string[], lastKey: OrderKey | undefin
 }
 
 /** `groupBy=` asks for the total of what there is, which is a row even of nothing. */
-export function isTotal({ groupBy, bucketMs }: Plan["query"]): boolean {
-  return groupBy.length === 0 && bucketMs === undefined;
+export function isTotal({ groupBy, buckets }: Plan["query"]): boolean {
+  return groupBy.length === 0 && buckets === undefined;
 }
 
 export function totalOfNothing(view: View): RowGroup {
@@ -100,11 +100,11 @@ export function readPoint(
 ): readonly Pick<StateRow, "dimensions" | "pane" | "cells">[] {
   const only = onlyGroup(plan);
   if (only === undefined) throw new Error("not a point query");
-  const { bucketMs, view, from, to } = plan.query;
+  const { buckets, view, from, to } = plan.query;
   const rows = reader?.group(only.dimensions as Scalar[], from, to) ?? [];
   const entries: StateRow[] = [];
   forEachEntry(plan, segments, (entry) => void entries.push(entry));
-  if (entries.length === 0 && bucketMs !== undefined && bucketMs === view.window?.window.widthMs) return rows;
+  if (entries.length === 0 && buckets !== undefined && buckets === view.window?.window) return rows;
   const groups = new Map<number, RowGroup>();
   let latest = Number.NEGATIVE_INFINITY;
   let isSorted = true;

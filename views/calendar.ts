@@ -28,6 +28,11 @@ export function calendarPane({ unit, zone }: Calendar, time: number): number {
   return truncated[unit](localTime(zone)(time));
 }
 
+/** The pane that holds what a clock shows, or a pane of days of the same zone. */
+export function calendarPaneOf(unit: CalendarUnit, localMs: number): number {
+  return truncated[unit](localMs);
+}
+
 /** The same as `calendarPane`, as DuckDB SQL over what a clock shows in BIGINT milliseconds. */
 export function calendarPaneSql(unit: CalendarUnit, localMs: string): string {
   const back = (width: number, first: number) =>

@@ -75,7 +75,11 @@ export function tumbling(length: string, { tz = "UTC" }: InZone = {}): TumblingW
   return Object.freeze({ kind: "tumbling", widthMs, text: length });
 }
 
-const calendarUnits: Readonly<Record<string, CalendarUnit>> = { "1d": "day", "1w": "week", "1mo": "month" };
+export const calendarUnits: Readonly<Record<string, CalendarUnit>> = {
+  "1d": "day",
+  "1w": "week",
+  "1mo": "month",
+};
 const longestMs = 3_660 * 86_400_000;
 /** So that a pane holds 48 pieces of sessions at most: a gap of half an hour makes panes of a day. */
 const gapsPerPane = 48;

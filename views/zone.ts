@@ -16,7 +16,7 @@ export interface Zone {
 
 /** No zone had rules before; after it the last offset stays, since rules so far ahead are guesses. */
 const firstProbe = Date.UTC(1840, 0, 1);
-const nextProbe = Date.UTC(2100, 0, 1);
+export const nextProbe = Date.UTC(2100, 0, 1);
 /** Rules that hold for less are passed over, in both layers alike. */
 const stepMs = 14 * 86_400_000;
 

@@ -12,6 +12,7 @@ export interface QueryOptions {
   readonly from?: string;
   readonly to?: string;
   readonly granularity?: string;
+  readonly tz?: string;
   readonly where?: Readonly<Record<string, readonly string[]>>;
   readonly groupBy?: string;
   readonly measures?: string;
@@ -48,7 +49,8 @@ export function addQueryOptions(command: Command): Command {
     .argument("<view>", "name of the view")
     .option("--from <time>", "first instant: 2001-06-30, 2001-06-30T08:00:00Z or epoch milliseconds")
     .option("--to <time>", "where the range ends, itself not included")
-    .option("--granularity <length>", 'wider panes, such as 1d, or "all"')
+    .option("--granularity <length>", 'wider panes, such as 1d, 1w or 1mo, or "all"')
+    .option("--tz <zone>", "the zone whose days, weeks or months these are, such as Europe/Berlin")
     .option("--where <dimension=value>", "only rows with this value; repeat it for any of several", condition)
     .option("--group-by <dimensions>", "dimensions to tell rows apart by, with commas")
     .option("--measures <measures>", "measures to show, with commas")
@@ -66,8 +68,21 @@ function condition(text: string, former: QueryOptions["where"] = {}): QueryOptio
 }
 
 export function queryParameters(options: QueryOptions): QueryParameters {
-  const { from, to, granularity, groupBy, measures, orderBy, limit, cursor, after, layer } = options;
-  return { ...options.where, from, to, granularity, groupBy, measures, orderBy, limit, cursor, after, layer };
+  const { from, to, granularity, tz, groupBy, measures, orderBy, limit, cursor, after, layer } = options;
+  return {
+    ...options.where,
+    from,
+    to,
+    granularity,
+    tz,
+    groupBy,
+    measures,
+    orderBy,
+    limit,
+    cursor,
+    after,
+    layer,
+  };
 }
 
 function writeRows(terminal: Terminal, { rows, provenance, cursor }: RowsAnswer): void {

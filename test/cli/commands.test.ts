@@ -138,7 +138,18 @@ describe("query", () => {
     const server = await serve({
       "GET /v1/views/airport-hours/rows": { body: { rows: [], provenance, cursor: "abc" } },
     });
-    const options = ["--from", "2001-06-30", "--to", "2001-07-01", "--granularity", "1d", "--layer", "batch"];
+    const options = [
+      "--from",
+      "2001-06-30",
+      "--to",
+      "2001-07-01",
+      "--granularity",
+      "1d",
+      "--tz",
+      "UTC",
+      "--layer",
+      "batch",
+    ];
     const more = ["--where", "origin=ORD", "--where", "origin=a=b", "--where", "late=", "--group-by", ""];
     const rest = [
       "--measures",
@@ -158,6 +169,7 @@ describe("query", () => {
         ["from", "2001-06-30"],
         ["to", "2001-07-01"],
         ["granularity", "1d"],
+        ["tz", "UTC"],
         ["layer", "batch"],
         ["origin", "ORD"],
         ["origin", "a=b"],

@@ -15,10 +15,11 @@ import type { Mapping } from "../../views/mapping.ts";
 import { recordType } from "../../views/recorded-type.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import type { View } from "../../views/view.ts";
+import { isDivided } from "./fuzz/coarser.ts";
 import { declare, declareTable, typeOf } from "./fuzz/declare.ts";
 import { itemFields } from "./fuzz/fields.ts";
 import { cases } from "./fuzz/generate.ts";
-import { windows } from "./fuzz/windows.ts";
+import { coarser, windows } from "./fuzz/windows.ts";
 
 /** What cases are not made of yet, by name, with the test that holds both its meanings equal meanwhile. */
 const elsewhere: Readonly<Record<string, string>> = {};
@@ -77,6 +78,15 @@ test("cases are made of every window that is listed, and of none", () => {
   });
   const lengths = new Set(names);
   expect(lengths).toEqual(new Set([undefined, ...Object.keys(windows)]));
+});
+
+test("panes are rolled up into wider ones of every kind, and refused where they lie in two", () => {
+  const found = new Set(sample.flatMap((c) => (c.table === null ? [c.view.window] : [])));
+  for (const window of Object.keys(coarser)) expect(found).toContain(window);
+  const offset = Date.parse("1883-01-01T04:00:00Z");
+  const [days] = coarser["1h"] ?? [];
+  expect(days && isDivided(days, offset)).toBe(true);
+  expect(days && isDivided(days, Date.parse("2024-03-10T05:00:00Z"))).toBe(false);
 });
 
 test("cases are made of views of one event type and of two, with measures of either and of both", () => {

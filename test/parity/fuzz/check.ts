@@ -12,6 +12,7 @@ import { mergeSorted } from "../../../views/sorted-rows.ts";
 import { type Cell, encodeCell, isSameCell, isSketch, type StateRow } from "../../../views/state.ts";
 import { noiseOf, shownView, type View } from "../../../views/view.ts";
 import { type Case, jsonOf } from "./case.ts";
+import { coarserAnswers } from "./coarser.ts";
 import { declare } from "./declare.ts";
 import type { Layers } from "./layers.ts";
 import { answer, type ExpectedRow, keyOf } from "./oracle.ts";
@@ -25,6 +26,9 @@ export async function check(layers: Layers, c: Case): Promise<void> {
   const merged = [...mergeSorted(view, [batch, ...sorted(suffix)])];
   sameValues(view, "the fold of everything", [...mergeSorted(view, sorted(whole))], expected);
   sameValues(view, "SQL up to the cut merged with the fold from there on", merged, expected);
+  for (const { rows, expected: wider } of coarserAnswers(c, view, merged)) {
+    sameValues(view, "what was merged, rolled up,", rows, wider);
+  }
   const stored = [batch, ...sorted(suffix)].map((rows) => rows.map((row) => throughBlock(view, row)));
   sameRows("what was merged after being stored", [...mergeSorted(view, stored)], merged);
 }

@@ -20,7 +20,7 @@ import { firstValue, named } from "./declare.ts";
 import { defaults, fields, itemFields, noTimes, shape } from "./fields.ts";
 import { operators } from "./operators.ts";
 import { timeIn } from "./time-text.ts";
-import { windows } from "./windows.ts";
+import { type WindowEntry, windows } from "./windows.ts";
 
 /** What a view must answer for a key, and how far each value may lie off. */
 export interface ExpectedRow {
@@ -44,10 +44,9 @@ export function keyOf(dimensions: readonly Scalar[], pane: number): string {
  * The answer of a case over all its records, by the words of the documentation, over plain arrays. It reads the case and
  * not the view made of it, and shares no code with either of the view's implementations.
  */
-export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
+export function answer(c: Case, entry = windowOf(c)): ReadonlyMap<string, ExpectedRow> {
   if (c.table != null) return tableOf(c, c.table);
-  const { window, measures } = c.view;
-  const entry = window === null ? undefined : named(windows, window);
+  const { measures } = c.view;
   const ofDimensions = new Map<string, { key: readonly Scalar[]; members: Member[] }>();
   const members = sourcesOf(c).flatMap((of) =>
     of.partitions.flatMap((_, partition) => countedIn(c, of, partition)),
@@ -88,6 +87,10 @@ export function answer(c: Case): ReadonlyMap<string, ExpectedRow> {
     rows.set(key, { values: new Map([...values, ...over]) });
   }
   return rows;
+}
+
+function windowOf({ view: { window } }: Case): Pick<WindowEntry, "meant" | "isOfSessions"> | undefined {
+  return window === null ? undefined : named(windows, window);
 }
 
 /** The measures over sessions of `declare.ts`, of one session, and when it ends. A number beyond 2^53 is not known. */

@@ -48,6 +48,27 @@ function calendar(length: string, unit: "day" | "week" | "month", zone: string):
   };
 }
 
+/** By the window of a view, what its panes are rolled up into at query time. */
+export const coarser: Readonly<Record<string, readonly WindowEntry[]>> = {
+  "1h": [
+    calendar("1d", "day", "America/New_York"),
+    calendar("1d", "day", "America/Sao_Paulo"),
+    calendar("1w", "week", "Europe/Berlin"),
+    calendar("1mo", "month", "Asia/Kolkata"),
+    calendar("1w", "week", "UTC"),
+    calendar("1mo", "month", "UTC"),
+    equalPanes("5d", 432_000_000n),
+  ],
+  "calendar 1d America/New_York": [
+    calendar("1w", "week", "America/New_York"),
+    calendar("1mo", "month", "America/New_York"),
+  ],
+  "calendar 1d America/Sao_Paulo": [
+    calendar("1w", "week", "America/Sao_Paulo"),
+    calendar("1mo", "month", "America/Sao_Paulo"),
+  ],
+};
+
 /** Every window that cases are made of. A new kind is one entry here. */
 export const windows: Readonly<Record<string, WindowEntry>> = {
   "1h": equalPanes("1h", 3_600_000n),
