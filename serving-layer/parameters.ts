@@ -7,7 +7,7 @@ import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { readFilter } from "./filter.ts";
-import { readGranularity, readRange } from "./range.ts";
+import { overlapping, readGranularity, readRange } from "./range.ts";
 
 export type Layer = "merged" | "batch" | "speed";
 
@@ -202,6 +202,9 @@ function readGroupBy(
         `groupBy: view "${view.name}" has no dimension "${name}"; it has ${listNames([...view.dimensions, ...(window === undefined ? [] : [window]), ...attributesOf(view)])}`,
       );
     }
+  }
+  if (names !== undefined && window?.window.kind === "sliding" && !names.includes(window.name)) {
+    throw overlapping(window, `groupBy=${names.join(",")} leaves out "${window.name}"`);
   }
   const namesWindow = window !== undefined && names?.includes(window.name) === true;
   if (namesWindow && width === "all") {

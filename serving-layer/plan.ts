@@ -3,6 +3,7 @@ import type { Value } from "../views/aggregate.ts";
 import { TidemarkError, unreachable } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
 import { compareKeys, encodeKey, groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
+import { slidingWindow } from "../views/sliding-rows.ts";
 import type { Cell } from "../views/state.ts";
 import { decodeCursor } from "./cursor.ts";
 import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
@@ -172,6 +173,7 @@ function hashOf(query: Query): string {
     descending,
   ]);
   const names = measures.map(({ name }) => name);
+  const sliding = slidingWindow(view);
   const range = [from ?? null, to ?? null, bucketMs ?? null];
   const meaning = [
     kind,
@@ -185,6 +187,7 @@ function hashOf(query: Query): string {
     order,
     differing,
     ...(attributes.length === 0 ? [] : [attributes.map(({ name }) => name)]),
+    ...(sliding === undefined ? [] : [{ lengthMs: sliding.lengthMs }]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
 }

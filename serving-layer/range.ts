@@ -42,7 +42,7 @@ function readBoundary(window: WindowDimension, name: "from" | "to", text: string
     const after = startOf(window.window, paneAfter(window.window, pane));
     const nearest = [before, after].filter((ms) => ms >= minTime && ms <= maxTime + 1);
     throw rangeError(
-      `${name}=${text} lies inside a pane of ${window.name}, which is ${width} long; the nearest boundaries are ${nearest.map(formatBoundary).join(" and ")}`,
+      `${name}=${text} ${window.window.kind === "sliding" ? `is no start of a window of ${window.name}, which is ${width}` : `lies inside a pane of ${window.name}, which is ${width} long`}; the nearest boundaries are ${nearest.map(formatBoundary).join(" and ")}`,
     );
   }
   return pane;
@@ -68,6 +68,9 @@ function rangeError(message: string): TidemarkError {
 
 /** Milliseconds of a bucket, a multiple of the pane; throws TIDEMARK_QUERY_GRANULARITY saying which would do. */
 export function readGranularity(view: View, text: string): number | "all" {
+  if (view.window?.window.kind === "sliding" && parseDuration(text) !== view.window.window.widthMs) {
+    throw overlapping(view.window, `granularity="${text.slice(0, 100)}" won't do`);
+  }
   if (text === "all") return "all";
   if (view.window === undefined) {
     throw new TidemarkError(
@@ -99,4 +102,12 @@ export function readGranularity(view: View, text: string): number | "all" {
     );
   }
   return ms;
+}
+
+/** Windows that overlap can't be rolled up into one. */
+export function overlapping({ name }: WindowDimension, what: string): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_QUERY_GRANULARITY",
+    `${what}: windows of "${name}" overlap, so that rolled up an event would count several times; ask for a row of each window, with "${name}" in groupBy and without granularity, or declare a view with tumbling windows to roll up`,
+  );
 }
