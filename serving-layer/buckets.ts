@@ -16,7 +16,8 @@ export function bucketing(
 ): (pane: number) => number {
   if (panes === undefined || buckets === undefined) return () => 0;
   const { window } = panes;
-  if (window === buckets) return (pane) => pane;
+  // Windows that overlap are in no others.
+  if (window === buckets || window.kind === "sliding") return (pane) => pane;
   if (buckets.kind !== "calendar" || window.kind === "session") return (pane) => paneOf(buckets, pane);
   if (window.kind === "calendar") return (pane) => calendarPaneOf(buckets.calendar.unit, pane);
   return ofZone(panes.name, window, buckets);

@@ -13,7 +13,8 @@ import { compileKeyJson, compileMeasuresJson, valueJson } from "./present.ts";
 import { collectTail, gather, type Rollup, type Sink, scanGroups } from "./rollup.ts";
 import { type Page, PageSink } from "./rows.ts";
 import { readServed, rowKey, type Served, ServedRows } from "./served.ts";
-import { SessionSource, type StoredRows, TailRows } from "./sessions.ts";
+import { type StoredRows, TailRows } from "./sessions.ts";
+import { isShownAsStored, shownRows } from "./shown-rows.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
 
 /** A group as each layer has it; undefined: no such key there. */
@@ -57,10 +58,9 @@ export class Comparison {
       );
     }
     const segments = this.#snapshots.segments(snapshot);
-    const { sessions } = stored;
-    const tail = sessions === undefined ? undefined : new TailRows(plan, segments);
+    const tail = isShownAsStored(stored) ? undefined : new TailRows(plan, segments);
     const ahead =
-      sessions === undefined
+      tail === undefined
         ? collectTail(
             plan,
             segments,
@@ -70,7 +70,7 @@ export class Comparison {
     const hold = this.#snapshots.hold(snapshot);
     try {
       const { reconciliation, served } = await this.#servedBy(stored, reader, turns);
-      for (const row of sessions === undefined ? served.added : []) {
+      for (const row of tail === undefined ? served.added : []) {
         if (isAskedFor(plan, row))
           gather(
             plan,
@@ -89,10 +89,10 @@ export class Comparison {
           return page.isFull;
         },
       };
-      if (sessions === undefined || tail === undefined) {
+      if (tail === undefined) {
         await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
       } else {
-        const of = (...stores: readonly StoredRows[]) => new SessionSource(stored, sessions, stores);
+        const of = (...stores: readonly StoredRows[]) => shownRows(stored, stores);
         const asServed = new ServedRows(stored, reader, served);
         const sources = { batch: of(reader), speed: of(asServed), merged: of(reader, tail) };
         const rollup = rollupInto(view, (row) => [(row as SideRow).side]);

@@ -20,6 +20,9 @@ export function describeView(view: View) {
         : {
             ...{ name: view.window.name, kind: view.window.window.kind, width: view.window.window.text },
             ...(view.window.window.kind === "calendar" ? { tz: view.window.window.calendar.zone.name } : {}),
+            ...(view.window.window.kind === "sliding"
+              ? { lengthMs: view.window.window.lengthMs, everyMs: view.window.window.widthMs }
+              : {}),
           },
     measures: shownView(view).measures.map(({ name, aggregate }) => ({
       name,

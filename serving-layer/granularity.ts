@@ -2,7 +2,14 @@ import { dayMs } from "../views/calendar.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { parseDuration } from "../views/time.ts";
 import type { View, WindowDimension } from "../views/view.ts";
-import { type CalendarWindow, calendarUnits, tumbling, type Window } from "../views/window.ts";
+import {
+  type CalendarWindow,
+  calendarUnits,
+  type SessionWindow,
+  type TumblingWindow,
+  tumbling,
+  type Window,
+} from "../views/window.ts";
 import { nextProbe, type Zone, zoneOf } from "../views/zone.ts";
 import { obstaclesOf, wayOut } from "./obstacles.ts";
 import type { Range } from "./range.ts";
@@ -26,13 +33,17 @@ export function readBuckets(
       `tz=${zone.name}: only days, weeks and months depend on the zone: give granularity=1d, 1w or 1mo with it, or leave tz out or give UTC`,
     );
   }
-  if (text === undefined || text === "all") return text;
+  if (text === undefined || (text === "all" && own?.kind !== "sliding")) return text;
   if (view.window === undefined || own === undefined) {
     throw granularityError(
       `view "${view.name}" has no window to roll up: leave out granularity, or give "all"`,
     );
   }
   if (own.kind === "calendar") return readCalendar(view, own, text);
+  if (own.kind === "sliding") {
+    if (parseDuration(text) === own.widthMs) return own;
+    throw overlapping(view.window, `granularity="${text.slice(0, 100)}" won't do`);
+  }
   if (unitOf(text) !== undefined && (text !== "1d" || (zone !== undefined && zone.name !== "UTC"))) {
     const buckets = tumbling(text, { tz: zone?.name ?? "UTC" });
     if (buckets.kind === "calendar") refuseUneven(view.window, buckets, range);
@@ -99,7 +110,7 @@ function refuseUneven({ name, window }: WindowDimension, buckets: CalendarWindow
   );
 }
 
-function readLength(view: View, own: Exclude<Window, CalendarWindow>, text: string): Window {
+function readLength(view: View, own: TumblingWindow | SessionWindow, text: string): Window {
   const { widthMs, text: width } = own;
   const ms = parseDuration(text);
   if (ms !== undefined && ms % widthMs === 0 && ms <= 3_660 * dayMs) {
@@ -119,4 +130,11 @@ function readLength(view: View, own: Exclude<Window, CalendarWindow>, text: stri
 
 function granularityError(message: string): TidemarkError {
   return new TidemarkError("TIDEMARK_QUERY_GRANULARITY", message);
+}
+
+/** Windows that overlap can't be rolled up into one. */
+export function overlapping({ name }: WindowDimension, what: string): TidemarkError {
+  return granularityError(
+    `${what}: windows of "${name}" overlap, so that rolled up an event would count several times; ask for a row of each window, with "${name}" in groupBy and without granularity, or declare a view with tumbling windows to roll up`,
+  );
 }

@@ -8,7 +8,7 @@ import { shownView, type View } from "../views/view.ts";
 import type { Window } from "../views/window.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { readFilter } from "./filter.ts";
-import { readBuckets } from "./granularity.ts";
+import { overlapping, readBuckets } from "./granularity.ts";
 import { type Range, readRange } from "./range.ts";
 
 export type Layer = "merged" | "batch" | "speed";
@@ -199,6 +199,9 @@ function readGroupBy(
         `groupBy: view "${view.name}" has no dimension "${name}"; it has ${listNames([...view.dimensions, ...(window === undefined ? [] : [window]), ...attributesOf(view)])}`,
       );
     }
+  }
+  if (names !== undefined && window?.window.kind === "sliding" && !names.includes(window.name)) {
+    throw overlapping(window, `groupBy=${names.join(",")} leaves out "${window.name}"`);
   }
   const namesWindow = window !== undefined && names?.includes(window.name) === true;
   if (namesWindow && buckets === "all") {

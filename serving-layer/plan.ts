@@ -3,6 +3,7 @@ import type { Value } from "../views/aggregate.ts";
 import { TidemarkError, unreachable } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
 import { compareKeys, encodeKey, groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
+import { slidingWindow } from "../views/sliding-rows.ts";
 import type { Cell } from "../views/state.ts";
 import { bucketing } from "./buckets.ts";
 import { decodeCursor } from "./cursor.ts";
@@ -160,6 +161,7 @@ function hashOf(query: Query): string {
   const width = isOfZone
     ? [buckets.text, buckets.calendar.zone.name, buckets.calendar.zone.hash]
     : buckets?.widthMs;
+  const sliding = slidingWindow(view);
   const range = [from ?? null, to ?? null, width ?? null];
   const meaning = [
     kind,
@@ -173,6 +175,7 @@ function hashOf(query: Query): string {
     order,
     differing,
     ...(attributes.length === 0 ? [] : [attributes.map(({ name }) => name)]),
+    ...(sliding === undefined ? [] : [{ lengthMs: sliding.lengthMs }]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
 }

@@ -27,7 +27,8 @@ import {
   rowRollup,
   totalOfNothing,
 } from "./rows.ts";
-import { SessionSource, TailRows } from "./sessions.ts";
+import { TailRows } from "./sessions.ts";
+import { isShownAsStored, shownRows } from "./shown-rows.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
 import { TableStates, viewOf } from "./table-state.ts";
 
@@ -257,7 +258,7 @@ export class Queries {
   }
 }
 
-/** What is scanned, and what of the tail is put in front of it; sessions are put together from both first. */
+/** What is scanned, and what of the tail is put in front of it; sessions and overlapping windows are put together from both first. */
 function sourceOf(
   plan: Plan,
   reader: GenerationReader | undefined,
@@ -265,9 +266,9 @@ function sourceOf(
   rollup: Rollup<RowGroup>,
 ): { source: Pick<GenerationReader, "scan"> | undefined; ahead: Groups<RowGroup> } {
   const { stored } = plan.query;
-  if (stored.sessions === undefined) return { source: reader, ahead: collectTail(plan, segments, rollup) };
+  if (isShownAsStored(stored)) return { source: reader, ahead: collectTail(plan, segments, rollup) };
   const tail = new TailRows(plan, segments);
-  const source = new SessionSource(stored, stored.sessions, reader === undefined ? [tail] : [reader, tail]);
+  const source = shownRows(stored, reader === undefined ? [tail] : [reader, tail]);
   return { source, ahead: new Map() };
 }
 

@@ -42,7 +42,7 @@ function readBoundary(window: WindowDimension, name: "from" | "to", text: string
     const after = startOf(window.window, paneAfter(window.window, pane));
     const nearest = [before, after].filter((ms) => ms >= minTime && ms <= maxTime + 1);
     throw rangeError(
-      `${name}=${text} lies inside a pane of ${window.name}, which is ${width} long; the nearest boundaries are ${nearest.map(formatBoundary).join(" and ")}`,
+      `${name}=${text} ${window.window.kind === "sliding" ? `is no start of a window of ${window.name}, which is ${width}` : `lies inside a pane of ${window.name}, which is ${width} long`}; the nearest boundaries are ${nearest.map(formatBoundary).join(" and ")}`,
     );
   }
   return pane;

@@ -7,6 +7,7 @@ import { encodeCursor } from "./cursor.ts";
 import { FirstRows, type OrderKey } from "./order.ts";
 import { type Group, onlyGroup, type Plan } from "./plan.ts";
 import { forEachEntry, type Rollup, type Sink } from "./rollup.ts";
+import { isShownAsStored } from "./shown-rows.ts";
 
 /** One row of `rows`: a group and its merged state. */
 export interface RowGroup extends Group {
@@ -83,7 +84,7 @@ const maxPointPanes = 10_000;
 /** Whether the query asks for one group of the index, over a range that is read in one go. */
 export function isPoint(plan: Plan, reader: GenerationReader | undefined): boolean {
   const { view, stored, attributes, from, to } = plan.query;
-  if (stored.sessions !== undefined || attributes.length > 0 || onlyGroup(plan) === undefined) return false;
+  if (!isShownAsStored(stored) || attributes.length > 0 || onlyGroup(plan) === undefined) return false;
   const panes = reader?.manifest.panes;
   if (view.window === undefined || panes === undefined || panes === null) return true;
   const first = Math.max(from ?? panes.first, panes.first);

@@ -4,12 +4,14 @@ import type { Segment } from "../infra/tail/tail.ts";
 import { offset } from "../views/cut.ts";
 import type { Scalar } from "../views/expression.ts";
 import { type OpenSession, sessionRows } from "../views/session-rows.ts";
+import { slidingWindow } from "../views/sliding-rows.ts";
 import { mergeSorted } from "../views/sorted-rows.ts";
 import type { StateRow } from "../views/state.ts";
 import type { Sessions, View } from "../views/view.ts";
 import { paneOf } from "../views/window.ts";
 import type { Plan } from "./plan.ts";
 import { forEachEntry } from "./rollup.ts";
+import { panesOf } from "./sliding.ts";
 
 /** Stored rows in the index's order, of one layer. */
 export interface StoredRows {
@@ -17,14 +19,18 @@ export interface StoredRows {
   scan(prefix: readonly Scalar[], from: number | undefined, to: number | undefined): Iterable<StateRow>;
 }
 
-/** The tail's rows that may have a part in the query's sessions, as they are at this moment. */
+/** The tail's rows that may have a part in the query's sessions, or in its overlapping windows, as they are at this moment. */
 export class TailRows implements StoredRows {
   readonly #rows: readonly StateRow[];
 
   constructor(plan: Plan, segments: readonly Segment[]) {
     const { stored, from } = plan.query;
+    const sliding = slidingWindow(stored);
     const rows = new TailSegment(stored, 0, offset(0));
-    const range = { from: from === undefined ? undefined : paneBefore(stored, from), to: undefined };
+    const range =
+      sliding === undefined
+        ? { from: from === undefined ? undefined : paneBefore(stored, from), to: undefined }
+        : panesOf(sliding, plan.query);
     forEachEntry(plan, segments, (entry) => rows.mergeRow(entry), range);
     this.#rows = rows.sortedRows();
   }

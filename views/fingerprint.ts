@@ -42,6 +42,8 @@ function mappingMeaning({ event, list, where, dimensions, measures }: Mapping): 
 
 function describeWindow(window: Window): readonly unknown[] {
   const { kind, widthMs } = window;
+  // Windows that overlap are put together when they are shown: what is kept is their panes.
+  if (kind === "sliding") return ["tumbling", widthMs];
   if (kind !== "calendar") return [kind, widthMs];
   const { unit, zone } = window.calendar;
   return [kind, unit, zone.name, zone.hash];

@@ -29,4 +29,4 @@ export { eventTime } from "./expressions/time-expression.ts";
 export { Type } from "./schema.ts";
 export { type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
-export { session, tumbling, type Window } from "./window.ts";
+export { session, sliding, tumbling, type Window } from "./window.ts";

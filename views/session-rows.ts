@@ -65,6 +65,6 @@ export function* sessionRows(
   yield* end();
 }
 
-function isOfGroup(row: StateRow, dimensions: readonly Scalar[]): boolean {
+export function isOfGroup(row: StateRow, dimensions: readonly Scalar[]): boolean {
   return row.dimensions === dimensions || row.dimensions.every((value, i) => value === dimensions[i]);
 }

@@ -17,7 +17,7 @@ import { zoneOf } from "./zone.ts";
  * How event times fall into panes. A pane is named by its first millisecond. Tumbling windows of any length start at
  * the epoch, so that panes of one hour, of one day and of seven days nest.
  */
-export type Window = TumblingWindow | CalendarWindow | SessionWindow;
+export type Window = TumblingWindow | CalendarWindow | SlidingWindow | SessionWindow;
 
 export interface TumblingWindow {
   readonly kind: "tumbling";
@@ -29,6 +29,17 @@ export interface TumblingWindow {
 export interface CalendarWindow {
   readonly kind: "calendar";
   readonly calendar: Calendar;
+  readonly widthMs: number;
+  readonly text: string;
+}
+
+/**
+ * Rows are windows of `lengthMs` that overlap: one begins every `widthMs`. States are kept in panes of `widthMs`, as those of
+ * a tumbling window; see `sliding-rows.ts`.
+ */
+export interface SlidingWindow {
+  readonly kind: "sliding";
+  readonly lengthMs: number;
   readonly widthMs: number;
   readonly text: string;
 }
@@ -81,6 +92,34 @@ export const calendarUnits: Readonly<Record<string, CalendarUnit>> = {
   "1mo": "month",
 };
 const longestMs = 3_660 * 86_400_000;
+const panesPerWindow = 1_000;
+
+/** `sliding("1h", { every: "5m" })`: a row for each hour that begins at a multiple of five minutes. */
+export function sliding(length: string, { every }: { readonly every: string }): SlidingWindow {
+  const [lengthMs, widthMs] = [parseDuration(length), parseDuration(every)];
+  const refused = (reason: string) =>
+    new TidemarkError(
+      "TIDEMARK_DECLARATION_WINDOW",
+      `sliding("${length}", { every: "${every}" }): ${reason}`,
+    );
+  if (lengthMs === undefined || widthMs === undefined || lengthMs > longestMs) {
+    throw refused(
+      'give two whole lengths with their units, such as sliding("1h", { every: "5m" }), at most 3660d; weeks and months of a calendar can\'t slide',
+    );
+  }
+  if (lengthMs % widthMs !== 0) {
+    throw refused(
+      "the length must be a multiple of every, since windows are put together from panes of that length",
+    );
+  }
+  if (lengthMs / widthMs > panesPerWindow) {
+    throw refused(
+      `every window would be put together from ${lengthMs / widthMs} panes; give a longer every, at most ${panesPerWindow} panes a window`,
+    );
+  }
+  return Object.freeze({ kind: "sliding", lengthMs, widthMs, text: `${length} every ${every}` });
+}
+
 /** So that a pane holds 48 pieces of sessions at most: a gap of half an hour makes panes of a day. */
 const gapsPerPane = 48;
 

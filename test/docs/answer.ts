@@ -11,6 +11,7 @@ import { Decoder } from "../../views/decoder.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { Mapping } from "../../views/mapping.ts";
 import { sessionRows } from "../../views/session-rows.ts";
+import { slidingRows, slidingWindow } from "../../views/sliding-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import { formatTime } from "../../views/time.ts";
 import { shownView, type View } from "../../views/view.ts";
@@ -58,7 +59,9 @@ export async function answerOf(
   }
   const rows = merged.sortedRows();
   const { sessions } = view;
-  return [...(sessions === undefined ? rows : sessionRows(sessions, rows))].map((row) =>
+  const sliding = slidingWindow(view);
+  const windows = sliding === undefined ? rows : slidingRows(view, sliding, rows);
+  return [...(sessions === undefined ? windows : sessionRows(sessions, rows))].map((row) =>
     shown(shownView(view), row),
   );
 }

@@ -13,6 +13,7 @@ import {
   mean,
   min,
   session,
+  sliding,
   source,
   sum,
   Type,
@@ -160,6 +161,17 @@ const orders = source(order, { by: (f) => ({ page: f.page, hour: tumbling("1h") 
 defineView({ name, from: [clicksOf, orders], derived: (m) => ({ rate: m.sales.dividedBy(m.clicks) }) });
 // @ts-expect-error a field that the schema of this source doesn't have
 source(order, { by: (f) => ({ page: f.ms }), measures });
+
+defineView({
+  name,
+  from: click,
+  by: () => ({ hour: sliding("1h", { every: "5m" }) }),
+  measures: () => ({ n: count() }),
+});
+// @ts-expect-error windows that overlap, without how often one begins
+defineView({ name, from: click, by: () => ({ hour: sliding("1h") }), measures: () => ({ n: count() }) });
+// @ts-expect-error days of a zone that overlap
+sliding("1d", { every: "1h", tz: "Europe/Rome" });
 
 const visits = { name, from: click, by: () => ({ visit: session("30m") }) };
 defineView({

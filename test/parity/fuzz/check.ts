@@ -8,6 +8,7 @@ import {
 } from "../../../infra/generations/block.ts";
 import type { TailSegment } from "../../../infra/tail/segment.ts";
 import { sessionRows } from "../../../views/session-rows.ts";
+import { slidingRows, slidingWindow } from "../../../views/sliding-rows.ts";
 import { mergeSorted } from "../../../views/sorted-rows.ts";
 import { type Cell, encodeCell, isSameCell, isSketch, type StateRow } from "../../../views/state.ts";
 import { noiseOf, shownView, type View } from "../../../views/view.ts";
@@ -71,7 +72,9 @@ function sameValues(
   expected: ReadonlyMap<string, ExpectedRow>,
 ): void {
   const { sessions } = view;
-  const mine = byKey(who, sessions === undefined ? rows : [...sessionRows(sessions, rows)]);
+  const sliding = slidingWindow(view);
+  const shown = sliding === undefined ? rows : [...slidingRows(view, sliding, rows)];
+  const mine = byKey(who, sessions === undefined ? shown : [...sessionRows(sessions, rows)]);
   sameKeys(who, mine.keys(), "the oracle", expected.keys());
   for (const [key, { cells }] of mine) {
     shownView(view).measures.forEach(({ name, aggregate, firstCell }) => {

@@ -64,8 +64,10 @@ export function answer(c: Case, entry = windowOf(c)): ReadonlyMap<string, Expect
     const inOrder = members.sort((a, b) => a.time - b.time);
     const panes = entry?.meant(inOrder.map(({ time }) => time)) ?? inOrder.map(() => 0);
     inOrder.forEach((member, i) => {
-      const row = keyOf(key, panes[i] ?? Number.NaN);
-      groups.set(row, [...(groups.get(row) ?? []), member]);
+      for (const pane of [panes[i] ?? Number.NaN].flat()) {
+        const row = keyOf(key, pane);
+        groups.set(row, [...(groups.get(row) ?? []), member]);
+      }
     });
   }
   const rows = new Map<string, ExpectedRow>();

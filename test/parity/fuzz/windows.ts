@@ -1,10 +1,10 @@
-import { session, tumbling, type Window } from "../../../views/window.ts";
+import { session, sliding, tumbling, type Window } from "../../../views/window.ts";
 import { clockAt, firstDayAt } from "./clocks.ts";
 
-/** One window: how it is declared, and by what each of a key's records is told apart: given all their times, in order. */
+/** One window: how it is declared, and by what each of a key's records is told apart: given all their times, in order. Several are rows of which each has it. */
 export interface WindowEntry {
   declared(): Window;
-  meant(times: readonly number[]): readonly number[];
+  meant(times: readonly number[]): readonly (number | readonly number[])[];
   /** Whether rows are sessions: measures whose sums depend on the order are then refused, and there are some over sessions. */
   readonly isOfSessions?: true;
 }
@@ -17,6 +17,21 @@ function equalPanes(length: string, widthMs: bigint): WindowEntry {
       times.map((time) => {
         const past = BigInt(time) % widthMs;
         return Number(BigInt(time) - (past < 0n ? past + widthMs : past));
+      }),
+  };
+}
+
+/** All that began since a length ago, and not after the record. */
+function overlapping(length: string, every: string, lengthMs: bigint, everyMs: bigint): WindowEntry {
+  return {
+    declared: () => sliding(length, { every }),
+    meant: (times) =>
+      times.map((time) => {
+        const starts: number[] = [];
+        const past = BigInt(time) % everyMs;
+        let start = BigInt(time) - (past < 0n ? past + everyMs : past);
+        for (; start + lengthMs > BigInt(time); start -= everyMs) starts.push(Number(start));
+        return starts;
       }),
   };
 }
@@ -75,6 +90,9 @@ export const windows: Readonly<Record<string, WindowEntry>> = {
   "7ms": equalPanes("7ms", 7n),
   "7d": equalPanes("7d", 604_800_000n),
   "3660d": equalPanes("3660d", 316_224_000_000n),
+  "sliding 1h every 20m": overlapping("1h", "20m", 3_600_000n, 1_200_000n),
+  "sliding 12ms every 4ms": overlapping("12ms", "4ms", 12n, 4n),
+  "sliding 3660d every 1464h": overlapping("3660d", "1464h", 316_224_000_000n, 5_270_400_000n),
   "calendar 1d America/New_York": calendar("1d", "day", "America/New_York"),
   "calendar 1d America/Sao_Paulo": calendar("1d", "day", "America/Sao_Paulo"),
   "calendar 1w Europe/Berlin": calendar("1w", "week", "Europe/Berlin"),
