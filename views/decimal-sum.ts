@@ -22,7 +22,11 @@ export function sumDecimals(input: Node, where: Node | undefined, scale: number)
     );
   }
   const perOne = 10 ** scale;
-  const unitsSql = (x: string) => `floor(${x} * CAST(${perOne} AS DOUBLE) + 0.5)`;
+  // Adding 0.5 would round the number just below a half up to one: what is left of a double above its floor is exact.
+  const unitsSql = (x: string) => {
+    const product = `(${x} * CAST(${perOne} AS DOUBLE))`;
+    return `(floor(${product}) + CASE WHEN ${product} - floor(${product}) >= 0.5 THEN 1 ELSE 0 END)`;
+  };
   const isExactSql = (x: string) => `abs(${unitsSql(x)}) <= ${mostUnits}`;
   return defineAggregate({
     kind: "sum",
@@ -33,7 +37,9 @@ export function sumDecimals(input: Node, where: Node | undefined, scale: number)
       { name: "beyond", type: "integer", zero: 0 },
     ],
     value: { type: "number", nullable: true },
-    add: ([sum, beyond], x) => `const units = Math.floor(${x} * ${perOne} + 0.5);
+    add: ([sum, beyond], x) => `const product = ${x} * ${perOne};
+      const below = Math.floor(product);
+      const units = product - below >= 0.5 ? below + 1 : below;
       if (units <= ${mostUnits} && units >= -${mostUnits}) ${sum} = ${sum} === null ? units : addIntegers(${sum}, units);
       else ${beyond} = addIntegers(${beyond}, 1);`,
     sql: (x, filter) => [

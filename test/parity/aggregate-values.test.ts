@@ -99,6 +99,34 @@ test("a sum of decimals is exact to the last digit, where a sum of floats is not
   );
 });
 
+test("a decimal is rounded to its scale half up, and what lies just below a half is not a half", async () => {
+  const below = 0.49999999999999994;
+  for (const [price, units] of [
+    [below, 0],
+    [0.5, 1],
+    [-below, 0],
+    [-0.5, 0],
+    [-0.5000000000000001, -1],
+    [2 ** 49 + 0.5, 2 ** 49 + 1],
+  ] as const) {
+    let made: Aggregate | undefined;
+    const value = presented(
+      (f) => {
+        made = sum(f.price, { scale: 0 });
+        return made;
+      },
+      [{ time: 0, data: { shop: "a", cents: 1, price } }],
+    );
+    expect(value).toBe(units);
+    const [state = ""] = made?.sql("price", "") ?? [];
+    const result = await connection.runAndReadAll(
+      `SELECT CAST(${state} AS DOUBLE) FROM (SELECT CAST($1 AS DOUBLE) AS price)`,
+      [price],
+    );
+    expect(result.getRows()).toEqual([[units]]);
+  }
+});
+
 test("a number too great for its scale leaves a group without a sum, and one without a variance beyond 10^140", () => {
   const of = (price: number): Sale => ({ time: 0, data: { shop: "", cents: 0, price } });
   expect(presented((f) => sum(f.price, { scale: 2 }), [of(1), of(1e14)])).toBe(null);
