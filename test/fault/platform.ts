@@ -22,6 +22,8 @@ export interface Answer {
 export class Platform {
   readonly url: string;
   readonly #process: ChildProcess;
+  /** What each request was acknowledged with. */
+  readonly #acknowledged: string[] = [];
 
   private constructor(process: ChildProcess, url: string) {
     this.#process = process;
@@ -76,7 +78,9 @@ export class Platform {
       body: lines,
     });
     if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
-    return (await response.json()) as { accepted: number; position: string };
+    const answer = (await response.json()) as { accepted: number; position: string };
+    this.#acknowledged.push(answer.position);
+    return answer;
   }
 
   async get<T>(path: string): Promise<T> {
