@@ -4,7 +4,7 @@ import { channelToThread } from "../infra/thread-channel.ts";
 import type { Pressure } from "../ingestion/pressure.ts";
 import type { Reception } from "../ingestion/reception.ts";
 import { ThreadReception } from "../ingestion/reception-thread.ts";
-import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
+import { reviveError, TidemarkError } from "../views/errors.ts";
 
 export interface ReceptionWorkerOptions {
   readonly appPath: string;
@@ -54,7 +54,10 @@ export class ReceptionWorker implements AsyncDisposable {
     this.reception = new ThreadReception(this.#peer, pressure);
     this.#ended = new Promise((resolve) => thread.once("exit", () => resolve()));
     this.failed = new Promise((_resolve, reject) => {
-      thread.once("error", (error: Error & { readonly code?: unknown }) => reject(revived(error)));
+      // An error comes out of a thread with its properties and without its class.
+      thread.once("error", (error: Error & { readonly code?: string }) =>
+        reject(reviveError({ code: error.code ?? "", message: error.message }, error)),
+      );
       thread.once("exit", () => {
         if (this.#isStopping) return;
         reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the thread that writes the log has ended"));
@@ -74,11 +77,4 @@ export class ReceptionWorker implements AsyncDisposable {
     await this.#peer.call("stop", null).catch(() => undefined);
     await this.#ended;
   }
-}
-
-/** An error comes out of a thread with its properties and without its class. */
-function revived(error: Error & { readonly code?: unknown }): Error {
-  return typeof error.code === "string" && error.code in errorCodes
-    ? new TidemarkError(error.code as ErrorCode, error.message, { cause: error })
-    : error;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
+import { type DescribedError, describeError, reviveError, TidemarkError } from "../views/errors.ts";
 
 /** One end of a channel between two processes; `process` and `ChildProcess` both are one. */
 export interface Channel {
@@ -19,7 +19,7 @@ type Message =
   | { readonly kind: "abort"; readonly id: number }
   | { readonly kind: "progress"; readonly id: number; readonly progress: unknown }
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
-  | { readonly kind: "error"; readonly id: number; readonly code: string; readonly message: string };
+  | ({ readonly kind: "error"; readonly id: number } & DescribedError);
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -77,13 +77,7 @@ export class Peer {
         this.#pending.get(message.id)?.resolve(message.value);
         return;
       case "error":
-        this.#pending
-          .get(message.id)
-          ?.reject(
-            message.code in errorCodes
-              ? new TidemarkError(message.code as ErrorCode, message.message)
-              : new Error(message.message),
-          );
+        this.#pending.get(message.id)?.reject(reviveError(message));
         return;
     }
   }
@@ -98,13 +92,7 @@ export class Peer {
       const value = await handler(payload, report, controller.signal);
       this.#send({ kind: "answer", id, value });
     } catch (error) {
-      const code = error instanceof TidemarkError ? error.code : "";
-      this.#send({
-        kind: "error",
-        id,
-        code,
-        message: error instanceof Error ? error.message : String(error),
-      });
+      this.#send({ kind: "error", id, ...describeError(error) });
     } finally {
       this.#running.delete(id);
     }

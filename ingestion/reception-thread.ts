@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Channel, type Handler, Peer } from "../infra/peer.ts";
-import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
+import { type DescribedError, describeError, reviveError } from "../views/errors.ts";
 import type { Outcome } from "./intake.ts";
 import type { Form } from "./media-type.ts";
 import type { Pressure } from "./pressure.ts";
@@ -12,8 +12,14 @@ import type {
   Terms,
 } from "./reception.ts";
 
+interface Call {
+  readonly id: number;
+  readonly terms: Terms;
+  readonly argument: unknown;
+}
+
 interface ThreadOutcome extends Outcome {
-  readonly failure: { readonly code: string; readonly message: string } | undefined;
+  readonly failure: DescribedError | undefined;
 }
 
 /**
@@ -99,14 +105,16 @@ class ThreadRequestReception implements RequestReception {
   async finish(isWhole: boolean): Promise<Outcome & { readonly failure: unknown }> {
     try {
       const { failure, ...outcome } = (await this.#call("finish", isWhole)) as ThreadOutcome;
-      return { ...outcome, failure: failure === undefined ? undefined : revive(failure) };
+      // What became of each chunk was answered before this.
+      const reason = failure === undefined ? this.#failure?.reason : reviveError(failure);
+      return { ...outcome, failure: reason };
     } finally {
       this.#hold(0, -this.#inFlight);
     }
   }
 
   #call(method: string, argument: unknown): Promise<unknown> {
-    return this.#peer.call(method, { id: this.#id, terms: this.#terms, argument });
+    return this.#peer.call(method, { id: this.#id, terms: this.#terms, argument } satisfies Call);
   }
 
   #hold(unread: number, inFlight: number): void {
@@ -131,19 +139,19 @@ export function serveReception(
   handlers: Readonly<Record<string, Handler>> = {},
 ): Peer {
   const requests = new Map<number, { readonly taken: LocalRequestReception; last: Promise<unknown> }>();
-  /** A request's calls one after the other, whatever each has to wait for. */
+  function requestOf({ id, terms }: Call) {
+    const request = requests.get(id) ?? { taken: reception.receive(terms), last: Promise.resolve() };
+    requests.set(id, request);
+    return request;
+  }
+  /** A request's calls one after the other, whatever each has to wait for; after one that failed nothing more is taken. */
   const inTurn =
     <A, R>(take: (taken: LocalRequestReception, argument: A) => Promise<R> | R) =>
     (payload: unknown): Promise<R> => {
-      const { id, terms, argument } = payload as {
-        readonly id: number;
-        readonly terms: Terms;
-        readonly argument: A;
-      };
-      const request = requests.get(id) ?? { taken: reception.receive(terms), last: Promise.resolve() };
-      requests.set(id, request);
-      const result = request.last.then(() => take(request.taken, argument));
-      request.last = result.catch(() => undefined);
+      const call = payload as Call;
+      const request = requestOf(call);
+      const result = request.last.then(() => take(request.taken, call.argument as A));
+      request.last = result;
       return result;
     };
   const push = inTurn(async (taken, chunk: Uint8Array) => {
@@ -160,30 +168,20 @@ export function serveReception(
       }: { body: Uint8Array; form: Exclude<Form, "ndjson">; headers: IncomingHttpHeaders },
     ) => taken.takeWhole(asBuffer(body), form, headers),
   );
-  const finish = inTurn(async (taken, isWhole: boolean): Promise<ThreadOutcome> => {
-    const outcome = await taken.finish(isWhole);
-    return { ...outcome, failure: outcome.failure === undefined ? undefined : describe(outcome.failure) };
-  });
-  return new Peer(channel, {
-    ...handlers,
-    push,
-    takeWhole,
-    finish: (payload) =>
-      finish(payload).finally(() => requests.delete((payload as { readonly id: number }).id)),
-  });
+  async function finish(payload: unknown): Promise<ThreadOutcome> {
+    const call = payload as Call;
+    const { taken, last } = requestOf(call);
+    const hasFailed = await last.then(
+      () => false,
+      () => true,
+    );
+    requests.delete(call.id);
+    const { failure, ...outcome } = await taken.finish(call.argument === true && !hasFailed);
+    return { ...outcome, failure: failure === undefined ? undefined : describeError(failure) };
+  }
+  return new Peer(channel, { ...handlers, push, takeWhole, finish });
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function describe(failure: unknown): { readonly code: string; readonly message: string } {
-  return {
-    code: failure instanceof TidemarkError ? failure.code : "",
-    message: failure instanceof Error ? failure.message : String(failure),
-  };
-}
-
-function revive({ code, message }: { readonly code: string; readonly message: string }): Error {
-  return code in errorCodes ? new TidemarkError(code as ErrorCode, message) : new Error(message);
 }

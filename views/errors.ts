@@ -91,6 +91,28 @@ export class TidemarkError extends Error {
   }
 }
 
+/** An error as it crosses to another thread, process or machine. */
+export interface DescribedError {
+  /** An `ErrorCode`; empty for what is no TidemarkError. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export function describeError(error: unknown): DescribedError {
+  return {
+    code: error instanceof TidemarkError ? error.code : "",
+    message: error instanceof Error ? error.message : String(error),
+  };
+}
+
+/** A code that this version does not know gives a plain Error. */
+export function reviveError({ code, message }: DescribedError, cause?: unknown): Error {
+  const options = cause === undefined ? {} : { cause };
+  return Object.hasOwn(errorCodes, code)
+    ? new TidemarkError(code as ErrorCode, message, options)
+    : new Error(message, options);
+}
+
 /** Closes an exhaustive `switch`: reached only if a case was forgotten. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${String(value)}`);

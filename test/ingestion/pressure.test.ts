@@ -153,6 +153,16 @@ describe.each(places)("POST /v1/events under pressure, %s", (place) => {
     expect(await stored()).toBe(1);
   });
 
+  test("a line that is far too long is refused as well where the body ends with it, or goes on with other lines", async () => {
+    await open({ limits: { eventBytes: 1000 } });
+    const head = Buffer.from(`${orderText("1")}\n${"x".repeat(70_000)}`);
+    const refused = { status: 413, body: { code: "TIDEMARK_INGEST_BODY_TOO_LARGE", accepted: 1 } };
+    expect(await gateway.post(head, ndjson)).toMatchObject(refused);
+    const more = Array.from({ length: 3 }, () => Buffer.from(`\n${orderText("2")}\n`));
+    expect(await gateway.post(Buffer.concat([head, ...more]), ndjson)).toMatchObject(refused);
+    expect(await stored()).toBe(2);
+  });
+
   test.each([
     ["ndjson", ndjson, 1],
     ["json", json, 0],
