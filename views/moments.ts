@@ -100,12 +100,9 @@ export const floatMoments: Moments = Object.freeze<Moments>({
     if (n === 0) return [0, 0, 0, 0];
     const squares = deviations + (sum / n) * sum;
     const unit = n * 2 ** -50;
-    return [
-      0,
-      unit * Math.sqrt(n * squares),
-      unit * Math.sqrt(deviations * squares) + unit * unit * squares,
-      0,
-    ];
+    // Roots before products: of numbers below 10^-81 a product of squares would be 0.
+    const root = Math.sqrt(squares);
+    return [0, unit * Math.sqrt(n) * root, unit * Math.sqrt(deviations) * root + unit * unit * squares, 0];
   },
   variance(cells, i, isSample) {
     const divisor = (cells[i] as number) - (isSample ? 1 : 0);
