@@ -1,6 +1,6 @@
+import type { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Timers } from "../infra/timers.ts";
-import type { Chain } from "./chain.ts";
 
 export interface CheckpointingOptions {
   readonly checkpoint: TailCheckpoint;

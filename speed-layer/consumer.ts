@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Chain } from "../infra/tail/chain.ts";
 import type { Offset } from "../views/cut.ts";
 import type { EventType } from "../views/event.ts";
 import { Admission, type Skipped } from "./admission.ts";
-import type { Chain } from "./chain.ts";
 import type { EntryBound } from "./entry-bound.ts";
 import type { Fold } from "./fold.ts";
 import type { TailSegments } from "./segments.ts";

@@ -1,6 +1,7 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import type { Consumer, Log } from "../infra/log/log.ts";
+import type { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { SealRequest, Tail } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
@@ -10,7 +11,6 @@ import { TidemarkError } from "../views/errors.ts";
 import { type Mapping, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Skipped } from "./admission.ts";
-import type { Chain } from "./chain.ts";
 import { Checkpointing } from "./checkpointing.ts";
 import { consumeTopic } from "./consumer.ts";
 import { EntryBound } from "./entry-bound.ts";

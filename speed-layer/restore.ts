@@ -1,10 +1,10 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import type { Log } from "../infra/log/log.ts";
+import { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import { offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
-import { Chain } from "./chain.ts";
 
 /**
  * The chains of every view, by its partitions: as the checkpoint has them, or, for a view that it has not, empty ones at the

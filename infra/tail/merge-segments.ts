@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { TailSegment } from "../infra/tail/segment.ts";
+import { TailSegment } from "./segment.ts";
 
 /** How many entries are merged in one turn: about a millisecond. */
 const entriesPerTurn = 2_000;

@@ -1,8 +1,8 @@
-import type { ChainChanges, ChangingChain, SegmentChange } from "../infra/tail/checkpoint.ts";
-import { TailSegment } from "../infra/tail/segment.ts";
-import type { Offset } from "../views/cut.ts";
-import { TidemarkError } from "../views/errors.ts";
-import type { View } from "../views/view.ts";
+import type { Offset } from "../../views/cut.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { View } from "../../views/view.ts";
+import type { ChainChanges, ChangingChain, SegmentChange } from "./checkpoint.ts";
+import { TailSegment } from "./segment.ts";
 
 /**
  * The segments of one view in one of its partitions: sealed ones, and an open one that takes what comes next. At most one begins
