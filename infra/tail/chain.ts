@@ -165,6 +165,19 @@ export class Chain implements ChangingChain {
     this.#hasChanged = true;
   }
 
+  /** All segments with all that they hold count as changed, in an order in which a chain can be made of them. */
+  renew(): void {
+    const oldest = Math.min(this.#open.from, ...this.#sealed.keys()) as Offset;
+    const path = this.pathFrom(oldest) ?? [];
+    const others = [...this.#sealed.values()].filter((each) => !path.includes(each)).sort((a, b) => b.from - a.from);
+    this.#fresh.clear();
+    for (const segment of [...path, ...others]) {
+      segment.markDirty();
+      if (segment !== this.#open) this.#fresh.add(segment);
+    }
+    this.#hasChanged = true;
+  }
+
   get hasChanged(): boolean {
     return this.#hasChanged;
   }

@@ -73,6 +73,15 @@ export class TailSegment implements Segment {
     this.#add(this.pane(pane), groupKey(this.view.dimensions, dimensions), dimensions, pane, cells, false);
   }
 
+  /** Takes a row over from whoever folds: it is the group's state now, whatever it was. Keeps the cells. */
+  replaceRow({ dimensions, pane, cells }: StateRow): void {
+    const groups = this.pane(pane);
+    const key = groupKey(this.view.dimensions, dimensions);
+    const entry = groups.get(key);
+    if (entry === undefined) this.#add(groups, key, dimensions, pane, cells as Cell[], false);
+    else for (let i = 0; i < cells.length; i++) entry.cells[i] = cells[i] as Cell;
+  }
+
   #add(
     groups: Map<string, Entry>,
     key: string,
@@ -85,6 +94,11 @@ export class TailSegment implements Segment {
     groups.set(key, entry);
     this.size++;
     if (isDirty) this.dirty.push(entry);
+  }
+
+  /** Every entry counts as changed. */
+  markDirty(): void {
+    for (const entry of this.entries()) this.#markDirty(entry);
   }
 
   #markDirty(entry: Entry): void {
