@@ -12,20 +12,22 @@ export type Sealing =
 /** Asks for a seal and waits for it no longer than `withinMs`. A speed layer that can't seal never fails a run. */
 export async function sealWithin(seal: SealRequest, withinMs: number, timers: Timers): Promise<Sealing> {
   let timer: ReturnType<Timers["setTimeout"]> | undefined;
+  const stop = new AbortController();
   const late = new Promise<Sealing>((resolve) => {
     const reason = `the speed layer did not seal within ${withinMs} ms`;
     timer = timers.setTimeout(() => resolve({ kind: "unsealed", reason }), withinMs);
   });
   try {
-    return await Promise.race([ask(seal), late]);
+    return await Promise.race([ask(seal, stop.signal), late]);
   } finally {
     timers.clearTimeout(timer);
+    stop.abort();
   }
 }
 
-async function ask(seal: SealRequest): Promise<Sealing> {
+async function ask(seal: SealRequest, signal: AbortSignal): Promise<Sealing> {
   try {
-    const position = await seal.seal();
+    const position = await seal.seal(signal);
     return position === undefined
       ? { kind: "unsealed", reason: "the speed layer could not seal" }
       : { kind: "sealed", position };

@@ -8,15 +8,17 @@ import type { EntryBound } from "./entry-bound.ts";
 import type { Fold } from "./fold.ts";
 import type { TailSegments } from "./segments.ts";
 
-/** A view of the topic: its fold of such events, and its chains by the topic's partitions. */
+/** A view of the topic: its fold of such events, and its chains by the topic's partitions, of those that are folded here. */
 export interface FoldedView {
   readonly fold: Fold;
-  readonly chains: readonly Chain[];
+  readonly chains: readonly (Chain | undefined)[];
 }
 
 export interface TopicConsumption {
   readonly log: Log;
   readonly type: EventType;
+  /** Default: all of the topic's. */
+  readonly partitions?: readonly number[];
   /** At least one. */
   readonly views: readonly FoldedView[];
   readonly tail: TailSegments;
@@ -29,13 +31,18 @@ const recordsPerTurn = 100;
 
 /** Folds a topic's records into every view of it as they come, each record once per view. */
 export function consumeTopic(consumption: TopicConsumption): Consumer {
-  const { log, type } = consumption;
-  const admissions = Array.from(
-    { length: type.partitions },
-    (_, partition) => new Admission(type, partition, consumption.skipped),
-  );
+  const {
+    log,
+    type,
+    partitions = Array.from({ length: type.partitions }, (_, partition) => partition),
+  } = consumption;
+  const admissions: Admission[] = [];
+  for (const partition of partitions) {
+    admissions[partition] = new Admission(type, partition, consumption.skipped);
+  }
   return log.consume({
     topic: type.name,
+    partitions,
     position: (partition) => positionOf(consumption.views, partition),
     handle: async (batch) => {
       const admission = admissions[batch.partition];

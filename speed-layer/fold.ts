@@ -23,6 +23,16 @@ export type Fold = (
   records?: readonly { readonly offset: Offset }[],
 ) => void;
 
+export type FoldOf = (view: View, mapping: Mapping) => Fold;
+
+/** The folds of all mappings of the views, each compiled once. */
+export function compileFolds(views: readonly View[]): FoldOf {
+  const folds = new Map<Mapping, Fold>(
+    views.flatMap((view) => view.mappings.map((mapping) => [mapping, compileFold(view, mapping)] as const)),
+  );
+  return (view, mapping) => folds.get(mapping) ?? compileFold(view, mapping);
+}
+
 /**
  * The fold of one of the view's mappings as generated JavaScript: one loop of its own per mapping, so that every property access and every call
  * in it is of one shape. All text that goes in is this code base's own; names and values of the declaration go in as

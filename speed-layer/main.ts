@@ -8,13 +8,13 @@ import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
-import { type Mapping, viewPartition } from "../views/mapping.ts";
+import { viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Skipped } from "./admission.ts";
 import { Checkpointing } from "./checkpointing.ts";
 import { consumeTopic } from "./consumer.ts";
 import { EntryBound } from "./entry-bound.ts";
-import { compileFold, type Fold } from "./fold.ts";
+import { compileFolds } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
 import { restoreChains } from "./restore.ts";
 import { TailSegments } from "./segments.ts";
@@ -71,12 +71,7 @@ function start(
   lifecycle: Lifecycle,
 ): SpeedLayer {
   const { app, log, checkpoint, generations, limits, timers, now } = options;
-  const folds = new Map<Mapping, Fold>(
-    app.views.flatMap((view) =>
-      view.mappings.map((mapping) => [mapping, compileFold(view, mapping)] as const),
-    ),
-  );
-  const foldOf = (view: View, mapping: Mapping) => folds.get(mapping) ?? compileFold(view, mapping);
+  const foldOf = compileFolds(app.views);
   const tail = new TailSegments({
     chains,
     foldFromLog: (chain, from, next, signal) =>

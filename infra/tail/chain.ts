@@ -58,6 +58,11 @@ export class Chain implements ChangingChain {
     return size;
   }
 
+  /** All of them; the open one is the last. */
+  get segments(): readonly TailSegment[] {
+    return [...this.#sealed.values(), this.#open];
+  }
+
   get segmentCount(): number {
     return this.#sealed.size + 1;
   }
@@ -92,6 +97,19 @@ export class Chain implements ChangingChain {
     }
     path.push(this.#open);
     return path;
+  }
+
+  /** The sealed segments that cover exactly `[from, to)`; undefined if there are none that do. */
+  between(from: Offset, to: Offset): readonly TailSegment[] | undefined {
+    const path: TailSegment[] = [];
+    let at = from;
+    while (at < to) {
+      const segment = this.#sealed.get(at);
+      if (segment === undefined) return undefined;
+      path.push(segment);
+      at = segment.next;
+    }
+    return at === to ? path : undefined;
   }
 
   /** Makes the position a boundary. */
@@ -169,7 +187,9 @@ export class Chain implements ChangingChain {
   renew(): void {
     const oldest = Math.min(this.#open.from, ...this.#sealed.keys()) as Offset;
     const path = this.pathFrom(oldest) ?? [];
-    const others = [...this.#sealed.values()].filter((each) => !path.includes(each)).sort((a, b) => b.from - a.from);
+    const others = [...this.#sealed.values()]
+      .filter((each) => !path.includes(each))
+      .sort((a, b) => b.from - a.from);
     this.#fresh.clear();
     for (const segment of [...path, ...others]) {
       segment.markDirty();

@@ -108,7 +108,11 @@ export class PartitionReplica {
 }
 
 /** A record told twice changes nothing: its states are those of a moment that the segment has passed. */
-function extend(chain: Chain, { from, next, isSealed }: OfView<"segment">, rows: readonly EncodedRow[]): boolean {
+function extend(
+  chain: Chain,
+  { from, next, isSealed }: OfView<"segment">,
+  rows: readonly EncodedRow[],
+): boolean {
   const { open, view } = chain;
   if (from > open.next) throw gap(chain, from);
   if (next < open.next || (next === open.next && !isSealed)) return false;

@@ -3,7 +3,7 @@ import type { App } from "../../views/app.ts";
 import type { Offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
-import type { Log, LogBatch } from "../log/log.ts";
+import type { Consumer, Log, LogBatch } from "../log/log.ts";
 import type { Chain } from "./chain.ts";
 import { ChainedTail } from "./chained-tail.ts";
 import { PartitionReplica, viewsOf } from "./partition-replica.ts";
@@ -35,7 +35,7 @@ export class ReplicatedTail extends ChainedTail {
   readonly done: Promise<void>;
   readonly #log: Log;
   readonly #stop = new AbortController();
-  readonly #closings: (() => Promise<void>)[] = [];
+  readonly #consumers = new Set<Consumer>();
 
   constructor({ app, log }: ReplicatedTailOptions) {
     const followed = new Map(
@@ -80,18 +80,18 @@ export class ReplicatedTail extends ChainedTail {
         this.boundariesChanged();
         if (ends.includes(Number.POSITIVE_INFINITY as Offset)) ends = await this.#log.nexts(name);
         look();
-        const consumer = this.#log.consume({
-          topic: name,
-          position: (partition) => partitions[partition]?.next ?? (0 as Offset),
-          handle: async (batch) => {
-            await this.#apply(partitions[batch.partition], batch);
-            look();
-          },
-        });
-        this.#closings.push(() => consumer[Symbol.asyncDispose]());
-        if (this.#stop.signal.aborted) await consumer[Symbol.asyncDispose]();
         try {
-          await consumer.done;
+          const consumer = this.#log.consume({
+            topic: name,
+            position: (partition) => partitions[partition]?.next ?? (0 as Offset),
+            handle: async (batch) => {
+              await this.#apply(partitions[batch.partition], batch);
+              look();
+            },
+          });
+          this.#consumers.add(consumer);
+          if (this.#stop.signal.aborted) await consumer[Symbol.asyncDispose]();
+          await consumer.done.finally(() => this.#consumers.delete(consumer));
         } catch (error) {
           if (!(error instanceof TidemarkError) || error.code !== "TIDEMARK_STORE_OUT_OF_RANGE") throw error;
         }
@@ -118,8 +118,8 @@ export class ReplicatedTail extends ChainedTail {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    for (const close of this.#closings.splice(0)) await close();
-    await this.done.then(undefined, () => undefined);
+    for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
+    await this.done.catch(() => {});
     await super[Symbol.asyncDispose]();
   }
 }

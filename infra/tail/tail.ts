@@ -49,9 +49,9 @@ export interface Tail {
 export interface SealRequest {
   /**
    * Closes the open segment of every view and partition at the present position and makes the sealed states readable in
-   * the checkpoint. Gives the position: the new cut. Rejects or gives undefined if the speed layer can't.
+   * the checkpoint. Gives the position: the new cut. Rejects or gives undefined if the speed layer can't, or the signal aborts.
    */
-  seal(): Promise<Cut | undefined>;
+  seal(signal?: AbortSignal): Promise<Cut | undefined>;
 }
 
 /** The sealed states in the checkpoint, as the batch layer reads them from its own process. */

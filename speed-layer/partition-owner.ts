@@ -1,0 +1,307 @@
+import type { Generations } from "../infra/generations/generations.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
+import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Chain } from "../infra/tail/chain.ts";
+import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
+import { decodeTailRecord, encodeTailRecord, type TailRecord, tailTopic } from "../infra/tail/tail-record.ts";
+import type { App } from "../views/app.ts";
+import { type Offset, offsetAt } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { EventType } from "../views/event.ts";
+import { offsetIn, viewPartition } from "../views/mapping.ts";
+import type { View } from "../views/view.ts";
+import type { Skipped } from "./admission.ts";
+import { consumeTopic } from "./consumer.ts";
+import type { EntryBound } from "./entry-bound.ts";
+import type { FoldOf } from "./fold.ts";
+import { foldFromLog } from "./prefix.ts";
+import { TailSegments } from "./segments.ts";
+import { TailPublisher } from "./tail-publisher.ts";
+
+export interface PartitionOwnerOptions {
+  readonly app: App;
+  readonly type: EventType;
+  readonly partition: number;
+  /** Has the events' topics and the tail topics. */
+  readonly log: Log;
+  readonly generations: Pick<Generations, "current" | "watch">;
+  readonly foldOf: FoldOf;
+  /** Of all partitions that are folded in this process. */
+  readonly bound: EntryBound;
+  readonly skipped: Skipped;
+  readonly maxEntries: () => number;
+  /** See `TailPublisherOptions`. */
+  readonly snapshotBytes: number;
+  readonly newId: () => string;
+  readonly onAdvance: () => void;
+  readonly onUnaligned: (view: View, error: TidemarkError) => void;
+  /** The log has let go of records that were not folded: it goes on once a generation covers them. */
+  readonly onGap: (error: TidemarkError) => void;
+}
+
+/**
+ * Folds one partition of a topic into every view of it, and tells its tail topic. It begins where that says the owner before
+ * it was, under a claim of its own: from then on nothing that another writes counts, unless that one claims in turn.
+ */
+export class PartitionOwner implements AsyncDisposable {
+  /** Resolves when another has claimed the partition: this one's word counts no more. */
+  readonly lost: Promise<void>;
+  /** Rejects when it can't go on; resolves once disposed of. */
+  readonly done: Promise<void>;
+  readonly #options: PartitionOwnerOptions;
+  readonly #id: string;
+  readonly #replica: PartitionReplica;
+  readonly #lifecycle = new Lifecycle();
+  readonly #stop = new AbortController();
+  #next = 0 as Offset;
+  /** How much of the tail topic was read to begin. */
+  #bytes = 0;
+  /** Of this owner's claim, once it holds. */
+  #epoch: number | undefined;
+  /** Where the claim stands that began the last snapshot. */
+  #claimedAt = 0 as Offset;
+  /** A seal that was asked for and not answered. */
+  #request: string | undefined;
+  #publisher: TailPublisher | undefined;
+  #tail: TailSegments | undefined;
+  #claimed: () => void = () => {};
+  #lose: () => void = () => {};
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(options: PartitionOwnerOptions) {
+    this.#options = options;
+    this.#id = options.newId();
+    this.#replica = new PartitionReplica(viewsOf(options.app, options.type.name, options.partition));
+    this.lost = new Promise((resolve) => {
+      this.#lose = resolve;
+    });
+    const failed = new Promise<never>((_resolve, reject) => {
+      this.#fail = reject;
+    });
+    this.done = Promise.race([failed, this.#run()]);
+    this.done.catch(() => {});
+  }
+
+  get entries(): number {
+    return this.#tail?.entries ?? 0;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#readTail();
+      await this.#claim();
+      await this.#own();
+    } catch (error) {
+      if (!this.#stop.signal.aborted) throw error;
+    }
+  }
+
+  get #tailTopic(): string {
+    return tailTopic(this.#options.type.name);
+  }
+
+  /** Applies what the tail topic holds. */
+  async #readTail(): Promise<void> {
+    const { log, partition } = this.#options;
+    for (;;) {
+      const start = (await log.starts(this.#tailTopic))[partition] ?? (0 as Offset);
+      const end = (await log.nexts(this.#tailTopic))[partition] ?? (0 as Offset);
+      if (this.#next < start) {
+        this.#replica.reset();
+        this.#next = start;
+      }
+      try {
+        for await (const batch of log.read(this.#tailTopic, partition, this.#next, end)) {
+          this.#stop.signal.throwIfAborted();
+          this.#hearAll(batch);
+        }
+        return;
+      } catch (error) {
+        // The owner before this one has trimmed what was being read.
+        if (!isOutOfRange(error)) throw error;
+      }
+    }
+  }
+
+  /** Resolves once the claim is in the tail topic, counts, and all that stands before it is known. */
+  async #claim(): Promise<void> {
+    const { log, partition } = this.#options;
+    const claimed = new Promise<void>((resolve) => {
+      this.#claimed = resolve;
+    });
+    this.#stop.signal.throwIfAborted();
+    const consumer = log.consume({
+      topic: this.#tailTopic,
+      partitions: [partition],
+      position: () => this.#next,
+      handle: (batch) => this.#hearAll(batch),
+    });
+    this.#lifecycle.use(consumer);
+    consumer.done.catch((error) => this.#fail(error));
+    await this.#append({ kind: "claim", epoch: this.#replica.epoch + 1, owner: this.#id });
+    await Promise.race([claimed, consumer.done]);
+    this.#stop.signal.throwIfAborted();
+  }
+
+  #hearAll({ records, next }: LogBatch): void {
+    for (const { offset, value } of records) {
+      if (this.#epoch === undefined) this.#bytes += value.length;
+      this.#hear(decodeTailRecord(value), offset);
+    }
+    this.#next = next;
+  }
+
+  #hear(record: TailRecord, at: Offset): void {
+    switch (record.kind) {
+      case "claim":
+        this.#hearClaim(record, at);
+        return;
+      case "seal-request":
+        this.#request = record.request;
+        this.#publisher?.answer(record.request);
+        return;
+      case "sealed":
+        if (record.request === this.#request) this.#request = undefined;
+        return;
+      case "snapshot":
+        if (record.epoch === this.#epoch) this.#trim();
+        return;
+      default:
+        if (this.#epoch === undefined) this.#replica.apply(record);
+    }
+  }
+
+  #hearClaim(record: Extract<TailRecord, { readonly kind: "claim" }>, at: Offset): void {
+    const counts = this.#replica.apply(record);
+    if (record.owner !== this.#id) {
+      if (counts && this.#epoch !== undefined) this.#lose();
+      return;
+    }
+    if (counts) {
+      this.#epoch = record.epoch;
+      this.#claimedAt = at;
+      this.#claimed();
+    } else if (this.#epoch === undefined) {
+      // Another took the same epoch a moment earlier.
+      const epoch = this.#replica.epoch + 1;
+      this.#append({ kind: "claim", epoch, owner: this.#id }).catch((error) => this.#fail(error));
+    }
+  }
+
+  #trim(): void {
+    const { log, partition } = this.#options;
+    log.trim(this.#tailTopic, partition, this.#claimedAt).catch((error) => this.#fail(error));
+  }
+
+  async #append(record: TailRecord): Promise<void> {
+    const { log, partition } = this.#options;
+    await log.append([{ topic: this.#tailTopic, partition, key: null, value: encodeTailRecord(record) }]);
+  }
+
+  async #own(): Promise<void> {
+    const { type, partition, log, generations, foldOf, snapshotBytes, newId } = this.#options;
+    const fresh: Chain[] = [];
+    for (const chain of this.#replica.chains) {
+      if (this.#replica.hasStarted(chain)) continue;
+      fresh.push(chain);
+      chain.jump(offsetIn((await generations.current(chain.view))?.cut ?? {}, chain.view, chain.partition));
+    }
+    this.#stop.signal.throwIfAborted();
+    const tail = this.#lifecycle.use(
+      new TailSegments({
+        chains: new Map(this.#replica.chains.map((chain) => [chain.view, [chain]])),
+        mergesLongChains: false,
+        foldFromLog: (chain, from, next, signal) =>
+          foldFromLog(log, {
+            view: chain.view,
+            fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
+            partition: chain.partition,
+            from,
+            next,
+            maxEntries: this.#options.maxEntries(),
+            signal,
+          }),
+      }),
+    );
+    this.#tail = tail;
+    const publisher = new TailPublisher({
+      ...{ log, topic: type.name, partition, tail, fresh },
+      ...{ epoch: this.#epoch ?? 0, owner: this.#id, bytes: this.#bytes, snapshotBytes, newId },
+    });
+    this.#publisher = this.#lifecycle.use(publisher);
+    publisher.done.catch((error) => this.#fail(error));
+    if (this.#request !== undefined) publisher.answer(this.#request);
+    this.#lifecycle.use(tail.onAdvance(this.#options.onAdvance));
+    this.#lifecycle.use(
+      generations.watch(
+        this.#replica.chains.map(({ view }) => view),
+        (view, current) => this.#align(tail, view, current?.cut ?? {}),
+      ),
+    );
+    await this.#fold(tail);
+  }
+
+  #align(tail: TailSegments, view: View, cut: Parameters<TailSegments["align"]>[1]): void {
+    tail.align(view, cut).then(
+      () => tail.release(view, cut),
+      (error: unknown) => {
+        if (isOutOfRange(error) || isFull(error)) this.#options.onUnaligned(view, error);
+        else this.#fail(error);
+      },
+    );
+  }
+
+  /** Until disposed of. Waits where the log has let go of what comes next. */
+  async #fold(tail: TailSegments): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const consumer = this.#lifecycle.use(this.#consume(tail));
+        await consumer.done;
+      } catch (error) {
+        if (!isOutOfRange(error)) throw error;
+        await this.#overGap(tail, error);
+      }
+    }
+  }
+
+  #consume(tail: TailSegments): Consumer {
+    const { type, partition, log, foldOf, bound, skipped } = this.#options;
+    const views = this.#replica.chains.map((chain) => {
+      const chains: Chain[] = [];
+      chains[partition] = chain;
+      return { fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping), chains };
+    });
+    return consumeTopic({ log, type, partitions: [partition], views, tail, bound, skipped });
+  }
+
+  /** Resolves once no view has to read what the log no longer holds; throws if one is ahead of the log. */
+  async #overGap(tail: TailSegments, error: TidemarkError): Promise<void> {
+    const { type, partition, log } = this.#options;
+    const at = (offsets: readonly Offset[]) => offsetAt({ [type.name]: offsets }, type.name, partition);
+    const [start, end] = [at(await log.starts(type.name)), at(await log.nexts(type.name))];
+    const { chains } = this.#replica;
+    if (chains.some(({ next }) => next > end)) throw error;
+    const isOver = () => chains.every(({ next }) => next >= start);
+    if (isOver()) return;
+    this.#options.onGap(error);
+    await new Promise<void>((resolve) => {
+      this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
+      this.#lifecycle.use(tail.onAdvance(() => isOver() && resolve()));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#claimed();
+    await this.#lifecycle[Symbol.asyncDispose]();
+    await this.done.catch(() => {});
+  }
+}
+
+function isOutOfRange(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && error.code === "TIDEMARK_STORE_OUT_OF_RANGE";
+}
+
+function isFull(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && error.code === "TIDEMARK_TAIL_FULL";
+}

@@ -1,0 +1,212 @@
+import { setTimeout as pause, setImmediate } from "node:timers/promises";
+import type { Append, Log } from "../infra/log/log.ts";
+import type { Chain } from "../infra/tail/chain.ts";
+import type { TailSegment } from "../infra/tail/segment.ts";
+import {
+  type EncodedRow,
+  encodeRow,
+  encodeTailRecord,
+  type TailRecord,
+  tailTopic,
+  viewNameOf,
+} from "../infra/tail/tail-record.ts";
+import { type Offset, offsetAt } from "../views/cut.ts";
+import { TidemarkError } from "../views/errors.ts";
+import type { TailSegments } from "./segments.ts";
+
+export interface TailPublisherOptions {
+  /** Has the tail topics. */
+  readonly log: Log;
+  /** Of the events. */
+  readonly topic: string;
+  readonly partition: number;
+  /** The chains of the partition. */
+  readonly tail: TailSegments;
+  /** The claim under which this publishes. */
+  readonly epoch: number;
+  readonly owner: string;
+  /** Chains that readers have not heard of. */
+  readonly fresh: readonly Chain[];
+  /** About how many bytes a reader who begins now has to read. */
+  readonly bytes: number;
+  /** So much he may have to read before a snapshot spares him that. */
+  readonly snapshotBytes: number;
+  readonly newId: () => string;
+}
+
+/** Shortest time from one publication to the next, in milliseconds. */
+const minGapMs = 20;
+/** What one record holds, and what is appended at once, about: a broker takes a megabyte. */
+const recordBytes = 256 * 1024;
+const appendBytes = 512 * 1024;
+/** A snapshot is published when a reader who begins would have to read this many times as much as one takes. */
+const snapshotFactor = 4;
+export const defaultSnapshotBytes = 16 * 1024 * 1024;
+
+/** Tells a tail topic what becomes of a partition's chains: their states as they are, now and then, and every boundary. */
+export class TailPublisher implements AsyncDisposable {
+  /** Rejects when it can't go on; resolves once disposed of. */
+  readonly done: Promise<void>;
+  readonly #options: TailPublisherOptions;
+  readonly #published = new WeakMap<TailSegment, Offset>();
+  readonly #stop = new AbortController();
+  readonly #advance: Disposable;
+  #requests: string[] = [];
+  #unstarted: readonly Chain[];
+  #wake: () => void = () => {};
+  /** Since the last snapshot, and what that took. */
+  #bytes: number;
+  #snapshotBytes = 0;
+
+  constructor(options: TailPublisherOptions) {
+    this.#options = options;
+    this.#unstarted = options.fresh;
+    this.#bytes = options.bytes;
+    for (const chain of options.tail.chains) {
+      // What it was restored from needs no telling.
+      chain.takeChanges();
+      this.#published.set(chain.open, chain.next);
+    }
+    this.#advance = options.tail.onAdvance(() => this.#wake());
+    this.done = this.#run();
+    this.done.catch(() => {});
+  }
+
+  /** Seals, and tells so under the request's name. */
+  answer(request: string): void {
+    this.#requests.push(request);
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      // Made before looking: what changes meanwhile is not slept over.
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      const start = performance.now();
+      try {
+        await this.#publish();
+        // Publishing takes half of the time at most.
+        await pause(Math.max(minGapMs, performance.now() - start), undefined, { signal });
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+      await woken;
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const { tail, epoch, owner, topic, partition, snapshotBytes, newId } = this.#options;
+    const requests = this.#requests.splice(0);
+    const sealed = requests.length > 0 ? offsetAt(tail.seal(), topic, partition) : (0 as Offset);
+    const isSnapshot = this.#bytes > Math.max(snapshotBytes, snapshotFactor * this.#snapshotBytes);
+    const batch = new Batch((records) => this.#append(records));
+    if (isSnapshot) {
+      this.#bytes = 0;
+      await batch.add({ kind: "claim", epoch, owner });
+      for (const chain of tail.chains) {
+        chain.renew();
+        for (const segment of chain.segments) this.#published.delete(segment);
+      }
+    }
+    for (const chain of isSnapshot ? tail.chains : this.#unstarted) {
+      const at = Math.min(...chain.segments.map(({ from }) => from)) as Offset;
+      await batch.add({ kind: "start", epoch, view: viewNameOf(chain.view), at });
+    }
+    this.#unstarted = [];
+    for (const chain of tail.chains) await this.#add(batch, chain);
+    for (const request of requests) await batch.add({ kind: "sealed", epoch, request, next: sealed });
+    if (isSnapshot) await batch.add({ kind: "snapshot", epoch, snapshot: newId() });
+    await batch.flush();
+    if (isSnapshot) this.#snapshotBytes = this.#bytes;
+  }
+
+  async #add(batch: Batch, chain: Chain): Promise<void> {
+    const { epoch } = this.#options;
+    const view = viewNameOf(chain.view);
+    for (const { segment, next, isSealed, rows } of chain.takeChanges()?.segments ?? []) {
+      const base = segment.from;
+      let part: EncodedRow[] = [];
+      let bytes = 0;
+      let count = 0;
+      for (const row of rows) {
+        const encoded = encodeRow(row);
+        part.push(encoded);
+        bytes += weight(encoded);
+        count++;
+        if (bytes < recordBytes) continue;
+        await batch.add({ kind: "rows", epoch, view, base, rows: part });
+        await setImmediate();
+        part = [];
+        bytes = 0;
+      }
+      const published = this.#published.get(segment);
+      if (count === 0 && published === next && !isSealed) continue;
+      if (part.length > 0) await batch.add({ kind: "rows", epoch, view, base, rows: part });
+      await batch.add({ kind: "segment", epoch, view, base, from: published ?? base, next, isSealed });
+      this.#published.set(segment, next);
+    }
+  }
+
+  /** Until it is there: what was taken from the chains is nowhere else. Told twice it does no harm. */
+  async #append(records: readonly Uint8Array[]): Promise<void> {
+    const { log, topic, partition } = this.#options;
+    const appends = records.map(
+      (value): Append => ({ topic: tailTopic(topic), partition, key: null, value }),
+    );
+    for (const value of records) this.#bytes += value.length;
+    for (let delayMs = 50; ; delayMs = Math.min(2 * delayMs, 2_000)) {
+      this.#stop.signal.throwIfAborted();
+      try {
+        await log.append(appends);
+        return;
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || !error.canRetry) throw error;
+        await pause(delayMs, undefined, { signal: this.#stop.signal });
+      }
+    }
+  }
+
+  /** What is not told by now is for the next owner to find out. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#wake();
+    this.#advance[Symbol.dispose]();
+    await this.done.catch(() => {});
+  }
+}
+
+/** Records that are appended together. */
+class Batch {
+  readonly #append: (records: readonly Uint8Array[]) => Promise<void>;
+  #records: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(append: (records: readonly Uint8Array[]) => Promise<void>) {
+    this.#append = append;
+  }
+
+  async add(record: TailRecord): Promise<void> {
+    const encoded = encodeTailRecord(record);
+    this.#records.push(encoded);
+    this.#bytes += encoded.length;
+    if (this.#bytes >= appendBytes) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const records = this.#records;
+    this.#records = [];
+    this.#bytes = 0;
+    if (records.length > 0) await this.#append(records);
+  }
+}
+
+function weight([dimensions, , cells]: EncodedRow): number {
+  let bytes = 16;
+  for (const value of dimensions) bytes += typeof value === "string" ? value.length : 9;
+  for (const cell of cells) bytes += typeof cell === "string" ? cell.length : 9;
+  return bytes;
+}

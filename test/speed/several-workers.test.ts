@@ -1,0 +1,157 @@
+import fc from "fast-check";
+import { afterEach, expect, test } from "vitest";
+import type { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
+import { cutAt, mergedRows, nextsOf, rowsByKey } from "./running.ts";
+import { SeveralWorkers } from "./several-workers.ts";
+import { expectedRows, longVisits, placesByHour, type Visit, visits } from "./visits.ts";
+
+let several: SeveralWorkers | undefined;
+
+afterEach(async () => {
+  await several?.end();
+  several = undefined;
+});
+
+const made: fc.Arbitrary<Visit> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<Visit>("garbage") },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      id: fc.integer({ min: 0, max: 30 }).map(String),
+      place: fc.constantFrom("ORD", "ä", "🛫", ""),
+      time: fc.integer({ min: -7_200_000, max: 7_200_000 }),
+      stay: fc.option(fc.integer({ min: -5, max: 9 }), { nil: undefined }),
+    }),
+  },
+);
+
+const worker = fc.constantFrom("a", "b", "c");
+const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("append" as const),
+      partition: fc.constantFrom(0, 1),
+      made: fc.array(made, { minLength: 1, maxLength: 12 }),
+    }),
+  },
+  {
+    // The same partition may be assigned to several: to one that is stale, and to one that took over.
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("assign" as const),
+      worker,
+      partitions: fc.subarray([0, 1]),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("stop" as const), worker }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("seal" as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("point" as const),
+      at: fc.tuple(fraction, fraction),
+      isFirstView: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("serve" as const) }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+test("whoever folds which partition, one, several at once or none: every serving node's tail is the fold of exactly the records up to its position", {
+  timeout: 240_000,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 30 }), async (steps) => {
+      several = await SeveralWorkers.start();
+      try {
+        await run(several, steps);
+      } finally {
+        await several.end();
+        several = undefined;
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+async function run(running: SeveralWorkers, steps: readonly Step[]): Promise<void> {
+  const cuts = new Map(visits.views.map((view) => [view, [0, 0] as readonly number[]]));
+  const first = await running.serve();
+  for (const each of steps) {
+    switch (each.kind) {
+      case "append":
+        await running.append(each.partition, each.made);
+        break;
+      case "assign":
+        running.assign(each.worker, each.partitions);
+        break;
+      case "stop":
+        await running.stop(each.worker);
+        break;
+      case "seal":
+        await sealAndRead(running);
+        break;
+      case "point": {
+        const view = each.isFirstView ? placesByHour : longVisits;
+        const at = running.nexts.map((next, p) => Math.round((each.at[p] ?? 0) * next));
+        cuts.set(view, at);
+        running.pointers.point(view, cutAt(at));
+        break;
+      }
+      case "serve":
+        check(running, await running.serve());
+        break;
+    }
+    for (const tail of running.tails) check(running, tail);
+  }
+  for (const name of ["a", "b"]) running.assign(name, []);
+  running.assign("c", [0, 1]);
+  await running.caughtUp(first);
+  const last = await running.serve();
+  await running.caughtUp(last);
+  for (const [view, at] of cuts) {
+    for (const tail of [first, last]) {
+      await running.until(tail, () => tail.segments(view, cutAt(at)) !== undefined);
+    }
+  }
+  for (const tail of [first, last]) check(running, tail, cuts);
+  await sealAndRead(running);
+}
+
+/** From every boundary that there is, the segments are the fold of the records from there to the position. */
+function check(
+  running: SeveralWorkers,
+  tail: ReplicatedTail,
+  cuts: ReadonlyMap<(typeof visits.views)[number], readonly number[]> = new Map(),
+): void {
+  for (const view of visits.views) {
+    const [zero, one] = tail.chainsOf(view).map((chain) => chain.segments.map(({ from }) => from));
+    const wanted = cuts.get(view);
+    const pairs = (zero ?? []).flatMap((a) => (one ?? []).map((b) => [a, b] as const));
+    for (const from of wanted === undefined ? pairs : [...pairs, wanted]) {
+      const segments = tail.segments(view, cutAt(from));
+      if (segments === undefined) {
+        expect(wanted === from).toBe(false);
+        continue;
+      }
+      const expected = expectedRows(running.appended, from, nextsOf(tail.position(view)));
+      expect(mergedRows(view, segments)).toEqual(view === placesByHour ? expected.places : expected.long);
+    }
+  }
+}
+
+/** Only where somebody owns every partition there is an answer; then what was sealed is the fold of the records before it. */
+async function sealAndRead(running: SeveralWorkers): Promise<void> {
+  const cut = await running.seal.seal(AbortSignal.timeout(150)).catch(() => undefined);
+  if (cut === undefined) return;
+  for (const view of visits.views) {
+    const rows = running.seal.rows(view, {}, cut);
+    if (rows === undefined) continue;
+    const sorted = [...rows];
+    const expected = expectedRows(running.appended, [0, 0], nextsOf(cut));
+    expect(rowsByKey(view, sorted)).toEqual(view === placesByHour ? expected.places : expected.long);
+    expect(sorted.length).toBe(Object.keys(rowsByKey(view, sorted)).length);
+  }
+}

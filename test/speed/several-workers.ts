@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { Log } from "../../infra/log/log.ts";
+import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
+import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
+import { tailTopic } from "../../infra/tail/tail-record.ts";
+import { SpeedWorker } from "../../speed-layer/worker.ts";
+import type { View } from "../../views/view.ts";
+import { Pointers } from "./running.ts";
+import { appendOf, type Visit, visit, visits } from "./visits.ts";
+
+/** A speed layer of several workers over one log, with the tails of any number of serving nodes. */
+export class SeveralWorkers {
+  readonly pointers = new Pointers();
+  /** What was appended, by partition. */
+  readonly appended: Visit[][] = [[], []];
+  readonly workers = new Map<string, SpeedWorker>();
+  readonly tails: ReplicatedTail[] = [];
+  readonly gaps: string[] = [];
+  readonly log: Log;
+  readonly #seal: ReplicatedSeal;
+  readonly #folder: string;
+
+  private constructor(folder: string, log: Log) {
+    this.#folder = folder;
+    this.log = log;
+    this.#seal = new ReplicatedSeal({ app: visits, log, newId: randomUUID });
+  }
+
+  static async start(): Promise<SeveralWorkers> {
+    const folder = await mkdtemp(join(tmpdir(), "tidemark-workers-"));
+    const topics = [visit.name, tailTopic(visit.name)].map((name) => ({
+      name,
+      partitions: visit.partitions,
+    }));
+    return new SeveralWorkers(folder, await LmdbLog.open({ path: folder, topics, mode: "writer" }));
+  }
+
+  assign(worker: string, partitions: readonly number[]): void {
+    let speed = this.workers.get(worker);
+    if (speed === undefined) {
+      speed = new SpeedWorker({
+        app: visits,
+        log: this.log,
+        generations: this.pointers,
+        newId: randomUUID,
+        // So small that most runs have some.
+        limits: { entries: 1_000_000, snapshotBytes: 1_000 },
+        onTailNearBound: () => {},
+        onUnaligned: () => {},
+        onGap: (error) => this.gaps.push(error.message),
+      });
+      this.workers.set(worker, speed);
+    }
+    speed.assign({ [visit.name]: partitions });
+  }
+
+  async stop(worker: string): Promise<void> {
+    await this.workers.get(worker)?.[Symbol.asyncDispose]();
+    this.workers.delete(worker);
+  }
+
+  /** One more serving node, which has read what there is. */
+  async serve(): Promise<ReplicatedTail> {
+    const tail = new ReplicatedTail({ app: visits, log: this.log });
+    this.tails.push(tail);
+    await this.#unlessFailed(tail.ready);
+    return tail;
+  }
+
+  async append(partition: number, made: readonly Visit[]): Promise<void> {
+    this.appended[partition]?.push(...made);
+    if (made.length > 0) await this.log.append(made.map((each) => appendOf(each, partition)));
+  }
+
+  get nexts(): readonly number[] {
+    return this.appended.map((records) => records.length);
+  }
+
+  get seal(): ReplicatedSeal {
+    return this.#seal;
+  }
+
+  /** Resolves once the condition holds of the tail; looks whenever it has advanced. */
+  async until(tail: ReplicatedTail, holds: () => boolean): Promise<void> {
+    while (!holds()) {
+      await this.#unlessFailed(
+        new Promise<void>((resolve) => {
+          const advance = tail.onAdvance(() => {
+            advance[Symbol.dispose]();
+            resolve();
+          });
+        }),
+      );
+    }
+  }
+
+  async caughtUp(tail: ReplicatedTail, views: readonly View[] = visits.views): Promise<void> {
+    const { nexts } = this;
+    await this.until(tail, () =>
+      views.every((view) => nexts.every((next, p) => (tail.position(view)[visit.name]?.[p] ?? 0) >= next)),
+    );
+  }
+
+  /** Of a worker or a tail, nothing may fail meanwhile. */
+  async #unlessFailed(work: Promise<void>): Promise<void> {
+    const failing = [...this.workers.values(), ...this.tails].map(({ done }) => done.then(() => work));
+    await Promise.race([work, ...failing]);
+  }
+
+  async end(): Promise<void> {
+    for (const worker of [...this.workers.keys()]) await this.stop(worker);
+    for (const tail of this.tails) await tail[Symbol.asyncDispose]();
+    await this.log[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true });
+  }
+}
