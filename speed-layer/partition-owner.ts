@@ -64,6 +64,7 @@ export class PartitionOwner implements AsyncDisposable {
   #request: string | undefined;
   #publisher: TailPublisher | undefined;
   #tail: TailSegments | undefined;
+  #gap: TidemarkError | undefined;
   #claimed: () => void = () => {};
   #lose: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
@@ -80,6 +81,11 @@ export class PartitionOwner implements AsyncDisposable {
     });
     this.done = Promise.race([failed, this.#run()]);
     this.done.catch(() => {});
+  }
+
+  /** Why it does not fold. */
+  get obstacle(): string | undefined {
+    return this.#tail === undefined ? "it reads the tail topic" : this.#gap?.message;
   }
 
   get entries(): number {
@@ -283,11 +289,13 @@ export class PartitionOwner implements AsyncDisposable {
     if (chains.some(({ next }) => next > end)) throw error;
     const isOver = () => chains.every(({ next }) => next >= start);
     if (isOver()) return;
+    this.#gap = error;
     this.#options.onGap(error);
     await new Promise<void>((resolve) => {
       this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
       this.#lifecycle.use(tail.onAdvance(() => isOver() && resolve()));
     });
+    this.#gap = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -78,9 +78,12 @@ export class SpeedWorker implements AsyncDisposable {
     }
   }
 
-  /** How many partitions it folds, or is about to. */
-  get partitions(): number {
-    return [...this.#owned.values()].filter(({ stop }) => !stop.signal.aborted).length;
+  /** Why it does not fold all that it is assigned; empty if it does. */
+  get obstacles(): readonly string[] {
+    return [...this.#owned.values()].flatMap(({ type, partition, owner }) => {
+      const obstacle = owner === undefined ? "another has claimed it" : owner.obstacle;
+      return obstacle === undefined ? [] : [`${type.name}/${partition}: ${obstacle}`];
+    });
   }
 
   #own(key: string, type: EventType, partition: number, before: Promise<void> | undefined): void {

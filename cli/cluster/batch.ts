@@ -1,0 +1,142 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { performRun } from "../../batch-layer/run.ts";
+import { scheduleRuns } from "../../batch-layer/schedule.ts";
+import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
+import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import type { Jobs } from "../../infra/jobs/jobs.ts";
+import { Membership } from "../../infra/kafka/membership.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import type { Log } from "../../infra/log/log.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
+import { Archiver } from "../../ingestion/archive.ts";
+import { keepArchiving } from "../../ingestion/keep-archiving.ts";
+import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
+
+/**
+ * Archiver and batch layer. Of all such processes one writes the master dataset and does the runs, the others stand by; all
+ * of them ask for what the schedule says.
+ */
+export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
+  const { app, logger } = node;
+  const log = await node.openLog();
+  const deadLetters = node.deadLetters(log);
+  const jobs = await node.openJobs(randomUUID);
+  lifecycle.use(scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be asked for")));
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  const turns = lifecycle.use(new Turns(() => startWriting(node, { log, jobs, deadLetters }), fail));
+  const membership = lifecycle.use(
+    await Membership.join({
+      settings: node.kafka,
+      group: `tidemark.${app.name}.batch`,
+      topics: node.topics.map(({ name }) => name),
+      sharing: "one",
+      onAssigned: (assignment) => turns.set(Object.values(assignment).some((partitions) => partitions.length > 0)),
+      warn: (message) => logger.warn(message),
+    }),
+  );
+  const server = node.createServer();
+  registerHealth(server, "batch", () => []);
+  return { url: await node.listen(server), done: Promise.race([failed, membership.done]) };
+}
+
+/** Starts something whenever it is this process's turn, and ends it when the turn is over, one after the other. */
+class Turns implements AsyncDisposable {
+  readonly #start: () => Promise<AsyncDisposable>;
+  readonly #fail: (error: unknown) => void;
+  #isOurs = false;
+  #running: AsyncDisposable | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(start: () => Promise<AsyncDisposable>, fail: (error: unknown) => void) {
+    this.#start = start;
+    this.#fail = fail;
+  }
+
+  set(isOurs: boolean): void {
+    this.#isOurs = isOurs;
+    this.#last = this.#last.then(() => this.#follow()).catch(this.#fail);
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#isOurs === (this.#running !== undefined)) return;
+    if (this.#isOurs) {
+      this.#running = await this.#start();
+      return;
+    }
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.set(false);
+    await this.#last;
+  }
+}
+
+interface BatchStores {
+  readonly log: Log;
+  readonly jobs: Jobs;
+  readonly deadLetters: DeadLetters;
+}
+
+async function startWriting(node: ClusterNode, { log, jobs, deadLetters }: BatchStores): Promise<AsyncDisposable> {
+  const { app, folder, topics, logger } = node;
+  const lifecycle = new Lifecycle();
+  try {
+    const scratch = join(folder.scratch, String(process.pid));
+    await mkdir(scratch, { recursive: true });
+    const duckdb = lifecycle.use(await Duckdb.open({ ...duckdbShare(), temporaryFolder: scratch }));
+    const master = await MasterFolder.own(folder.master, topics);
+    const generations = await GenerationsFolder.own({
+      root: folder.generations,
+      onWatchError: (err) => logger.error({ err }, "the generations can't be read"),
+    });
+    const archiver = new Archiver({
+      ...{ app, log, master, duckdb },
+      onInvalid: (record, reason, topic, partition) =>
+        deadLetters.put([
+          { ...letterOf(record, reason, topic, partition), receivedAt: new Date().toISOString() },
+        ]),
+    });
+    lifecycle.use(
+      keepArchiving({
+        archiver,
+        timers: globalThis,
+        failed: (err) => logger.error({ err }, "archiving failed; it is tried again"),
+      }),
+    );
+    const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
+    lifecycle.use(
+      jobs.work(async (run, report, signal) => {
+        try {
+          return await performRun(
+            {
+              ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+              sealedTail: seal,
+              archive: async (until, archiveSignal, progress) =>
+                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+            },
+            run,
+            report,
+            signal,
+          );
+        } finally {
+          seal.letGo();
+        }
+      }),
+    );
+    return lifecycle;
+  } catch (error) {
+    await lifecycle[Symbol.asyncDispose]();
+    throw error;
+  }
+}

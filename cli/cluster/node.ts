@@ -1,0 +1,154 @@
+import { availableParallelism, totalmem } from "node:os";
+import { dirname, resolve } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
+import { overRecords, readDeclarations, requireChangesAllowed } from "../../infra/declarations/declarations.ts";
+import { readDimensionFiles } from "../../infra/dimensions/dimension-file.ts";
+import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import { createServer } from "../../infra/http.ts";
+import { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
+import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
+import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts";
+import type { Lifecycle } from "../../infra/lifecycle.ts";
+import type { Topic } from "../../infra/log/log.ts";
+import { RedisLink } from "../../infra/redis/redis-link.ts";
+import { redisAddress } from "../../infra/redis/redis-url.ts";
+import { tailTopic } from "../../infra/tail/tail-record.ts";
+import type { App } from "../../views/app.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { dataFolder } from "../data-folder.ts";
+
+export interface NodeOptions {
+  readonly app: App;
+  readonly appPath: string;
+  /** The folder that all nodes share. */
+  readonly data: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly logger: Logger;
+  /** Where KAFKA_* and REDIS_URL are read. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A process of a cluster, whatever its role: what it reaches the stores by. What it opens closes with the lifecycle. */
+export class ClusterNode {
+  readonly app: App;
+  readonly logger: Logger;
+  readonly folder: ReturnType<typeof dataFolder>;
+  readonly kafka: KafkaSettings;
+  readonly topics: readonly Topic[];
+  readonly #options: NodeOptions;
+  readonly #lifecycle: Lifecycle;
+
+  static async open(options: NodeOptions, lifecycle: Lifecycle): Promise<ClusterNode> {
+    const folder = dataFolder(options.data);
+    const declarations = await readDeclarations(folder.declarations);
+    requireChangesAllowed(options.app, declarations);
+    if (options.app.events.some(({ name }) => !declarations.types.has(name))) {
+      throw new TidemarkError(
+        "TIDEMARK_CONFIG",
+        `app "${options.app.name}" was not deployed to ${resolve(options.data)} as it is declared now: tidemark topics apply --app ${options.appPath} --data ${options.data}`,
+      );
+    }
+    return new ClusterNode(options, overRecords(options.app, declarations), lifecycle);
+  }
+
+  private constructor(options: NodeOptions, app: App, lifecycle: Lifecycle) {
+    this.#options = options;
+    this.#lifecycle = lifecycle;
+    this.app = app;
+    this.logger = options.logger;
+    this.folder = dataFolder(options.data);
+    this.kafka = kafkaSettings(options.environment);
+    this.topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  }
+
+  /** The log with the topics of the events, those of the tail and those of the dead letters. */
+  async openLog(): Promise<KafkaLog> {
+    return this.#lifecycle.use(
+      await KafkaLog.open({
+        settings: this.kafka,
+        topics: [
+          ...this.topics,
+          ...this.topics.map(({ name, partitions }) => ({ name: tailTopic(name), partitions })),
+          ...deadLetterTopics(this.app.name, this.#typeNames),
+        ],
+        warn: (message) => this.logger.warn(message),
+      }),
+    );
+  }
+
+  deadLetters(log: KafkaLog): LogDeadLetters {
+    return this.#lifecycle.use(new LogDeadLetters({ log, app: this.app.name, types: this.#typeNames }));
+  }
+
+  async openJobs(newId: () => string): Promise<BullmqJobs> {
+    const link = await RedisLink.open({
+      address: redisAddress(this.#options.environment),
+      warn: (message) => this.logger.warn(message),
+    });
+    return this.#lifecycle.use(
+      await BullmqJobs.open({
+        link,
+        app: this.app.name,
+        clock: Date.now,
+        newId,
+        failed: (err) => this.logger.error({ err }, "the queue of runs failed; it is tried again"),
+      }),
+    );
+  }
+
+  /** For whoever only reads. */
+  generations(): GenerationsFolder {
+    return GenerationsFolder.read({
+      root: this.folder.generations,
+      onWatchError: (err) => this.logger.error({ err }, "the generations can't be read"),
+    });
+  }
+
+  readDimensionFiles() {
+    return readDimensionFiles(this.app, dirname(this.#options.appPath));
+  }
+
+  createServer(): FastifyInstance {
+    return createServer({ loggerInstance: this.logger });
+  }
+
+  /** Begins to answer, and ends with requests in hand answered, before what was opened until now is closed. */
+  async listen(server: FastifyInstance): Promise<string> {
+    const { host, port } = this.#options;
+    this.#lifecycle.defer(() => server.close());
+    return server.listen({ host, port });
+  }
+
+  get #typeNames(): readonly string[] {
+    return this.topics.map(({ name }) => name);
+  }
+}
+
+/** A role that runs. */
+export interface RunningRole extends AsyncDisposable {
+  readonly url: string;
+  /** Rejects when it can't go on. */
+  readonly done: Promise<void>;
+}
+
+/** `GET /healthz` and `GET /readyz` of a role that has no other routes; `obstacles` says why it can't do its work. */
+export function registerHealth(server: FastifyInstance, role: string, obstacles: () => readonly string[]): void {
+  server.get("/healthz", () => ({ status: "up", role }));
+  server.get("/readyz", () => {
+    const reasons = obstacles();
+    if (reasons.length > 0) throw new TidemarkError("TIDEMARK_NOT_READY", reasons.join("; "));
+    return { status: "ready", role };
+  });
+}
+
+/** What one DuckDB may take of this machine. */
+export function duckdbShare(): { readonly memoryLimit: string; readonly threads: number } {
+  return {
+    memoryLimit: `${Math.max(256, Math.floor(totalmem() / 4 / 1024 ** 2))}MB`,
+    threads: Math.max(1, availableParallelism() - 1),
+  };
+}

@@ -1,0 +1,27 @@
+import { randomUUID } from "node:crypto";
+import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
+import { registerServing } from "../../serving-layer/routes.ts";
+import type { ClusterNode } from "./node.ts";
+
+/** A serving node: answers queries from the generations and a tail of its own. */
+export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
+  const { app } = node;
+  const files = await node.readDimensionFiles();
+  const log = await node.openLog();
+  const deadLetters = node.deadLetters(log);
+  const jobs = await node.openJobs(randomUUID);
+  const tail = lifecycle.use(new ReplicatedTail({ app, log }));
+  const server = node.createServer();
+  lifecycle.use(
+    registerServing(server, {
+      ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
+      profile: "cluster",
+      master: MasterFolder.read(node.folder.master, node.topics),
+    }),
+  );
+  // An answer before that would be right, and of long ago.
+  await tail.ready;
+  return { url: await node.listen(server), done: tail.done };
+}
