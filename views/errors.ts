@@ -68,6 +68,9 @@ export const errorCodes = {
   TIDEMARK_CONFIG: { status: 500, canRetry: false },
   TIDEMARK_DIMENSION_FILE: { status: 500, canRetry: false },
   TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
+  // what is not ours: Kafka, Redis
+  TIDEMARK_SERVICE_MISSING: { status: 500, canRetry: false },
+  TIDEMARK_SERVICE_START: { status: 500, canRetry: true },
 } as const satisfies Record<string, { readonly status: number; readonly canRetry: boolean }>;
 
 export type ErrorCode = keyof typeof errorCodes;

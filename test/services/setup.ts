@@ -1,0 +1,56 @@
+import type { TestProject } from "vitest/node";
+import { startKafka } from "../../infra/kafka/services/kafka.ts";
+import { startRedis } from "../../infra/kafka/services/redis.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { needsOf, type ServiceName } from "./needs.ts";
+
+/** Why a service is not there, and what that means for the tests that need it. */
+export interface Absence {
+  readonly why: string;
+  /** It could not be had here, which is no failure but under CI; else it could, and did not start. */
+  readonly isFailure: boolean;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** `host:port` of a broker that all tests share: topics and groups have names of their own, see `freshTopics`. */
+    readonly kafkaBrokers: readonly string[];
+    /** Of a Redis that all tests share: keys have a prefix of their own. */
+    readonly redisUrl: string;
+    readonly absentServices: Partial<Record<ServiceName, Absence>>;
+  }
+}
+
+/** Starts what the chosen tests need, unless KAFKA_BROKERS or REDIS_URL names it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { CI, KAFKA_BROKERS, REDIS_URL } = process.env;
+  const isCi = CI !== undefined && CI !== "" && CI !== "false";
+  const needed = new Set(project.vitest.state.getPaths().flatMap(needsOf));
+  const lifecycle = new Lifecycle();
+  const absent: Partial<Record<ServiceName, Absence>> = {};
+  const report = (what: string) => process.stderr.write(`${what}\n`);
+
+  const begin = async <T>(name: ServiceName, none: T, start: () => Promise<T>): Promise<T> => {
+    if (!needed.has(name)) return none;
+    try {
+      return await start();
+    } catch (error) {
+      const isMissing = error instanceof TidemarkError && error.code === "TIDEMARK_SERVICE_MISSING";
+      absent[name] = { why: (error as Error).message, isFailure: isCi || !isMissing };
+      return none;
+    }
+  };
+  const [kafkaBrokers, redisUrl] = await Promise.all([
+    begin<readonly string[]>("kafka", [], async () =>
+      KAFKA_BROKERS === undefined
+        ? lifecycle.use(await startKafka({ brokers: 1, report })).brokers
+        : KAFKA_BROKERS.split(","),
+    ),
+    begin("redis", "", async () => REDIS_URL ?? lifecycle.use(await startRedis({ report })).url),
+  ]);
+  project.provide("kafkaBrokers", kafkaBrokers);
+  project.provide("redisUrl", redisUrl);
+  project.provide("absentServices", absent);
+  return () => lifecycle[Symbol.asyncDispose]();
+}
