@@ -28,6 +28,7 @@ export const errorCodes = {
   TIDEMARK_INGEST_STALLED: { status: 408, canRetry: true },
   TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
   TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
+  TIDEMARK_INGEST_LOG: { status: 503, canRetry: true },
   // queries
   TIDEMARK_QUERY_VIEW_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },
@@ -67,6 +68,9 @@ export const errorCodes = {
   TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },
   TIDEMARK_CONFIG: { status: 500, canRetry: false },
   TIDEMARK_DIMENSION_FILE: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_UNREACHABLE: { status: 503, canRetry: true },
+  TIDEMARK_KAFKA_TOPIC_MISSING: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_PARTITIONS: { status: 500, canRetry: false },
   TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
   // what is not ours: Kafka, Redis
   TIDEMARK_SERVICE_MISSING: { status: 500, canRetry: false },
