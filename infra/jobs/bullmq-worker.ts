@@ -11,9 +11,9 @@ export interface BullmqWorkerOptions extends Omit<RunInHandOptions, "leaseMs" | 
   readonly lockMs: number;
 }
 
-/** How long closing waits for the run in hand to stop, and then for Redis. */
-const closeMs = 10_000;
-const closeWithoutRedisMs = 500;
+/** How long closing waits for BullMQ once the run in hand has stopped. */
+const closeMs = 2_000;
+const closeWithoutRedisMs = 200;
 /** After what nobody foresaw a ticket is tried again. */
 const againMs = 5_000;
 
@@ -38,8 +38,9 @@ export class BullmqWorker implements AsyncDisposable {
     this.#closing.abort();
     const closed = this.#worker?.close();
     this.#inHand?.run.giveUp();
-    await within(closeMs, this.#inHand?.done);
-    // BullMQ's close never resolves while Redis is gone (taskforcesh/bullmq#4656).
+    await this.#inHand?.done;
+    // BullMQ's close never resolves while Redis is gone (taskforcesh/bullmq#4656). What it has not put back by then
+    // is put back when its lock lapses.
     await within(this.#options.link.obstacle === undefined ? closeMs : closeWithoutRedisMs, closed);
     this.#client?.disconnect();
   }

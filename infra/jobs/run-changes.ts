@@ -14,9 +14,9 @@ export class RunChanges implements AsyncDisposable {
   readonly #key: string;
   readonly #tell: (stored: RedisRun) => void;
   readonly #waiting = new Set<() => void>();
-  readonly #done: Promise<void>;
   #position = "0-0";
   #isClosed = false;
+  #watchdog: NodeJS.Timeout | undefined;
   #place: () => void = () => undefined;
   /** Resolves once it follows: what changes from then on is told. */
   readonly placed = new Promise<void>((resolve) => {
@@ -24,11 +24,10 @@ export class RunChanges implements AsyncDisposable {
   });
 
   constructor(link: RedisLink, key: string, tell: (stored: RedisRun) => void) {
-    // A read that never comes back (a connection that is half gone) is given up, and asked anew.
-    this.#client = link.connect({ commandTimeout: 3 * blockMs, connectTimeout: 2_000 });
+    this.#client = link.connect({ connectTimeout: 2_000 });
     this.#key = key;
     this.#tell = tell;
-    this.#done = this.#follow();
+    void this.#follow();
   }
 
   /** Resolves once the listeners know of the change, or after a second: Redis may be gone again. */
@@ -50,8 +49,9 @@ export class RunChanges implements AsyncDisposable {
     this.#isClosed = true;
     this.#wake();
     this.#place();
+    clearInterval(this.#watchdog);
+    // What it waits for need not come back: ioredis forgets what it would have sent after a reconnection.
     this.#client.disconnect();
-    await this.#done;
   }
 
   async #follow(): Promise<void> {
@@ -61,20 +61,29 @@ export class RunChanges implements AsyncDisposable {
         if (!isPlaced) this.#position = await this.#end();
         isPlaced = true;
         this.#place();
-        const reply = await this.#client.xread("BLOCK", blockMs, "STREAMS", this.#key, this.#position);
-        for (const [, entries] of reply ?? []) {
-          for (const [id, [, text]] of entries) {
-            if (text !== undefined) this.#tell(parse(text));
-            this.#position = id;
-          }
+        for (const [id, text] of await this.#next()) {
+          if (this.#isClosed) return;
+          this.#tell(parse(text));
+          this.#position = id;
         }
         this.#wake();
       } catch {
-        // Redis is gone or half gone; it comes back to us, and we go on where we were.
-        if (this.#isClosed) return;
-        this.#client.disconnect(true);
-        await new Promise((resolve) => this.#client.once("ready", resolve).once("end", resolve));
+        // Redis refuses just now. While it is gone, the read waits for it.
+        if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, patienceMs));
       }
+    }
+  }
+
+  /** The changes after the position; none if none came for a while. */
+  async #next(): Promise<readonly (readonly [id: string, text: string])[]> {
+    // A connection that is half gone never answers: it is made anew, and ioredis asks again.
+    this.#watchdog = setInterval(() => this.#client.disconnect(true), 3 * blockMs);
+    try {
+      const reply = await this.#client.xread("BLOCK", blockMs, "STREAMS", this.#key, this.#position);
+      const entries = (reply ?? []).flatMap(([, ofStream]) => ofStream);
+      return entries.map(([id, [, text = ""]]) => [id, text] as const);
+    } finally {
+      clearInterval(this.#watchdog);
     }
   }
 

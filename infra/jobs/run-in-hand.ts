@@ -58,7 +58,8 @@ export class RunInHand {
     const { handler, watch } = this.#options;
     const { run } = this.#stored;
     const watching = watch((stored) => {
-      if (stored.run.id === run.id && !this.#isAsBegun(stored)) this.#look();
+      if (stored.run.id !== run.id || this.#isAsBegun(stored)) return;
+      this.#look().catch((error) => this.#options.closing.aborted || this.#options.failed(error));
     });
     try {
       const report = (progress: RunProgress) => this.#report(progress);
@@ -76,11 +77,17 @@ export class RunInHand {
     return run.state === "running" && hold === this.#stored.hold && !isStopping;
   }
 
-  /** Changes are told late: what counts is how the run stands now. */
-  #look(): void {
-    this.#change(() => undefined).catch((error) => {
-      if (!isUnavailable(error)) this.#options.failed(error);
-    });
+  /** Changes are told late: what counts is how the run stands now, or as soon as that can be known. */
+  async #look(): Promise<void> {
+    for (;;) {
+      await this.#options.link.available();
+      try {
+        await this.#change(() => undefined);
+        return;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+      }
+    }
   }
 
   /** Changes the run if it is still ours, and notices if it is not or if it is to stop. */
