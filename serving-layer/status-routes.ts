@@ -43,10 +43,17 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
 
   server.get("/healthz", () => ({ status: "up" }));
 
-  server.get("/readyz", () => {
+  // Without its queue a node still answers and takes events in: it says so, and stays in service.
+  server.get("/readyz", async () => {
     const reasons = app.views.flatMap((view) => snapshots.unready(view) ?? []);
-    if (reasons.length > 0) throw new TidemarkError("TIDEMARK_NOT_READY", reasons.join("; "));
-    return { status: "ready" };
+    const obstacle = await parts.jobs.obstacle();
+    if (reasons.length === 0) {
+      return { status: "ready", ...(obstacle === undefined ? {} : { degraded: [obstacle] }) };
+    }
+    throw new TidemarkError(
+      "TIDEMARK_NOT_READY",
+      [...reasons, ...(obstacle === undefined ? [] : [obstacle])].join("; "),
+    );
   });
 
   server.get("/v1/dead-letters", async ({ query }) => {
@@ -88,11 +95,14 @@ function tailStatus(snapshots: Snapshots, view: View) {
 }
 
 async function runStatus(jobs: Jobs) {
+  const obstacle = await jobs.obstacle();
+  if (obstacle !== undefined) return { running: null, queued: null, last: null, obstacle };
   const runs = await jobs.list(100);
   return {
     running: runs.find(({ state }) => state === "running") ?? null,
     queued: runs.filter(({ state }) => state === "queued").length,
     last: runs.find(({ finishedAt }) => finishedAt !== null) ?? null,
+    obstacle: null,
   };
 }
 

@@ -47,6 +47,7 @@ export const errorCodes = {
   TIDEMARK_RUN_BUSY: { status: 409, canRetry: true },
   TIDEMARK_RUN_CANCELLED: { status: 409, canRetry: false },
   TIDEMARK_RUN_LOST: { status: 500, canRetry: true },
+  TIDEMARK_JOBS_UNAVAILABLE: { status: 503, canRetry: true },
   TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_GENERATION_EXISTS: { status: 409, canRetry: false },
   TIDEMARK_ROUTE_UNKNOWN: { status: 404, canRetry: false },

@@ -187,7 +187,7 @@ describe("status", () => {
           lag: 1,
         },
       },
-      runs: { running: null, queued: 1, last: null },
+      runs: { running: null, queued: 1, last: null, obstacle: null },
       deadLetters: 0,
     });
     expect(body.uptimeMs).toBeGreaterThanOrEqual(0);
@@ -197,6 +197,14 @@ describe("status", () => {
     serving.tail.drop(byMachine);
     expect((await serving.get("/healthz")).body).toEqual({ status: "up" });
     expect(await serving.get("/readyz")).toMatchObject({ status: 503, body: { code: "TIDEMARK_NOT_READY" } });
+  });
+
+  test("says that runs can't be asked for now, and stays ready: queries and ingest go on", async () => {
+    serving.jobs.hindrance = "Redis at redis://127.0.0.1:6379 can't be used";
+    const degraded = [serving.jobs.hindrance];
+    expect(await serving.get("/readyz")).toMatchObject({ status: 200, body: { status: "ready", degraded } });
+    const runs = { running: null, queued: null, last: null, obstacle: serving.jobs.hindrance };
+    expect((await serving.get("/v1/status")).body).toMatchObject({ runs });
   });
 
   test("shows what was rejected, newest first, text as text", async () => {
