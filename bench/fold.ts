@@ -20,7 +20,7 @@ export async function benchFold(): Promise<Row> {
   const batches: LogRecord[][] = [];
   lines.forEach((value, i) => {
     if (i % recordsPerBatch === 0) batches.push([]);
-    batches.at(-1)?.push({ offset: offset(i), key: null, value });
+    batches.at(-1)?.push({ offset: offset(i), key: null, value, headers: undefined, timestampMs: undefined });
   });
   const fold = compileFold(airportHours);
 
@@ -116,6 +116,8 @@ export async function benchSixMeasures(): Promise<Row> {
   const records = splitLines(await loadLines(0, events)).map((value, i) => ({
     offset: offset(i),
     key: null,
+    headers: undefined,
+    timestampMs: undefined,
     value,
   }));
   const decoded = admission.admit(records, offset(events));

@@ -57,13 +57,7 @@ export class LmdbLog implements Log {
 
   /** The records' bytes must not change until it resolves. TIDEMARK_INGEST_DISK if they could not be written. */
   async append(records: readonly Append[]): Promise<Position> {
-    if (this.#writer === undefined) {
-      throw new TidemarkError(
-        "TIDEMARK_STORE_LOCKED",
-        "this log was opened to read: another process writes it",
-      );
-    }
-    return this.#writer.append(records);
+    return this.#requireWriter().append(records);
   }
 
   async starts(topic: string): Promise<readonly Offset[]> {
@@ -96,15 +90,15 @@ export class LmdbLog implements Log {
 
   /** A position beyond the log's end when it starts is TIDEMARK_STORE_OUT_OF_RANGE: the log has lost records. */
   consume(consumption: Consumption): Consumer {
-    const { topic } = consumption;
-    const ids = this.#store.ids(topic);
+    const { topic, partitions = this.#store.ids(topic).map((_, partition) => partition) } = consumption;
     this.#store.refresh();
-    ids.forEach((id, partition) => {
+    for (const partition of partitions) {
+      const id = this.#store.id(topic, partition);
       const at = consumption.position(partition);
       requireRange(`position ${at}`, topic, partition, at, at, [this.#store.start(id), this.#store.next(id)]);
-    });
+    }
     const consumer = new PartitionConsumer(consumption, {
-      partitions: ids.length,
+      partitions,
       fetch: (partition, from) => this.#fetch(topic, partition, from, Number.MAX_SAFE_INTEGER as Offset),
       onAdvance: (listener) => this.#onAdvance(listener),
     });
@@ -112,6 +106,22 @@ export class LmdbLog implements Log {
     const forget = () => void this.#consumers.delete(consumer);
     consumer.done.then(forget, forget);
     return consumer;
+  }
+
+  /** Durable when it resolves. Frees the disk of whole batches; a batch that holds a record from `before` on stays. */
+  async trim(topic: string, partition: number, before: Offset): Promise<void> {
+    this.#requireWriter();
+    const id = this.#store.id(topic, partition);
+    this.#store.refresh();
+    const next = this.#store.next(id);
+    if (before > next) {
+      throw new TidemarkError(
+        "TIDEMARK_STORE_OUT_OF_RANGE",
+        `${topic}/${partition} can't be trimmed up to ${before}: it ends at ${next}`,
+      );
+    }
+    await this.#store.trim(id, before);
+    this.#held.delete(id);
   }
 
   /** There may be new records: consumers look at once. For a reader that hears of its writer's commits. */
@@ -125,6 +135,14 @@ export class LmdbLog implements Log {
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.#writer?.close();
     await this.#store.close();
+  }
+
+  #requireWriter(): GroupCommit {
+    if (this.#writer !== undefined) return this.#writer;
+    throw new TidemarkError(
+      "TIDEMARK_STORE_LOCKED",
+      "this log was opened to read: another process writes it",
+    );
   }
 
   #onAdvance(listener: () => void): Disposable {
@@ -160,8 +178,10 @@ export class LmdbLog implements Log {
   }
 
   #stored(topic: string, partition: number, at: Offset) {
-    for (const batch of this.#store.batchesFrom(this.#store.id(topic, partition), at)) {
+    const id = this.#store.id(topic, partition);
+    for (const batch of this.#store.batchesFrom(id, at)) {
       if (batch.from <= at) return batch;
+      requireRange(`position ${at}`, topic, partition, at, at, [this.#store.start(id), this.#store.next(id)]);
       throw new TidemarkError(
         "TIDEMARK_STORE_GAP",
         `${topic}/${partition} holds no record ${at}: the next one is ${batch.from}`,

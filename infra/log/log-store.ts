@@ -106,10 +106,31 @@ export class LogStore {
    * what this one believes about the next offsets may be wrong then.
    */
   async commit(batches: readonly { readonly id: PartitionId; readonly batch: RecordBatch }[]): Promise<void> {
+    await this.#write(() => {
+      for (const { id, batch } of batches) void this.#batches.put(key(id, batch.next), batch.bytes);
+    });
+  }
+
+  /**
+   * Forgets the records before an offset that is not beyond the end. A batch without records, as if it ended there, marks
+   * where the partition begins: also of one that holds no more, so that it goes on with its next offset.
+   */
+  async trim(id: PartitionId, before: Offset): Promise<void> {
+    if (before <= this.start(id)) return;
+    const trimmed = [...this.#batches.getKeys({ start: key(id, 0), end: key(id, before + 1) })];
+    await this.#write(() => {
+      for (const each of trimmed) void this.#batches.remove(each);
+      void this.#batches.put(key(id, before), RecordBatch.empty(before).bytes);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  async #write(changes: () => void): Promise<void> {
     const isWriter = await this.#meta
-      .ifVersion("writer", this.#writer ?? Number.NaN, () => {
-        for (const { id, batch } of batches) void this.#batches.put(key(id, batch.next), batch.bytes);
-      })
+      .ifVersion("writer", this.#writer ?? Number.NaN, changes)
       .catch(rethrowDisk);
     if (!isWriter) {
       throw new TidemarkError(
@@ -117,10 +138,6 @@ export class LogStore {
         "another process has opened this log to write: only one may; stop it, or this one",
       );
     }
-  }
-
-  close(): Promise<void> {
-    return this.#root.close();
   }
 
   #readTopics(path: string, topics: readonly Topic[]): ReadonlyMap<string, readonly PartitionId[]> {

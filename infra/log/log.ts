@@ -1,10 +1,19 @@
 import type { Offset, Position } from "../../views/cut.ts";
 
+/** Read back, a value is bytes; of a name that was given twice, the last value. */
+export type RecordHeaders = Readonly<Record<string, Uint8Array | string>>;
+
 /** A record as it stands in the log. */
 export interface LogRecord {
   readonly offset: Offset;
+  /** As UTF-8. */
   readonly key: string | null;
+  /** Empty for a Kafka record without a value. */
   readonly value: Uint8Array;
+  /** Undefined where there are none. */
+  readonly headers: RecordHeaders | undefined;
+  /** When, by what Kafka says; undefined in the embedded log. */
+  readonly timestampMs: number | undefined;
 }
 
 /** Records `[from, next)` of one partition, in order. */
@@ -22,6 +31,7 @@ export interface Append {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Uint8Array;
+  readonly headers?: RecordHeaders;
 }
 
 export interface Topic {
@@ -31,6 +41,8 @@ export interface Topic {
 
 export interface Consumption {
   readonly topic: string;
+  /** Default: all of the topic's. */
+  readonly partitions?: readonly number[];
   /** Asked before each fetch: where to read on. Moving it forward skips; a consumer never goes on by itself. */
   position(partition: number): Offset;
   /** Batches of a partition come in order, one at a time: the next is fetched when this one is handled. */
@@ -39,7 +51,10 @@ export interface Consumption {
 
 /** A running consumer; disposing of it waits for the batch in hand. */
 export interface Consumer extends AsyncDisposable {
-  /** Rejects when the consumer fails for good (a handler threw, the log is gone); resolves once disposed of. */
+  /**
+   * Rejects when the consumer fails for good (a handler threw, the log is gone, or holds a position no longer or not yet:
+   * TIDEMARK_STORE_OUT_OF_RANGE); resolves once disposed of.
+   */
   readonly done: Promise<void>;
 }
 
@@ -57,6 +72,8 @@ export interface Log extends AsyncDisposable {
   nexts(topic: string): Promise<readonly Offset[]>;
   /** All records of `[from, next)`, then ends. TIDEMARK_STORE_OUT_OF_RANGE if the log no longer or not yet holds them. */
   read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch>;
-  /** Delivers every record from the position on as it becomes durable, until disposed of. */
+  /** Delivers every record from the position on as it becomes durable, until disposed of. A log may throw at once what `done` rejects with. */
   consume(consumption: Consumption): Consumer;
+  /** Records before it may be forgotten: `starts` then says so. TIDEMARK_STORE_OUT_OF_RANGE beyond the end. */
+  trim(topic: string, partition: number, before: Offset): Promise<void>;
 }

@@ -4,14 +4,14 @@ import type { Consumer, Consumption, LogBatch } from "./log.ts";
 
 /** Where a consumer's batches come from. */
 export interface BatchSource {
-  readonly partitions: number;
+  readonly partitions: readonly number[];
   /** A batch that begins at the offset; undefined while there is no such record. */
   fetch(partition: number, from: Offset): LogBatch | undefined;
   /** Calls back whenever there may be new records. */
   onAdvance(listener: () => void): Disposable;
 }
 
-/** Follows all partitions of a topic side by side, each in order with one batch in hand. */
+/** Follows partitions of a topic side by side, each in order with one batch in hand. */
 export class PartitionConsumer implements Consumer {
   readonly done: Promise<void>;
   readonly #consumption: Consumption;
@@ -27,7 +27,7 @@ export class PartitionConsumer implements Consumer {
 
   async #run(): Promise<void> {
     const advance = this.#source.onAdvance(() => this.#wake());
-    const loops = Array.from({ length: this.#source.partitions }, (_, partition) =>
+    const loops = this.#source.partitions.map((partition) =>
       this.#follow(partition).finally(() => this.#stop()),
     );
     try {

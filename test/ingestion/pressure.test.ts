@@ -52,6 +52,7 @@ class GatedLog {
       nexts: (topic) => log.nexts(topic),
       read: (...range) => log.read(...range),
       consume: (consumption) => log.consume(consumption),
+      trim: (...before) => log.trim(...before),
       [Symbol.asyncDispose]: async () => undefined,
     };
   }

@@ -54,6 +54,35 @@ describe("LmdbLog", () => {
     });
   });
 
+  test("knows after it was closed where a partition that was trimmed begins and ends", async () => {
+    await within(await LmdbLog.open({ path, topics, mode: "writer" }), async (log) => {
+      await log.append([append(0, "a"), append(0, "b"), append(1, "c"), append(1, "d")]);
+      await log.trim(orders.name, 0, offset(1));
+      await log.trim(orders.name, 1, offset(2));
+    });
+    await within(await LmdbLog.open({ path, topics, mode: "writer" }), async (log) => {
+      expect(await log.starts(orders.name)).toEqual([1, 2, 0]);
+      await log.append([append(1, "e")]);
+      expect(await log.nexts(orders.name)).toEqual([2, 3, 0]);
+      expect(await readTexts(log, 0, 1, 2)).toEqual(["b"]);
+      expect(await readTexts(log, 1, 2, 3)).toEqual(["e"]);
+    });
+  });
+
+  test("a consumer that is overtaken by a trim fails by name", async () => {
+    await within(await LmdbLog.open({ path, topics, mode: "writer" }), async (log) => {
+      await log.append([append(0, "a"), append(0, "b")]);
+      const consumer = log.consume({
+        topic: orders.name,
+        position: () => offset(0),
+        handle: () => undefined,
+      });
+      const failed = expect(consumer.done).rejects.toMatchObject({ code: "TIDEMARK_STORE_OUT_OF_RANGE" });
+      await log.trim(orders.name, 0, offset(1));
+      await failed;
+    });
+  });
+
   test("closing waits for what was appended", async () => {
     const log = await LmdbLog.open({ path, topics, mode: "writer" });
     const appended = log.append([append(0, "a")]);

@@ -234,6 +234,91 @@ export function logContract(name: string, open: (topics: readonly Topic[]) => Pr
       await disposed;
       expect(isHandled).toBe(true);
     });
+
+    test("headers come back as bytes, and where there are none there are none", async () => {
+      const headers = { ce_id: "Zürich", empty: "", __proto__x: Uint8Array.of(0, 255), "ce-λ": "1" };
+      await log.append([
+        append(0, "with"),
+        { ...append(0, "headed"), headers },
+        { ...append(0, "of none"), headers: {} },
+        append(0, "without"),
+      ]);
+      await log.append([append(0, "later")]);
+      const records: LogRecord[] = [];
+      for await (const batch of log.read(orders.name, 0, offset(0), offset(5)))
+        records.push(...batch.records);
+      expect(records.map(({ value }) => Buffer.from(value).toString())).toEqual([
+        "with",
+        "headed",
+        "of none",
+        "without",
+        "later",
+      ]);
+      expect(records.map((record) => record.headers === undefined)).toEqual([true, false, true, true, true]);
+      expect(
+        Object.entries(records[1]?.headers ?? {}).map(([name, value]) => [name, [...Buffer.from(value)]]),
+      ).toEqual(Object.entries(headers).map(([name, value]) => [name, [...Buffer.from(value)]]));
+    });
+
+    test("a consumer of some partitions gets those and no others", async () => {
+      await log.append([append(0, "a"), append(1, "b"), append(2, "c")]);
+      const asked = new Set<number>();
+      const got: string[] = [];
+      const positions = [0, 0, 0].map(offset);
+      let finish: () => void = () => undefined;
+      const finished = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      const consumer = log.consume({
+        topic: orders.name,
+        partitions: [2, 0],
+        position(partition) {
+          asked.add(partition);
+          return positions[partition] ?? offset(0);
+        },
+        handle({ partition, next, records }) {
+          positions[partition] = next;
+          got.push(...records.map(({ value }) => Buffer.from(value).toString()));
+          if (got.length === 3) finish();
+        },
+      });
+      await log.append([append(1, "not asked for"), append(2, "d")]);
+      await Promise.race([finished, consumer.done]);
+      await consumer[Symbol.asyncDispose]();
+      expect([...asked].sort()).toEqual([0, 2]);
+      expect(got.sort()).toEqual(["a", "c", "d"]);
+    });
+
+    test("what is trimmed is gone, wherever the cut falls, and reading it is refused by name", async () => {
+      const texts = Array.from({ length: 10 }, (_, i) => `${i}`);
+      await log.append(texts.slice(0, 4).map((text) => append(0, text)));
+      await log.append([append(1, "other")]);
+      await log.append(texts.slice(4).map((text) => append(0, text)));
+      for (const before of [0, 3, 3, 1, 4, 9]) await log.trim(orders.name, 0, offset(before));
+      expect(await log.starts(orders.name)).toEqual([9, 0, 0]);
+      expect(await log.nexts(orders.name)).toEqual([10, 1, 0]);
+      expect(await readTexts(log, 0, 9, 10)).toEqual(["9"]);
+      const refused = {
+        code: "TIDEMARK_STORE_OUT_OF_RANGE",
+        message: expect.stringContaining("[9, 10)"),
+      };
+      await expect(readTexts(log, 0, 8, 10)).rejects.toMatchObject(refused);
+      await expect(follow(log, 1, [8, 0, 0])).rejects.toMatchObject(refused);
+    });
+
+    test("a partition that was trimmed to its end goes on where it ended", async () => {
+      await log.append([append(0, "a"), append(0, "b")]);
+      await log.trim(orders.name, 0, offset(2));
+      expect(await log.starts(orders.name)).toEqual([2, 0, 0]);
+      expect(await log.nexts(orders.name)).toEqual([2, 0, 0]);
+      expect((await log.append([append(0, "c")])).get(orders.name)?.get(0)).toBe(3);
+      expect(await readTexts(log, 0, 2, 3)).toEqual(["c"]);
+      await expect(log.trim(orders.name, 0, offset(4))).rejects.toMatchObject({
+        code: "TIDEMARK_STORE_OUT_OF_RANGE",
+        message: expect.stringContaining("ends at 3"),
+      });
+    });
+
     test("a reader sees every acknowledged record, and follows", async () => {
       await log.append([append(0, "a"), append(1, "b")]);
       const reader = await opened.reader();

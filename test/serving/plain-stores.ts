@@ -267,6 +267,10 @@ export class PlainLog implements Log {
     throw new Error("only the end is asked");
   }
 
+  trim(): never {
+    throw new Error("only the end is asked");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 

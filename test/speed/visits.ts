@@ -52,7 +52,7 @@ export function appendOf(made: Visit, partition: number): Append {
 
 export function recordOf(made: Visit, at: number): LogRecord {
   const { key, value } = appendOf(made, 0);
-  return { offset: at as Offset, key, value };
+  return { offset: at as Offset, key, value, headers: undefined, timestampMs: undefined };
 }
 
 /** Which of a partition's records count: the duplicate rule, by looking at all N before each. */

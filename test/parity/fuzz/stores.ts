@@ -26,6 +26,8 @@ export class CaseLog implements Log {
         offset: offset(i),
         key: null,
         value: Buffer.from(textOf(record, type)),
+        headers: undefined,
+        timestampMs: undefined,
       })),
     );
     this.#nexts = this.#records.map((records) => offset(records.length));
@@ -59,6 +61,10 @@ export class CaseLog implements Log {
 
   consume(): Consumer {
     throw new Error("the records of a case are read, not waited for");
+  }
+
+  trim(): never {
+    throw new Error("the records of a case are kept");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
