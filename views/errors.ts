@@ -20,6 +20,7 @@ export const errorCodes = {
   TIDEMARK_EVENT_TYPE_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_EVENT_DATA: { status: 400, canRetry: false },
   TIDEMARK_EVENT_TOO_LARGE: { status: 413, canRetry: false },
+  TIDEMARK_EVENT_EMPTY: { status: 400, canRetry: false },
   // ingest requests
   TIDEMARK_INGEST_BODY: { status: 400, canRetry: false },
   TIDEMARK_INGEST_BODY_TOO_LARGE: { status: 413, canRetry: false },
@@ -29,6 +30,10 @@ export const errorCodes = {
   TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
   TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
   TIDEMARK_INGEST_LOG: { status: 503, canRetry: true },
+  // dead letters
+  TIDEMARK_DEAD_LETTER_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_DEAD_LETTER_CUT: { status: 409, canRetry: false },
+  TIDEMARK_DEAD_LETTER_REPLAYED: { status: 409, canRetry: false },
   // queries
   TIDEMARK_QUERY_VIEW_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },
