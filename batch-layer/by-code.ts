@@ -1,5 +1,6 @@
 import type { Aggregate, Measure } from "../views/aggregate.ts";
 import { nodeToSql, quoteIdentifier, type SqlParameters } from "../views/expression.ts";
+import type { View } from "../views/view.ts";
 
 /**
  * What is counted by code is computed in two steps: first by the view's key and the code of the input, with how many records
@@ -31,6 +32,25 @@ export function partsOf(measures: readonly Measure[]): readonly Part[] {
   if (first === undefined) return [others];
   const isWithFirst = others.every(({ aggregate }) => aggregate.mergeSql !== undefined);
   return isWithFirst ? [[...others, ...first], ...more] : [others, first, ...more];
+}
+
+/** So many codes are gathered at most. Up to eight characters each, and room for as many while texts grow: some 100 MB. */
+export const mostGathered = 2 ** 23;
+
+/**
+ * The measures as they are computed of so many records: where panes make groups small, so that counting codes first would
+ * leave nearly as many rows as there are records, codes are gathered as they come if there is room for them.
+ */
+export function gatherFew(view: View, records: number, measures: readonly Measure[]): readonly Measure[] {
+  const gathered = measures.filter(({ aggregate }) => aggregate.counted?.gather !== undefined);
+  const isRowPerRecord = view.mappings.every(({ list }) => list === undefined);
+  const isFew = gathered.length > 0 && records * partsOf(gathered).length <= mostGathered;
+  if (view.window === undefined || !isRowPerRecord || !isFew) return measures;
+  return measures.map((measure) => {
+    const { counted, ...aggregate } = measure.aggregate;
+    const { gather } = counted ?? {};
+    return gather === undefined ? measure : { ...measure, aggregate: { ...aggregate, sql: gather } };
+  });
 }
 
 /** The SQL of a part's code, null for a record that is not to be counted; undefined where nothing is counted. */

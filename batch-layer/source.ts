@@ -10,6 +10,8 @@ export interface Source {
   readonly covered: readonly string[];
   /** Files that reach past the cut, at most one per partition: of these only the offsets before `next`. */
   readonly straddling: readonly { readonly path: string; readonly next: Offset }[];
+  /** How many records there are before the cut, duplicates included. */
+  readonly records: number;
   /** Files of values that stand in records from before their field was declared; see `infra/master/early-values.ts`. */
   readonly early?: readonly string[];
 }
@@ -18,10 +20,12 @@ export interface Source {
 export function sourceOf(event: EventType, files: readonly MasterFile[], cut: Cut): Source {
   const covered: string[] = [];
   const straddling: { path: string; next: Offset }[] = [];
+  let records = 0;
   const reached = new Map<number, number>();
   for (const { partition, from, next, path } of files) {
     const end = offsetAt(cut, event.name, partition);
     reached.set(partition, Math.max(reached.get(partition) ?? 0, next));
+    records += Math.max(0, Math.min(next, end) - from);
     if (next <= end) covered.push(path);
     else if (from < end) straddling.push({ path, next: end });
   }
@@ -34,5 +38,5 @@ export function sourceOf(event: EventType, files: readonly MasterFile[], cut: Cu
       );
     }
   });
-  return { event, covered, straddling };
+  return { event, covered, straddling, records };
 }

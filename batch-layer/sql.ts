@@ -8,6 +8,7 @@ import {
   byKeySql,
   codeColumn,
   countColumn,
+  gatherFew,
   isCounted,
   joinPartsSql,
   type Part,
@@ -45,14 +46,14 @@ export function compileSql(view: View, sources: readonly Source[]): Statement {
     "NOT _duplicate",
     ...(mapping.where === undefined ? [] : [nodeToSql(mapping.where, parameters)]),
   ];
-  const records = `FROM (${rowsToSql(view, sources, parameters)})
+  const rows = `FROM (${rowsToSql(view, sources, parameters)})
 WHERE ${where.join(" AND ")}`;
   const { sessions } = view;
   if (sessions !== undefined) {
     const states = (mapping.inSession ?? mapping.measures).flatMap((measure) =>
       stateColumns(measure, parameters),
     );
-    const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records });
+    const sql = sessionSql({ sessions, state: view.columns[0]?.name ?? "", key, states, records: rows });
     return { sql, parameters: parameters.values };
   }
   const positions = key.map((_, i) => i + 1);
@@ -64,11 +65,12 @@ WHERE ${where.join(" AND ")}`;
       .flatMap((measure) => stateColumns(measure, parameters));
     const ofCode = code === undefined ? [] : [`${code} AS ${codeColumn}`, `count(*) AS ${countColumn}`];
     const grouped = `SELECT ${[...key.map(({ sql, name }) => column(sql, name)), ...ofCode, ...states].join(", ")}
-${records}
+${rows}
 GROUP BY ${[...positions, ...(code === undefined ? [] : [key.length + 1])].join(", ")}`;
     return code === undefined ? grouped : byKeySql(part, names, grouped);
   };
-  const parts = partsOf(mapping.measures).map(partToSql);
+  const records = sources.reduce((sum, source) => sum + source.records, 0);
+  const parts = partsOf(gatherFew(view, records, mapping.measures)).map(partToSql);
   const columns = mapping.measures.flatMap(columnNames);
   const sql = `${parts.length === 1 ? parts[0] : joinPartsSql(names, columns, parts)}
 ORDER BY ${positions.map((position) => `${position} ASC NULLS FIRST`).join(", ")}`;

@@ -87,8 +87,11 @@ export interface StatusAnswer {
   readonly views: Readonly<Record<string, ViewStatus>>;
   readonly runs: {
     readonly running: Run | null;
-    readonly queued: number;
+    /** Null while the queue can't be reached. */
+    readonly queued: number | null;
     readonly last: Run | null;
+    /** Why no run can be asked for now. */
+    readonly obstacle: string | null;
   };
   readonly deadLetters: number;
 }

@@ -20,6 +20,7 @@ export const errorCodes = {
   TIDEMARK_EVENT_TYPE_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_EVENT_DATA: { status: 400, canRetry: false },
   TIDEMARK_EVENT_TOO_LARGE: { status: 413, canRetry: false },
+  TIDEMARK_EVENT_EMPTY: { status: 400, canRetry: false },
   // ingest requests
   TIDEMARK_INGEST_BODY: { status: 400, canRetry: false },
   TIDEMARK_INGEST_BODY_TOO_LARGE: { status: 413, canRetry: false },
@@ -28,6 +29,11 @@ export const errorCodes = {
   TIDEMARK_INGEST_STALLED: { status: 408, canRetry: true },
   TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
   TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
+  TIDEMARK_INGEST_LOG: { status: 503, canRetry: true },
+  // dead letters
+  TIDEMARK_DEAD_LETTER_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_DEAD_LETTER_CUT: { status: 409, canRetry: false },
+  TIDEMARK_DEAD_LETTER_REPLAYED: { status: 409, canRetry: false },
   // queries
   TIDEMARK_QUERY_VIEW_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },
@@ -46,6 +52,7 @@ export const errorCodes = {
   TIDEMARK_RUN_BUSY: { status: 409, canRetry: true },
   TIDEMARK_RUN_CANCELLED: { status: 409, canRetry: false },
   TIDEMARK_RUN_LOST: { status: 500, canRetry: true },
+  TIDEMARK_JOBS_UNAVAILABLE: { status: 503, canRetry: true },
   TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_GENERATION_EXISTS: { status: 409, canRetry: false },
   TIDEMARK_ROUTE_UNKNOWN: { status: 404, canRetry: false },
@@ -67,6 +74,9 @@ export const errorCodes = {
   TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },
   TIDEMARK_CONFIG: { status: 500, canRetry: false },
   TIDEMARK_DIMENSION_FILE: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_UNREACHABLE: { status: 503, canRetry: true },
+  TIDEMARK_KAFKA_TOPIC_MISSING: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_PARTITIONS: { status: 500, canRetry: false },
   TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
   // what is not ours: Kafka, Redis
   TIDEMARK_SERVICE_MISSING: { status: 500, canRetry: false },

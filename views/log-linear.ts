@@ -109,7 +109,7 @@ export class BucketCounts implements Sketch {
     return `${sorted.map(([bucket]) => bucket).join(",")};${sorted.map(([, count]) => count).join(",")}`;
   }
 
-  /** Reads what `encode` gives, and what SQL makes: codes and counts, "1=2,3=4", in braces or not. */
+  /** Reads what `encode` gives, and what SQL makes: codes and counts, "1=2,3=4", in braces or not, or codes as they came, "3,1,3". */
   static decode(text: string, bucketOf: (code: number) => number): BucketCounts {
     const counts = new BucketCounts();
     if (text.includes("=")) {
@@ -117,6 +117,10 @@ export class BucketCounts implements Sketch {
         const at = each.indexOf("=");
         counts.add(bucketOf(Number(each.slice(0, at))), Number(each.slice(at + 1)));
       }
+      return counts;
+    }
+    if (!text.includes(";")) {
+      for (const code of text.split(",")) counts.add(bucketOf(Number(code)));
       return counts;
     }
     const [buckets = [], ofBuckets = []] = text.split(";").map((list) => list.split(","));

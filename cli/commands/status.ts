@@ -46,7 +46,8 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
     ]),
     ...reasons,
     ...[runs.running, runs.last].flatMap((run) => (run === null ? [] : [runLine(run)])),
-    ...(runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
+    ...(runs.obstacle === null ? [] : [runs.obstacle]),
+    ...(runs.queued === null || runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
     deadLetters === 0 ? "no dead letters" : `${plural(deadLetters, "dead letter")}: GET /v1/dead-letters`,
     "",
   ].join("\n");

@@ -1,6 +1,8 @@
-import { type ErrorCode, TidemarkError } from "../../views/errors.ts";
-import type { Jobs, Run, RunHandler, RunProgress, RunResult } from "./jobs.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { busy, mostQueued, occasionId } from "./admission.ts";
+import type { Jobs, Run, RunHandler, RunProgress, RunRequest } from "./jobs.ts";
 import { RunStore, type StoredRun } from "./run-store.ts";
+import { attempt, begun, cancelled, giveBack, hasEnded, requested, retryDelaysMs, settle } from "./settle.ts";
 
 export interface EmbeddedJobsOptions {
   /** A folder of its own. */
@@ -10,16 +12,16 @@ export interface EmbeddedJobsOptions {
   readonly newId: () => string;
   /** How many runs are kept that have ended. Default 1,000. */
   readonly history?: number;
+  /** Pauses before a run that failed by what can be tried again is tried again. */
+  readonly retryDelaysMs?: readonly number[];
 }
-
-const mostQueued = 10;
-const mostAttempts = 2;
 
 /** The queue of one process, kept in LMDB. Every change is durable before anyone is told of it, but for progress. */
 export class EmbeddedJobs implements Jobs {
   readonly #store: RunStore;
   readonly #clock: () => number;
   readonly #newId: () => string;
+  readonly #retryDelaysMs: readonly number[];
   readonly #listeners = new Set<(run: Run) => void>();
   /** Queued or going on, by id, oldest first. */
   readonly #active = new Map<string, StoredRun>();
@@ -33,45 +35,30 @@ export class EmbeddedJobs implements Jobs {
     return jobs;
   }
 
-  private constructor({ path, clock, newId, history = 1_000 }: EmbeddedJobsOptions) {
-    this.#store = new RunStore(path, history);
-    this.#clock = clock;
-    this.#newId = newId;
+  private constructor(options: EmbeddedJobsOptions) {
+    this.#store = new RunStore(options.path, options.history ?? 1_000);
+    this.#clock = options.clock;
+    this.#newId = options.newId;
+    this.#retryDelaysMs = options.retryDelaysMs ?? retryDelaysMs;
     this.#nextNumber = this.#store.nextNumber;
   }
 
-  async submit(request: { readonly requestedBy: string; readonly ifBusy: "wait" | "refuse" }): Promise<Run> {
+  async submit({ requestedBy, ifBusy, occasion }: RunRequest): Promise<Run> {
+    const id = occasion === undefined ? this.#newId() : occasionId(occasion);
+    const known = occasion === undefined ? undefined : (this.#active.get(id)?.run ?? this.#store.get(id));
+    if (known !== undefined) return known;
     const runs = [...this.#active.values()].map(({ run }) => run);
     const [first] = runs;
-    if (first !== undefined && request.ifBusy === "refuse") {
-      throw new TidemarkError(
-        "TIDEMARK_RUN_BUSY",
-        `run ${first.id}, asked for by ${first.requestedBy}, ${first.state === "running" ? "is going on" : "waits to begin"}`,
-      );
-    }
+    if (first !== undefined && ifBusy === "refuse") throw busy("busy", first);
     if (first !== undefined && runs.filter(({ state }) => state === "queued").length >= mostQueued) {
-      throw new TidemarkError(
-        "TIDEMARK_RUN_BUSY",
-        `${mostQueued} runs wait already, behind run ${first.id}; cancel one or wait for one to end`,
-      );
+      throw busy("full", first);
     }
-    const run: Run = {
-      id: this.#newId(),
-      state: "queued",
-      requestedBy: request.requestedBy,
-      requestedAt: this.#now(),
-      startedAt: null,
-      finishedAt: null,
-      progress: null,
-      error: null,
-      result: null,
-    };
     // Taken in before it is durable, so that two requests at once see each other.
-    const stored = { number: this.#nextNumber++, run, attempts: 0, isStopping: false };
-    this.#active.set(run.id, stored);
+    const stored = { number: this.#nextNumber++, ...requested(id, requestedBy, this.#clock()) };
+    this.#active.set(id, stored);
     await this.#save(stored);
     this.#worker?.wake();
-    return run;
+    return stored.run;
   }
 
   async list(limit: number): Promise<readonly Run[]> {
@@ -82,7 +69,6 @@ export class EmbeddedJobs implements Jobs {
     return this.#active.get(id)?.run ?? this.#store.get(id);
   }
 
-  /** Of a run that has ended, nothing changes. Throws TIDEMARK_RUN_UNKNOWN. */
   async cancel(id: string): Promise<Run> {
     const stored = this.#active.get(id);
     if (stored === undefined) {
@@ -90,13 +76,12 @@ export class EmbeddedJobs implements Jobs {
       if (ended !== undefined) return ended;
       throw new TidemarkError("TIDEMARK_RUN_UNKNOWN", `there is no run "${id}"`);
     }
-    if (stored.run.state === "queued") return this.#end(stored, { state: "cancelled" });
+    if (stored.run.state === "queued") return this.#save(cancelled(stored, this.#clock()));
     await this.#save({ ...stored, isStopping: true });
     if (this.#running?.id === id) this.#running.stop.abort();
     return this.#active.get(id)?.run ?? stored.run;
   }
 
-  /** The listener must not throw. */
   watch(listener: (run: Run) => void): Disposable {
     // A wrapper, so that one listener may watch twice.
     const entry = (run: Run) => listener(run);
@@ -104,7 +89,10 @@ export class EmbeddedJobs implements Jobs {
     return { [Symbol.dispose]: () => this.#listeners.delete(entry) };
   }
 
-  /** Disposing of it stops the run in hand and gives it back to the queue. One worker at a time. */
+  async obstacle(): Promise<undefined> {}
+
+  async available(): Promise<void> {}
+
   work(handler: RunHandler): AsyncDisposable {
     if (this.#worker !== undefined) {
       throw new TidemarkError("TIDEMARK_STORE_LOCKED", "this queue is being worked off already");
@@ -132,67 +120,41 @@ export class EmbeddedJobs implements Jobs {
   /** A run that was found when the queue was opened: if it was going on, its worker has died. */
   async #takeUp(stored: StoredRun): Promise<void> {
     this.#active.set(stored.run.id, stored);
-    if (stored.run.state === "running") await this.#giveBack(stored, "its worker died");
+    if (stored.run.state === "running") await this.#save(giveBack(stored, "its worker died", this.#clock()));
   }
 
-  /** Gives whether there was a run to do. */
-  async #workNext(handler: RunHandler, closing: AbortSignal): Promise<boolean> {
+  /** Gives whether there was a run to do, or the milliseconds until there will be. */
+  async #workNext(handler: RunHandler, closing: AbortSignal): Promise<boolean | number> {
     const next = [...this.#active.values()].find(({ run }) => run.state === "queued");
     if (next === undefined) return false;
+    const waitMs = (next.retryAt ?? 0) - this.#clock();
+    if (waitMs > 0) return waitMs;
     const stop = new AbortController();
     const { id } = next.run;
     this.#running = { id, stop };
-    const run: Run = { ...next.run, state: "running", startedAt: this.#now() };
-    await this.#save({ ...next, run, attempts: next.attempts + 1 });
+    const run = await this.#save(begun(next, this.#clock()));
     if (closing.aborted) stop.abort();
     const report = (progress: RunProgress) => this.#report(id, stop, progress);
     const outcome = await attempt(() => handler(run, report, stop.signal));
     this.#running = undefined;
-    await this.#settle(id, outcome, closing);
+    const stored = this.#active.get(id);
+    if (stored === undefined) return true;
+    const options = {
+      nowMs: this.#clock(),
+      isClosing: closing.aborted,
+      retryDelaysMs: this.#retryDelaysMs,
+    };
+    await this.#save(settle(stored, outcome, options));
     return true;
   }
 
-  async #settle(id: string, outcome: Outcome, closing: AbortSignal): Promise<void> {
-    const stored = this.#active.get(id);
-    if (stored === undefined) return;
-    if (outcome.kind === "done") {
-      await this.#end(stored, { state: "succeeded", result: outcome.result });
-    } else if (stored.isStopping) {
-      await this.#end(stored, { state: "cancelled" });
-    } else if (closing.aborted) {
-      // It was not the run's fault: the attempt does not count.
-      await this.#giveBack({ ...stored, attempts: stored.attempts - 1 }, "its worker was closed");
-    } else if (outcome.error instanceof TidemarkError && outcome.error.code === "TIDEMARK_PROCESS_GONE") {
-      await this.#giveBack(stored, outcome.error.message);
-    } else {
-      await this.#end(stored, { state: "failed", error: describe(outcome.error) });
-    }
-  }
-
-  async #giveBack(stored: StoredRun, reason: string): Promise<void> {
-    if (stored.isStopping) {
-      await this.#end(stored, { state: "cancelled" });
-    } else if (stored.attempts >= mostAttempts) {
-      const message = `the run was begun ${stored.attempts} times and never ended: ${reason}`;
-      await this.#end(stored, { state: "failed", error: { code: "TIDEMARK_RUN_LOST", message } });
-    } else {
-      const run: Run = { ...stored.run, state: "queued", startedAt: null, progress: null };
-      await this.#save({ ...stored, run });
-    }
-  }
-
-  async #end(stored: StoredRun, ending: Partial<Run>): Promise<Run> {
-    const run = { ...stored.run, ...ending, finishedAt: this.#now() };
-    this.#active.delete(run.id);
-    await this.#store.put({ ...stored, run });
+  async #save(stored: StoredRun): Promise<Run> {
+    const { run } = stored;
+    if (hasEnded(run)) this.#active.delete(run.id);
+    else this.#active.set(run.id, stored);
+    await this.#store.put(stored);
     this.#tell(run);
     return run;
-  }
-
-  async #save(stored: StoredRun): Promise<void> {
-    this.#active.set(stored.run.id, stored);
-    await this.#store.put(stored);
-    this.#tell(stored.run);
   }
 
   #report(id: string, stop: AbortController, progress: RunProgress): void {
@@ -206,29 +168,6 @@ export class EmbeddedJobs implements Jobs {
   #tell(run: Run): void {
     for (const listener of this.#listeners) listener(run);
   }
-
-  #now(): string {
-    return new Date(this.#clock()).toISOString();
-  }
-}
-
-type Outcome =
-  | { readonly kind: "done"; readonly result: RunResult }
-  | { readonly kind: "failed"; readonly error: unknown };
-
-async function attempt(perform: () => Promise<RunResult>): Promise<Outcome> {
-  try {
-    return { kind: "done", result: await perform() };
-  } catch (error) {
-    return { kind: "failed", error };
-  }
-}
-
-function describe(error: unknown): { readonly code: ErrorCode; readonly message: string } {
-  return {
-    code: error instanceof TidemarkError ? error.code : "TIDEMARK_INTERNAL",
-    message: error instanceof Error ? error.message : String(error),
-  };
 }
 
 /** Does what there is to do, then sleeps until it is woken, until closed. */
@@ -238,7 +177,7 @@ class Worker {
   readonly done: Promise<void>;
   #wake: () => void = () => undefined;
 
-  constructor(next: (closing: AbortSignal) => Promise<boolean>) {
+  constructor(next: (closing: AbortSignal) => Promise<boolean | number>) {
     this.done = this.#loop(next);
   }
 
@@ -251,14 +190,17 @@ class Worker {
     this.#wake();
   }
 
-  async #loop(next: (closing: AbortSignal) => Promise<boolean>): Promise<void> {
+  async #loop(next: (closing: AbortSignal) => Promise<boolean | number>): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       // The promise is made before looking: a wake between the look and the sleep is not lost.
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      if (!(await next(signal)) && !signal.aborted) await woken;
+      const more = await next(signal);
+      const timer = typeof more === "number" ? setTimeout(this.#wake, more) : undefined;
+      if (more !== true && !signal.aborted) await woken;
+      clearTimeout(timer);
     }
   }
 }

@@ -35,17 +35,35 @@ export type RunHandler = (
   signal: AbortSignal,
 ) => Promise<RunResult>;
 
+export interface RunRequest {
+  readonly requestedBy: string;
+  readonly ifBusy: "wait" | "refuse";
+  /** Of requests for one occasion, by whichever process, one makes a run; the others are given that run. */
+  readonly occasion?: string;
+}
+
 /** Batch runs: durable, one at a time per app, in order. */
 export interface Jobs extends AsyncDisposable {
-  /** Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits. */
-  submit(request: { readonly requestedBy: string; readonly ifBusy: "wait" | "refuse" }): Promise<Run>;
+  /**
+   * Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits; with "wait" if ten wait.
+   * This and all that follow reject with TIDEMARK_JOBS_UNAVAILABLE while the queue can't be reached.
+   */
+  submit(request: RunRequest): Promise<Run>;
   /** Newest first. */
   list(limit: number): Promise<readonly Run[]>;
   get(id: string): Promise<Run | undefined>;
-  /** A queued run is taken out; a running one is asked to stop. */
+  /** A queued run is taken out; a running one is asked to stop. Of one that has ended, nothing changes. Throws TIDEMARK_RUN_UNKNOWN. */
   cancel(id: string): Promise<Run>;
-  /** Calls back with every change of any run. */
+  /** Calls back with every change of any run from now on, whichever process made it. The listener must not throw. */
   watch(listener: (run: Run) => void): Disposable;
-  /** Starts working runs off. A run found half done (its worker died) is done again once, then failed. */
+  /**
+   * Starts working runs off; one worker at a time. A run found half done (its worker died) is done again once, then failed.
+   * A run that fails by an error that calls itself retriable is queued again, showing that error, and done again after a pause;
+   * after the last pause it fails. Disposing of it stops the run in hand and gives it back to the queue.
+   */
   work(handler: RunHandler): AsyncDisposable;
+  /** Why no run can be asked for now; undefined if one can. */
+  obstacle(): Promise<string | undefined>;
+  /** Resolves once there is no obstacle; rejects if the queue is closed before. */
+  available(): Promise<void>;
 }

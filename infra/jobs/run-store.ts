@@ -1,16 +1,11 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { durableCommits } from "../lmdb.ts";
 import type { Run } from "./jobs.ts";
+import { type HeldRun, hasEnded } from "./settle.ts";
 
-/** A run with what only the queue needs to know of it. */
-export interface StoredRun {
+export interface StoredRun extends HeldRun {
   /** Rises by one per run: the order in which they were asked for. */
   readonly number: number;
-  readonly run: Run;
-  /** How often it was begun and not given back. */
-  readonly attempts: number;
-  /** Somebody asked for it to stop. */
-  readonly isStopping: boolean;
 }
 
 /** Every run that is queued or going on and the last ones that ended, in LMDB. */
@@ -59,14 +54,12 @@ export class RunStore implements AsyncDisposable {
 
   /** Those that have not ended, oldest first. */
   unfinished(): readonly StoredRun[] {
-    return [...this.#runs.getRange({})].flatMap(({ value }) => (hasEnded(value.run) ? [] : [value]));
+    // Runs of former versions have no failures.
+    const of = (value: StoredRun): StoredRun => ({ ...value, failures: value.failures ?? 0, retryAt: null });
+    return [...this.#runs.getRange({})].flatMap(({ value }) => (hasEnded(value.run) ? [] : [of(value)]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#root.close();
   }
-}
-
-function hasEnded({ state }: Run): boolean {
-  return state !== "queued" && state !== "running";
 }

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Offset, Position } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { batchBounds } from "./batch-bounds.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Append, Consumer, Consumption, Log, LogBatch, LogRecord, Topic } from "./log.ts";
 import { LogStore, type PartitionId } from "./log-store.ts";
@@ -18,9 +19,6 @@ export interface LmdbLogOptions {
   /** Called by a writer after each commit: what `advanced` of a reader is for. */
   readonly onCommit?: () => void;
 }
-
-/** One delivered batch: so large that it is worth its turn, so small that one turn is a few milliseconds. */
-const batchBounds = { maxRecords: 1_000, maxBytes: 4 * 1024 * 1024 };
 
 /** The embedded log: one LMDB environment, durable before it acknowledges, group commit, readable by several processes. */
 export class LmdbLog implements Log {

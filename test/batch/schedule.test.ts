@@ -18,7 +18,7 @@ function queue(answer: () => Promise<Run>) {
     if (requests.push(request) === 2) second();
     return answer();
   };
-  return { submit, requests, asked };
+  return { submit, available: async () => undefined, requests, asked };
 }
 
 const unforeseen = (error: unknown) => {
@@ -33,47 +33,48 @@ test.each([
 ])(
   "a schedule that is no cron expression is refused by saying what would be right: %j",
   (schedule, words) => {
-    const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
-    expect(() => scheduleRuns(appWith({ schedule }), { submit }, unforeseen)).toThrow(
+    const jobs = queue(() => Promise.reject(new Error("must not be asked")));
+    expect(() => scheduleRuns(appWith({ schedule }), jobs, unforeseen)).toThrow(
       expect.objectContaining({ code: "TIDEMARK_CONFIG", message: expect.stringMatching(words) }),
     );
   },
 );
 
 test("a time zone that there is none of is refused", () => {
-  const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
+  const jobs = queue(() => Promise.reject(new Error("must not be asked")));
   const app = appWith({ schedule: "* * * * *", timezone: "Middle/Earth" });
-  expect(() => scheduleRuns(app, { submit }, unforeseen)).toThrow(
+  expect(() => scheduleRuns(app, jobs, unforeseen)).toThrow(
     expect.objectContaining({ code: "TIDEMARK_CONFIG", message: expect.stringContaining("Middle/Earth") }),
   );
 });
 
 test("a time at which a run is going on is let pass, and the next one asks again", async () => {
   const busy = () => Promise.reject(new TidemarkError("TIDEMARK_RUN_BUSY", "run 1 is going on"));
-  const { submit, requests, asked } = queue(busy);
+  const jobs = queue(busy);
   const failures: unknown[] = [];
-  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), { submit }, (error) => {
+  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), jobs, (error) => {
     failures.push(error);
   });
-  await asked;
+  await jobs.asked;
   await schedule[Symbol.asyncDispose]();
-  expect(requests[0]).toEqual({ requestedBy: "schedule", ifBusy: "refuse" });
+  const occasion = expect.stringMatching(/^things at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
+  expect(jobs.requests[0]).toEqual({ requestedBy: "schedule", ifBusy: "refuse", occasion });
   expect(failures).toEqual([]);
 });
 
 test("a run that can't be asked for is told of, and the next time comes all the same", async () => {
-  const { submit, asked } = queue(() => Promise.reject(new Error("the disk is full")));
+  const jobs = queue(() => Promise.reject(new Error("the disk is full")));
   const failures: unknown[] = [];
-  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), { submit }, (error) => {
+  const schedule = scheduleRuns(appWith({ schedule: "* * * * * *" }), jobs, (error) => {
     failures.push(error);
   });
-  await asked;
+  await jobs.asked;
   await schedule[Symbol.asyncDispose]();
   expect(failures[0]).toMatchObject({ message: "the disk is full" });
 });
 
 test("an app without a schedule has none", async () => {
-  const { submit } = queue(() => Promise.reject(new Error("must not be asked")));
-  const schedule = scheduleRuns(appWith({ schedule: null }), { submit }, unforeseen);
+  const jobs = queue(() => Promise.reject(new Error("must not be asked")));
+  const schedule = scheduleRuns(appWith({ schedule: null }), jobs, unforeseen);
   await schedule[Symbol.asyncDispose]();
 });

@@ -455,7 +455,7 @@ test("status shows log, views, runs and dead letters", async () => {
             unready: "the tail is catching up",
           },
         },
-        runs: { running: null, queued: 1, last: null },
+        runs: { running: null, queued: 1, last: null, obstacle: null },
         deadLetters: 2,
       },
     },

@@ -83,7 +83,7 @@ async function computed(
     const table = await RecordTable.create(connection, event);
     for (const record of recordsIn(mapping, records)) table.append(record);
     await table.writeParquet(master);
-    sources.push({ event, covered: [master], straddling: [] });
+    sources.push({ event, covered: [master], straddling: [], records: records.length });
   }
   const states = join(folder, "states.parquet");
   const { sql, parameters } = copyToParquet(compileSql(view, sources), states);

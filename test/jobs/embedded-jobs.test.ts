@@ -6,10 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EmbeddedJobs } from "../../infra/jobs/embedded-jobs.ts";
-import type { RunResult } from "../../infra/jobs/jobs.ts";
 import { jobsContract } from "./jobs-contract.ts";
-
-const result: RunResult = { generations: [], records: 0 };
 
 async function folderOfJobs() {
   const path = await mkdtemp(join(tmpdir(), "tidemark-jobs-"));
@@ -17,7 +14,14 @@ async function folderOfJobs() {
   let ms = Date.UTC(2026, 0, 1);
   return {
     path,
-    open: () => EmbeddedJobs.open({ path, clock: () => ++ms, newId: () => `run-${++ids}`, history: 20 }),
+    open: () =>
+      EmbeddedJobs.open({
+        path,
+        clock: () => ++ms,
+        newId: () => `run-${++ids}`,
+        history: 20,
+        retryDelaysMs: [1, 1],
+      }),
     remove: () => rm(path, { recursive: true, force: true }),
   };
 }
@@ -55,29 +59,4 @@ test("a run whose worker was killed is done again once, then failed", async () =
   const third = await folder.open();
   expect(await third.get(id)).toMatchObject({ state: "failed", error: { code: "TIDEMARK_RUN_LOST" } });
   await third[Symbol.asyncDispose]();
-});
-
-test("as many runs are kept as the history is long, and one that still waits is kept whatever its age", async () => {
-  const jobs = await folder.open();
-  const waiting = await jobs.submit({ requestedBy: "waiting", ifBusy: "wait" });
-  let lastId = "";
-  for (let i = 0; i < 25; i++) {
-    lastId = (await jobs.submit({ requestedBy: "test", ifBusy: "wait" })).id;
-    await jobs.cancel(lastId);
-  }
-  const runs = await jobs.list(100);
-  expect(runs).toHaveLength(21);
-  expect(runs[0]?.id).toBe(lastId);
-  expect(runs.at(-1)).toEqual(waiting);
-  expect(await jobs.get("run-2")).toBeUndefined();
-  await jobs[Symbol.asyncDispose]();
-});
-
-test("a queue is worked off by one worker at a time", async () => {
-  const jobs = await folder.open();
-  const worker = jobs.work(async () => result);
-  expect(() => jobs.work(async () => result)).toThrow(/already/);
-  await worker[Symbol.asyncDispose]();
-  await jobs.work(async () => result)[Symbol.asyncDispose]();
-  await jobs[Symbol.asyncDispose]();
 });

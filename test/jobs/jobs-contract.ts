@@ -1,47 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Jobs, Run, RunHandler, RunProgress, RunResult } from "../../infra/jobs/jobs.ts";
+import type { Jobs, Run } from "../../infra/jobs/jobs.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { ended, Gate, halfway, result, told } from "./gate.ts";
 
-/** A queue under test. What is opened again after it was closed holds what it held before. */
+/**
+ * A queue under test. What is opened again after it was closed holds what it held before. It keeps 20 runs that have ended,
+ * and tries twice again, without a pause to speak of.
+ */
 export interface JobsUnderTest {
   open(): Promise<Jobs>;
   remove(): Promise<void>;
-}
-
-const result: RunResult = { generations: [{ view: "v", id: "g", rows: 1, differing: 0 }], records: 7 };
-const halfway: RunProgress = { step: "compute", view: "v", fraction: 0.5 };
-const ended = ({ state }: Run) => state !== "queued" && state !== "running";
-
-/** Resolves with the first run that the queue tells of for which `when` holds. */
-function told(jobs: Jobs, when: (run: Run) => boolean): Promise<Run> {
-  return new Promise((resolve) => {
-    const watch = jobs.watch((run) => {
-      if (!when(run)) return;
-      watch[Symbol.dispose]();
-      resolve(run);
-    });
-  });
-}
-
-/** A handler whose runs end when they are told to, or fail when they are asked to stop. */
-class Gate {
-  readonly begun: string[] = [];
-  #open: () => void = () => undefined;
-
-  readonly handler: RunHandler = (run, report, signal) => {
-    this.begun.push(run.id);
-    report(halfway);
-    return new Promise((resolve, reject) => {
-      this.#open = () => resolve(result);
-      const stop = () => reject(new TidemarkError("TIDEMARK_RUN_CANCELLED", "stopped"));
-      if (signal.aborted) stop();
-      signal.addEventListener("abort", stop);
-    });
-  };
-
-  open(): void {
-    this.#open();
-  }
 }
 
 /** The laws that every queue of batch runs keeps. */
@@ -203,6 +171,90 @@ export function jobsContract(name: string, make: () => Promise<JobsUnderTest>): 
       });
       expect(await done).toMatchObject({ id: run.id, state: "failed", error: { code: "TIDEMARK_RUN_LOST" } });
       expect(begun).toBe(2);
+    });
+
+    test("a run that fails by what can be tried again is queued once more and says why, before those behind it", async () => {
+      const [run, behind] = [await wait(), await wait()];
+      const begun: string[] = [];
+      const again: Run[] = [];
+      jobs.watch((changed) => changed.id === run.id && changed.state === "queued" && again.push(changed));
+      const done = told(jobs, ({ id, state }) => id === behind.id && state === "succeeded");
+      jobs.work(async ({ id, error }) => {
+        expect(error).toBeNull();
+        begun.push(id);
+        if (begun.length < 3) throw new TidemarkError("TIDEMARK_STORE_LOCKED", "in use");
+        return result;
+      });
+      await done;
+      expect(begun).toEqual([run.id, run.id, run.id, behind.id]);
+      expect(again).toHaveLength(2);
+      expect(again[0]).toMatchObject({ startedAt: null, error: { code: "TIDEMARK_STORE_LOCKED" } });
+      expect(await jobs.get(run.id)).toMatchObject({ state: "succeeded", error: null });
+    });
+
+    test("a run that fails by what can be tried again once too often has failed", async () => {
+      const run = await wait();
+      let begun = 0;
+      const done = told(jobs, ended);
+      jobs.work(async () => {
+        begun++;
+        throw new TidemarkError("TIDEMARK_STORE_LOCKED", `in use ${begun}`);
+      });
+      const error = { code: "TIDEMARK_STORE_LOCKED", message: "in use 3" };
+      expect(await done).toMatchObject({ id: run.id, state: "failed", error });
+      expect(begun).toBe(3);
+    });
+
+    test("of requests for one occasion one makes a run, and the others are given it, also after its end", async () => {
+      const occasion = "things at 2026-01-01T00:05:00.000Z";
+      const ask = () => jobs.submit({ requestedBy: "schedule", ifBusy: "refuse", occasion });
+      const [first, second] = await Promise.all([ask(), ask()]);
+      expect(second).toEqual(first);
+      const done = told(jobs, ended);
+      jobs.work(async () => result);
+      expect(await ask()).toMatchObject({ id: first.id });
+      expect(await done).toMatchObject({ id: first.id, state: "succeeded" });
+      await reopen();
+      expect(await ask()).toEqual(await done);
+      expect(await jobs.list(10)).toHaveLength(1);
+      const other = await jobs.submit({ requestedBy: "schedule", ifBusy: "refuse", occasion: "another" });
+      expect(other.id).not.toBe(first.id);
+    });
+
+    test("as many runs are kept as the history is long, and one that still waits is kept whatever its age", async () => {
+      const waiting = await wait("waiting");
+      let latest = waiting;
+      for (let i = 0; i < 25; i++) {
+        latest = await wait();
+        await jobs.cancel(latest.id);
+      }
+      const runs = await jobs.list(100);
+      expect(runs).toHaveLength(21);
+      expect(runs[0]?.id).toBe(latest.id);
+      expect(runs.at(-1)).toEqual(waiting);
+      expect(await jobs.get("run-2")).toBeUndefined();
+    });
+
+    test("a queue is worked off by one worker at a time", async () => {
+      const worker = jobs.work(async () => result);
+      expect(() => jobs.work(async () => result)).toThrow(/already/);
+      await worker[Symbol.asyncDispose]();
+      await jobs.work(async () => result)[Symbol.asyncDispose]();
+    });
+
+    test("of a great deal of progress the last is never lost", async () => {
+      await wait();
+      const done = told(jobs, ended);
+      jobs.work(async (_, report) => {
+        for (let i = 1; i <= 1_000; i++) report({ ...halfway, fraction: i / 1_000 });
+        return result;
+      });
+      expect(await done).toMatchObject({ state: "succeeded", progress: { fraction: 1 } });
+    });
+
+    test("nothing is in the way of a queue that is there", async () => {
+      await jobs.available();
+      expect(await jobs.obstacle()).toBeUndefined();
     });
 
     test("what was queued and what has ended is still there after closing and opening", async () => {

@@ -7,7 +7,7 @@ export interface OpenedLog {
   readonly log: Log;
   /** Another log object over the same records that may only read; usually in the same process. */
   reader(): Promise<Log>;
-  close(): Promise<void>;
+  close(): PromiseLike<void>;
 }
 
 export const orders: Topic = { name: "shop.order.placed", partitions: 3 };
@@ -71,7 +71,7 @@ export function logContract(name: string, open: (topics: readonly Topic[]) => Pr
       opened = await open([orders, visits]);
       log = opened.log;
     });
-    afterEach(() => opened.close());
+    afterEach(async () => opened.close());
 
     test("an empty log holds nothing", async () => {
       expect(await log.starts(orders.name)).toEqual([0, 0, 0]);

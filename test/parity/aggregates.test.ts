@@ -4,18 +4,21 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { partsOf } from "../../batch-layer/by-code.ts";
+import { gatherFew, isCounted, mostGathered, partsOf } from "../../batch-layer/by-code.ts";
 import { sourceOf } from "../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
 import { readStateRows } from "../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
+import type { Measure } from "../../views/aggregate.ts";
 import { offset } from "../../views/cut.ts";
 import type { Event } from "../../views/event.ts";
+import { tumbling } from "../../views/index.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import { encodeCell, type StateRow } from "../../views/state.ts";
 import { defineView, noiseOf, type View } from "../../views/view.ts";
+import type { Window } from "../../views/window.ts";
 import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
 import { instances, sample, sampleData } from "../laws/aggregate-instances.ts";
 
@@ -56,17 +59,26 @@ const mixed = Array.from({ length: Math.ceil(names.length / perView) }, (_, n) =
 const inSteps = names
   .filter((name) => isOf(name, "counted"))
   .map((name) => [name, ...names.filter((other) => isOf(other, "mergeSql"))]);
-const views = [...mixed, ...inSteps].map((ofView) => [ofView.join(", "), viewOf(ofView)] as const);
+/** Those whose codes are gathered, beside one that is not; they are where there are panes. */
+const gathered = names.filter((name) => viewOf([name]).measures.some(isGathered));
+const views = [
+  ...[...mixed, ...inSteps].map((ofView) => [ofView.join(", "), viewOf(ofView)] as const),
+  ["panes, gathered", viewOf(["count", ...gathered], { pane: tumbling("1s") })] as const,
+];
 
 function isOf(name: string, part: "counted" | "mergeSql"): boolean {
   return viewOf([name]).measures.some(({ aggregate }) => aggregate[part] !== undefined);
 }
 
-function viewOf(ofView: readonly string[]): View {
+function isGathered({ aggregate }: Measure): boolean {
+  return aggregate.counted?.gather !== undefined;
+}
+
+function viewOf(ofView: readonly string[], window: { readonly pane?: Window } = {}): View {
   return defineView({
     name: "parity",
     from: sample,
-    by: (f) => ({ flag: f.maybeFlag }),
+    by: (f) => ({ flag: f.maybeFlag, ...window }),
     measures: (f) =>
       Object.fromEntries(
         ofView.flatMap((name, i) => (instances[name] === undefined ? [] : [[`m${i}`, instances[name](f)]])),
@@ -79,6 +91,16 @@ test("each of these views is computed in as many parts as it is meant to be", ()
   expect(inSteps.length).toBeGreaterThan(5);
   expect(inSteps.map(parts)).toEqual(inSteps.map(() => 1));
   expect(mixed.some((ofView) => parts(ofView) > 3)).toBe(true);
+});
+
+test("codes are gathered in panes, of so many records that they have room, and counted first elsewhere", () => {
+  const [name = ""] = gathered;
+  const inPanes = viewOf([name], { pane: tumbling("1s") });
+  const isCountedOf = (view: View, records: number) =>
+    gatherFew(view, records, view.measures).some(isCounted);
+  expect(isCountedOf(inPanes, mostGathered)).toBe(false);
+  expect(isCountedOf(inPanes, mostGathered + 1)).toBe(true);
+  expect(isCountedOf(viewOf([name]), 1)).toBe(true);
 });
 
 describe.each(views)("%s", (_names, view) => {

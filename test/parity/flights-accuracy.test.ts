@@ -74,7 +74,8 @@ afterAll(async () => {
 /** States of `[0, next)`: by SQL up to the cut, by the fold from there on. */
 async function statesOf(view: View, next: number): Promise<readonly StateRow[]> {
   const cut = next - folded;
-  const source = { event: flight, covered: [], straddling: [{ path: master, next: offset(cut) }] };
+  const straddling = [{ path: master, next: offset(cut) }];
+  const source = { event: flight, covered: [], straddling, records: cut };
   const path = join(root, `${view.name}.parquet`);
   const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);

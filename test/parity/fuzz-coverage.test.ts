@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isCounted, partsOf } from "../../batch-layer/by-code.ts";
+import { gatherFew, isCounted, partsOf } from "../../batch-layer/by-code.ts";
 import type { Measure } from "../../views/aggregate.ts";
 import { Cases } from "../../views/expressions/cases.ts";
 import { ListExpression } from "../../views/expressions/list.ts";
@@ -58,6 +58,10 @@ test("cases are computed by SQL of one step and of two, these also with other me
   expect(
     counted.filter(({ aggregate: { where, input } }) => where ?? input?.nullable).length,
   ).toBeGreaterThan(20);
+  const gathering = views.filter(
+    (view, i) => sample[i]?.isMany !== true && gatherFew(view, 1, view.measures) !== view.measures,
+  );
+  expect(gathering.length).toBeGreaterThan(20);
 });
 
 test("cases are made of every method of every type of expression", () => {

@@ -64,6 +64,15 @@ export class PlainJobs implements Jobs {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  /** What `obstacle` gives. */
+  hindrance: string | undefined;
+
+  async obstacle(): Promise<string | undefined> {
+    return this.hindrance;
+  }
+
+  async available(): Promise<void> {}
+
   work(): never {
     throw new Error("runs are moved on by hand");
   }

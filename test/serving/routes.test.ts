@@ -187,7 +187,7 @@ describe("status", () => {
           lag: 1,
         },
       },
-      runs: { running: null, queued: 1, last: null },
+      runs: { running: null, queued: 1, last: null, obstacle: null },
       deadLetters: 0,
     });
     expect(body.uptimeMs).toBeGreaterThanOrEqual(0);
@@ -199,24 +199,50 @@ describe("status", () => {
     expect(await serving.get("/readyz")).toMatchObject({ status: 503, body: { code: "TIDEMARK_NOT_READY" } });
   });
 
+  test("says that runs can't be asked for now, and stays ready: queries and ingest go on", async () => {
+    serving.jobs.hindrance = "Redis at redis://127.0.0.1:6379 can't be used";
+    const degraded = [serving.jobs.hindrance];
+    expect(await serving.get("/readyz")).toMatchObject({ status: 200, body: { status: "ready", degraded } });
+    const runs = { running: null, queued: null, last: null, obstacle: serving.jobs.hindrance };
+    expect((await serving.get("/v1/status")).body).toMatchObject({ runs });
+  });
+
   test("shows what was rejected, newest first, text as text", async () => {
     const letter = {
       receivedAt: "2001-01-01T00:00:00.000Z",
       code: "TIDEMARK_EVENT_DATA",
       message: "no",
-      bytes: 2,
+      topic: "plant.machine.measured",
+      record: null,
     };
+    const long = `"${"é".repeat(600)}"`;
     await serving.deadLetters.put([
-      { ...letter, raw: Buffer.from("{}") },
-      { ...letter, raw: Buffer.from([0xff, 0xfe]) },
+      { ...letter, bytes: 1202, raw: Buffer.from(long) },
+      { ...letter, bytes: 2, raw: Buffer.from([0xff, 0xfe]) },
     ]);
     const { body } = await serving.get("/v1/dead-letters");
-    expect(body.deadLetters).toEqual([
-      { ...letter, id: 1, raw: "//4=", encoding: "base64" },
-      { ...letter, id: 0, raw: "{}", encoding: "utf-8" },
-    ]);
+    const shown = { ...letter, isReplayed: false };
+    expect(body).toEqual({
+      deadLetters: [
+        { ...shown, bytes: 2, id: "1", raw: "//4=", encoding: "base64" },
+        { ...shown, bytes: 1202, id: "0", raw: long.slice(0, 512), encoding: "utf-8" },
+      ],
+      before: null,
+    });
+    const first = (await serving.get("/v1/dead-letters?limit=1")).body;
+    expect([first.deadLetters.length, first.before]).toEqual([1, "1"]);
     expect((await serving.get("/v1/dead-letters?before=1&limit=9")).body.deadLetters).toHaveLength(1);
-    expect((await serving.get("/v1/dead-letters?before=x")).body.code).toBe("TIDEMARK_QUERY_PARAMETER");
+    expect((await serving.get("/v1/dead-letters?colour=red")).body.code).toBe(
+      "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
+    );
+    expect((await serving.get("/v1/dead-letters/0")).body).toEqual({
+      ...{ ...shown, bytes: 1202, id: "0", text: long, base64: Buffer.from(long).toString("base64") },
+    });
+    expect((await serving.get("/v1/dead-letters/1")).body).toMatchObject({ text: null, base64: "//4=" });
+    expect(await serving.get("/v1/dead-letters/7")).toMatchObject({
+      status: 404,
+      body: { code: "TIDEMARK_DEAD_LETTER_UNKNOWN" },
+    });
   });
 
   test("the start names addresses that answer", async () => {

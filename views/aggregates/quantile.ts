@@ -55,6 +55,9 @@ export function quantile(
     ],
     counted: {
       code: (x) => bucketCodeSql(digits, x, isWhole),
+      gather: (x, filter) => [
+        `string_agg(CAST(${bucketCodeSql(digits, x, isWhole)} AS VARCHAR), ',')${filter}`,
+      ],
       sql: (code, count) => [`string_agg(${code} || '=' || ${count}, ',')`],
     },
     merge: mergeSketches,

@@ -12,6 +12,8 @@ export interface Case {
   readonly duplicatesWithin: number;
   /** Most offsets that a file of the master dataset covers. */
   readonly recordsPerFile: number;
+  /** Computed as if there were too many records to gather anything of each; left out: as many as there are. */
+  readonly isMany?: boolean;
   /** Whether another archiver goes on halfway to the cut, as after a restart. */
   readonly archiverChanges: boolean;
   /** What the event type was before, oldest first; in cases that were written down before there was this, left out. */

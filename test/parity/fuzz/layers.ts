@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { mostGathered } from "../../../batch-layer/by-code.ts";
 import { type Source, sourceOf } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
@@ -80,7 +81,8 @@ export class Layers implements AsyncDisposable {
       const files = await master.files();
       const connections = { connection: this.#connection, reader: this.#reader };
       const early = await earlyValues(connections, type, files);
-      sources.push({ ...sourceOf(type, files, { [type.name]: cutsOf(of, type) }), early });
+      const source = sourceOf(type, files, { [type.name]: cutsOf(of, type) });
+      sources.push({ ...source, records: c.isMany === true ? mostGathered + 1 : source.records, early });
       segments.push(await speed(of, view, log));
     }
     return { ...joined(segments), batch: await this.#batch(view, sources) };

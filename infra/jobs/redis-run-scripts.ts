@@ -1,0 +1,45 @@
+// Both: KEYS are records (id → run), order and unfinished (ids by number), number (the last one given), changes (a stream).
+// Runs are text here, compared and stored as it is: Lua's JSON would write an empty list as an empty object.
+
+const tell = `
+local function tell(text)
+  return redis.call('XADD', KEYS[5], 'MAXLEN', '~', 1000, '*', 'run', text)
+end
+`;
+
+/** ARGV: id, run, "wait" or "refuse", how many may wait. Gives a word, and the change or the run that it is about. */
+export const admitScript = `${tell}
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known then return {'known', known} end
+local first = nil
+local waiting = 0
+for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  local text = redis.call('HGET', KEYS[1], id)
+  if not first then first = text end
+  if cjson.decode(text).run.state == 'queued' then waiting = waiting + 1 end
+end
+if first and ARGV[3] == 'refuse' then return {'busy', first} end
+if first and waiting >= tonumber(ARGV[4]) then return {'full', first} end
+local number = redis.call('INCR', KEYS[4])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], number, ARGV[1])
+redis.call('ZADD', KEYS[3], number, ARGV[1])
+return {'admitted', tell(ARGV[2])}
+`;
+
+/** ARGV: id, the run as it was read, as it is to be, "1" if it has ended, how many are kept. Gives the change; false if it was changed since. */
+export const replaceScript = `${tell}
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return false end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+if ARGV[4] == '1' then
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  local before = redis.call('ZSCORE', KEYS[2], ARGV[1]) - ARGV[5]
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', before)) do
+    if not redis.call('ZSCORE', KEYS[3], id) then
+      redis.call('ZREM', KEYS[2], id)
+      redis.call('HDEL', KEYS[1], id)
+    end
+  end
+end
+return tell(ARGV[3])
+`;
