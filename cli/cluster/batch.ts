@@ -26,7 +26,9 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const log = await node.openLog();
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
-  lifecycle.use(scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be asked for")));
+  lifecycle.use(
+    scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be asked for")),
+  );
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;
@@ -38,7 +40,8 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
       group: `tidemark.${app.name}.batch`,
       topics: node.topics.map(({ name }) => name),
       sharing: "one",
-      onAssigned: (assignment) => turns.set(Object.values(assignment).some((partitions) => partitions.length > 0)),
+      onAssigned: (assignment) =>
+        turns.set(Object.values(assignment).some((partitions) => partitions.length > 0)),
       warn: (message) => logger.warn(message),
     }),
   );
@@ -88,7 +91,10 @@ interface BatchStores {
   readonly deadLetters: DeadLetters;
 }
 
-async function startWriting(node: ClusterNode, { log, jobs, deadLetters }: BatchStores): Promise<AsyncDisposable> {
+async function startWriting(
+  node: ClusterNode,
+  { log, jobs, deadLetters }: BatchStores,
+): Promise<AsyncDisposable> {
   const { app, folder, topics, logger } = node;
   const lifecycle = new Lifecycle();
   try {

@@ -3,7 +3,11 @@ import { dirname, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
-import { overRecords, readDeclarations, requireChangesAllowed } from "../../infra/declarations/declarations.ts";
+import {
+  overRecords,
+  readDeclarations,
+  requireChangesAllowed,
+} from "../../infra/declarations/declarations.ts";
 import { readDimensionFiles } from "../../infra/dimensions/dimension-file.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { createServer } from "../../infra/http.ts";
@@ -13,7 +17,7 @@ import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Topic } from "../../infra/log/log.ts";
 import { RedisLink } from "../../infra/redis/redis-link.ts";
-import { redisAddress } from "../../infra/redis/redis-url.ts";
+import { parseRedisUrl } from "../../infra/redis/redis-url.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -86,7 +90,7 @@ export class ClusterNode {
 
   async openJobs(newId: () => string): Promise<BullmqJobs> {
     const link = await RedisLink.open({
-      address: redisAddress(this.#options.environment),
+      address: parseRedisUrl(this.#options.environment.REDIS_URL ?? "", "REDIS_URL"),
       warn: (message) => this.logger.warn(message),
     });
     return this.#lifecycle.use(
@@ -136,7 +140,11 @@ export interface RunningRole extends AsyncDisposable {
 }
 
 /** `GET /healthz` and `GET /readyz` of a role that has no other routes; `obstacles` says why it can't do its work. */
-export function registerHealth(server: FastifyInstance, role: string, obstacles: () => readonly string[]): void {
+export function registerHealth(
+  server: FastifyInstance,
+  role: string,
+  obstacles: () => readonly string[],
+): void {
   server.get("/healthz", () => ({ status: "up", role }));
   server.get("/readyz", () => {
     const reasons = obstacles();

@@ -19,12 +19,17 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
       limits: { entries: defaultEntries },
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
-        jobs.submit(request).catch((err: unknown) => logger.info({ err }, "no run is asked for to make room"));
+        jobs
+          .submit(request)
+          .catch((err: unknown) => logger.info({ err }, "no run is asked for to make room"));
       },
       onUnaligned: (view, err) =>
         logger.warn({ err, view: view.name }, "the tail can't reach a generation's cut"),
       onGap: (err) =>
-        logger.error({ err }, "the log has let go of records that were not folded: a batch run that has them is needed"),
+        logger.error(
+          { err },
+          "the log has let go of records that were not folded: a batch run that has them is needed",
+        ),
     }),
   );
   const membership = lifecycle.use(

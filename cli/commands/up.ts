@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { type Role, roleNames } from "../cluster/role-names.ts";
+import type { Embedded, EmbeddedOptions } from "../embedded.ts";
 import { loadApp } from "../load-app.ts";
 import { paint, type Terminal } from "../terminal.ts";
 
@@ -12,6 +14,7 @@ interface UpOptions {
   readonly port: number;
   readonly schedule?: string;
   readonly logLevel: string;
+  readonly role?: Role;
 }
 
 const examples = `
@@ -19,17 +22,33 @@ Examples:
   $ tidemark up                                     the app in ./tidemark.app.ts on the folder ./.tidemark
   $ tidemark up --app examples/flights/app.ts
   $ tidemark up --schedule "0 * * * *"              batch runs every hour, whatever the app declares
-  $ tidemark up --schedule none                     batch runs by hand only`;
+  $ tidemark up --schedule none                     batch runs by hand only
+
+On Kafka and Redis each layer is a process of its own, as many of each as wanted, over one shared folder:
+  $ export KAFKA_BROKERS=127.0.0.1:9092 REDIS_URL=redis://127.0.0.1:6379
+  $ tidemark topics apply --app app.ts --data /shared
+  $ tidemark up --role ingestion --app app.ts --data /shared --port 4100
+  $ tidemark up --role speed --app app.ts --data /shared --port 0
+  $ tidemark up --role batch --app app.ts --data /shared --port 0
+  $ tidemark up --role serving --app app.ts --data /shared --port 4200`;
 
 export function registerUp(program: Command, terminal: Terminal): void {
   program
     .command("up")
-    .description("Run an app: ingestion, batch layer, speed layer and serving layer, on one folder.")
+    .description(
+      "Run an app: ingestion, batch layer, speed layer and serving layer on one folder, or one of them on Kafka.",
+    )
     .option("--app <file>", "the app's declaration", "tidemark.app.ts")
     .option("--data <folder>", "where everything is kept; made if it is not there", ".tidemark")
     .option("--host <address>", "loopback address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes one that is free", portNumber, 4100)
     .option("--schedule <cron>", 'when batch runs, instead of what the app declares; "none" for never')
+    .addOption(
+      new Option(
+        "--role <layer>",
+        "run this layer alone, on the Kafka of KAFKA_BROKERS and the Redis of REDIS_URL",
+      ).choices(roleNames),
+    )
     .addOption(
       new Option("--log-level <level>", "what is logged, as JSON lines on the error output")
         .choices(["trace", "debug", "info", "warn", "error", "silent"])
@@ -41,11 +60,10 @@ export function registerUp(program: Command, terminal: Terminal): void {
 
 async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   requireLoopback(options.host);
-  // Loaded here, so that the other commands start without the layers.
-  const [{ pino }, { startEmbedded }] = await Promise.all([import("pino"), import("../embedded.ts")]);
+  const { pino } = await import("pino");
   const app = withSchedule(await loadApp(options.app), options.schedule);
   const stopped = untilStopped();
-  const running = await startEmbedded({
+  const running = await start(options, {
     app,
     appPath: resolve(options.app),
     data: resolve(options.data),
@@ -62,22 +80,44 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   }
 }
 
-function greet(terminal: Terminal, app: App, { data }: UpOptions, url: string): void {
+/** Layers are loaded here, so that the other commands start without them. */
+async function start({ role }: UpOptions, options: EmbeddedOptions): Promise<Embedded> {
+  const { KAFKA_BROKERS } = process.env;
+  if (role === undefined && KAFKA_BROKERS !== undefined && KAFKA_BROKERS !== "") {
+    throw new TidemarkError(
+      "TIDEMARK_CONFIG",
+      `KAFKA_BROKERS is set: say which layer this process is, --role ${roleNames.join("|")}, or unset it to run everything on the folder alone`,
+    );
+  }
+  if (role === undefined) return (await import("../embedded.ts")).startEmbedded(options);
+  return (await import("../cluster/role.ts")).startRole(role, { ...options, environment: process.env });
+}
+
+function greet(terminal: Terminal, app: App, { data, role }: UpOptions, url: string): void {
   const view = app.views[0]?.name;
   const line = (name: string, text: string) => `  ${paint(terminal, "dim", name.padEnd(9))} ${text}\n`;
+  const schedule =
+    app.batch.schedule === null ? "by hand only" : `${app.batch.schedule} (${app.batch.timezone})`;
+  const lines = {
+    batch: line("batch", schedule),
+    ingest: line(
+      "ingest",
+      `curl ${url}/v1/events -H 'content-type: application/x-ndjson' --data-binary @events.ndjson`,
+    ),
+    query: view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`),
+    status: line("status", `curl ${url}/v1/status`),
+    ready: line("ready", `curl ${url}/readyz`),
+  };
+  const shown = {
+    all: lines.batch + lines.ingest + lines.query + lines.status,
+    ingestion: lines.ingest + lines.ready,
+    speed: lines.ready,
+    batch: lines.batch + lines.ready,
+    serving: lines.query + lines.status,
+  };
+  const what = role === undefined ? `"${app.name}"` : `"${app.name}", ${role}`;
   terminal.out.write(
-    `${paint(terminal, "bold", `Tidemark runs "${app.name}" at ${url}`)}\n` +
-      line("data", resolve(data)) +
-      line(
-        "batch",
-        app.batch.schedule === null ? "by hand only" : `${app.batch.schedule} (${app.batch.timezone})`,
-      ) +
-      line(
-        "ingest",
-        `curl ${url}/v1/events -H 'content-type: application/x-ndjson' --data-binary @events.ndjson`,
-      ) +
-      (view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`)) +
-      line("status", `curl ${url}/v1/status`),
+    `${paint(terminal, "bold", `Tidemark runs ${what} at ${url}`)}\n${line("data", resolve(data))}${shown[role ?? "all"]}`,
   );
 }
 

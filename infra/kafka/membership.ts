@@ -1,4 +1,11 @@
-import { AssignerProtocol, type Assigner, Kafka, logLevel, type PartitionAssigner, PartitionAssigners } from "kafkajs";
+import {
+  type Assigner,
+  AssignerProtocol,
+  Kafka,
+  logLevel,
+  type PartitionAssigner,
+  PartitionAssigners,
+} from "kafkajs";
 import { TidemarkError } from "../../views/errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
@@ -79,9 +86,13 @@ export class Membership implements AsyncDisposable {
         onAssigned({});
       } else {
         fail(
-          new TidemarkError("TIDEMARK_KAFKA_UNREACHABLE", `group ${group} can't be joined: ${error.message}`, {
-            cause: error,
-          }),
+          new TidemarkError(
+            "TIDEMARK_KAFKA_UNREACHABLE",
+            `group ${group} can't be joined: ${error.message}`,
+            {
+              cause: error,
+            },
+          ),
         );
       }
     });
@@ -110,7 +121,10 @@ function toOldest(startedAt: number): PartitionAssigner {
         .map(({ memberId, memberMetadata }) => ({ memberId, since: sinceOf(memberMetadata) }))
         .sort((a, b) => a.since - b.since || (a.memberId < b.memberId ? -1 : 1));
       const all = Object.fromEntries(
-        topics.map((topic) => [topic, cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)]),
+        topics.map((topic) => [
+          topic,
+          cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
+        ]),
       );
       return members.map(({ memberId }) => ({
         memberId,
