@@ -38,6 +38,12 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   };
 }
 
+/** The process that owns a folder; undefined if none does. */
+export async function folderOwner(folder: string): Promise<number | undefined> {
+  await mkdir(folder, { recursive: true });
+  return askOwner(await socketPath(folder));
+}
+
 /** Beside the folder a socket's path could be longer than the 107 bytes that the system takes. */
 async function socketPath(folder: string): Promise<string> {
   const digest = createHash("sha256")

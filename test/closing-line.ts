@@ -34,10 +34,11 @@ export default class ClosingLine implements Reporter {
     return Object.entries(absent)
       .filter(([, { isFailure }]) => !isFailure)
       .map(([name, { why }]) => {
-        const left = modules.filter(({ moduleId }) => needsOf(moduleId).some((needed) => needed === name));
+        const needed = name === "programs" ? "a Kafka and a Redis of their own" : `a ${name}`;
+        const left = modules.filter(({ moduleId }) => needsOf(moduleId).some((need) => need === name));
         const tests = left.reduce((sum, { children }) => sum + [...children.allTests()].length, 0);
         const files = left.map(({ relativeModuleId }) => `  ${relativeModuleId}\n`).join("");
-        return `\nNOT RUN: ${tests} tests that need ${name}, in\n${files}  ${why}\n`;
+        return `\nNOT RUN: ${tests} tests that need ${needed}, in\n${files}  ${why}\n`;
       })
       .join("");
   }

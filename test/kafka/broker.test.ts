@@ -17,7 +17,7 @@ test("kafkajs and the broker understand each other: topics, acknowledged records
   await producer.disconnect();
 
   const groupId = topics.name("group");
-  const consumer = kafka.consumer({ groupId });
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   const read = new Promise<string>((resolve) => {

@@ -1,11 +1,15 @@
-/** Tests that need a Kafka, a Redis, or both, by their folder. */
+/**
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, or the programs, to start and to kill
+ * ones of their own.
+ */
 const needs = {
   kafka: ["kafka"],
   redis: ["redis"],
   cluster: ["kafka", "redis"],
+  services: ["programs"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis";
+export type ServiceName = "kafka" | "redis" | "programs";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

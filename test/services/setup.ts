@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
-import { startRedis } from "../../infra/kafka/services/redis.ts";
+import { obtainKafka } from "../../infra/kafka/services/kafka-program.ts";
+import { obtainRedis, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { needsOf, type ServiceName } from "./needs.ts";
@@ -41,6 +42,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
       return none;
     }
   };
+  await begin("programs", undefined, async () => {
+    await obtainKafka(report);
+    await obtainRedis(report);
+  });
   const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined

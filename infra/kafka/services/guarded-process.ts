@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import type { Socket } from "node:net";
 
 // The program takes the place of the shell, and so has the process id that we know. What the shell leaves behind waits
 // for the end of the pipe: that comes without a line only if the process that holds its other end is gone, however
 // that ended, and then the program is killed.
-const guard = `exec 3<&0
-( if read -r _ <&3; then exit; fi; kill -9 $$ ) &
-exec "$@" 3<&- </dev/null`;
+const guard = `( if read -r _ <&3; then exit; fi; kill -9 $$ ) &
+exec "$@" 3<&-`;
 
 /** A process of ours that ends with us, even if we are killed. Its signals go to its own process id and no other. */
 export class GuardedProcess {
@@ -18,23 +18,29 @@ export class GuardedProcess {
   private constructor(child: ChildProcess, pid: number) {
     this.#child = child;
     this.pid = pid;
-    this.#exit = once(child, "exit").then(() => child.stdin?.end("\n"));
-    child.stdin?.on("error", () => undefined);
+    // Not its standard input: Node closes that by itself when the child ends, before a line could be written.
+    const pipe = child.stdio[3] as Socket;
+    pipe.on("error", () => undefined);
+    this.#exit = once(child, "exit").then(() => pipe.end("\n"));
     // Who forgets about it still ends, and it with them.
     child.unref();
-    (child.stdin as (NodeJS.WritableStream & { unref?: () => void }) | null)?.unref?.();
+    pipe.unref();
   }
 
   /** What it says goes to the end of the file `log`. */
   static async start(command: string, args: readonly string[], log: string): Promise<GuardedProcess> {
     const said = openSync(log, "a");
-    // Not in our process group: Ctrl-C is for us, and we decide in which order things end.
-    const child = spawn("/bin/sh", ["-c", guard, "sh", command, ...args], {
-      detached: true,
-      stdio: ["pipe", said, said],
-    });
-    await once(child, "spawn");
-    return new GuardedProcess(child, child.pid ?? 0);
+    try {
+      // Not in our process group: Ctrl-C is for us, and we decide in which order things end.
+      const child = spawn("/bin/sh", ["-c", guard, "sh", command, ...args], {
+        detached: true,
+        stdio: ["ignore", said, said, "pipe"],
+      });
+      await once(child, "spawn");
+      return new GuardedProcess(child, child.pid ?? 0);
+    } finally {
+      closeSync(said);
+    }
   }
 
   get hasEnded(): boolean {

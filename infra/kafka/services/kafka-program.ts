@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TidemarkError } from "../../../views/errors.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { canInstall, findProgram, install, isExecutable, run } from "./programs.ts";
 
 export const kafkaVersion = "4.1.1";
@@ -11,10 +11,14 @@ const howToGet =
   "(Debian: apt-get install openjdk-17-jre-headless maven; macOS: brew install openjdk maven), " +
   "or name a running broker: KAFKA_BROKERS=host:9092";
 
-/** What it takes to start a broker: `java -cp classPath kafka.Kafka`. */
+/** What it takes to start a broker: `java …options -cp classPath kafka.Kafka`. */
 export interface KafkaProgram {
   readonly java: string;
+  readonly javaVersion: string;
+  readonly options: readonly string[];
   readonly classPath: string;
+  /** Where the jars are. */
+  readonly folder: string;
 }
 
 /**
@@ -23,18 +27,22 @@ export interface KafkaProgram {
  */
 export async function obtainKafka(report: (what: string) => void = () => undefined): Promise<KafkaProgram> {
   const java = await obtainJava(report);
-  const folder = join(cacheFolder(), `kafka-${kafkaVersion}`);
-  const jars = await listJars(folder);
+  const cached = join(cacheFolder(), `kafka-${kafkaVersion}`);
+  const jars = (await listJars(cached)) ?? (await download(cached, report));
+  // Its one real name, and that of each jar: an archive of classes is of a class path word for word.
+  const folder = await realpath(cached);
   return {
-    java,
-    // By name and not `*`: the order is that of the archive of loaded classes.
-    classPath: (jars ?? (await download(folder, report))).map((jar) => join(folder, jar)).join(":"),
+    java: java.path,
+    javaVersion: java.version,
+    options: ["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+    classPath: jars.map((jar) => join(folder, jar)).join(":"),
+    folder,
   };
 }
 
-function cacheFolder(): string {
-  const { TIDEMARK_CACHE, XDG_CACHE_HOME } = process.env;
-  return TIDEMARK_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tidemark");
+interface Java {
+  readonly path: string;
+  readonly version: string;
 }
 
 async function listJars(folder: string): Promise<string[] | undefined> {
@@ -46,7 +54,7 @@ async function listJars(folder: string): Promise<string[] | undefined> {
   }
 }
 
-async function obtainJava(report: (what: string) => void): Promise<string> {
+async function obtainJava(report: (what: string) => void): Promise<Java> {
   const found = await findJava();
   if (found !== undefined) return found;
   if (await canInstall()) {
@@ -60,14 +68,14 @@ async function obtainJava(report: (what: string) => void): Promise<string> {
   throw missing(`there is no Java ${leastJava} or later here`);
 }
 
-async function findJava(): Promise<string | undefined> {
+async function findJava(): Promise<Java | undefined> {
   const { JAVA_HOME } = process.env;
   const ofHome = JAVA_HOME === undefined ? undefined : join(JAVA_HOME, "bin", "java");
-  const java = ofHome !== undefined && (await isExecutable(ofHome)) ? ofHome : await findProgram("java");
-  if (java === undefined) return undefined;
+  const path = ofHome !== undefined && (await isExecutable(ofHome)) ? ofHome : await findProgram("java");
+  if (path === undefined) return undefined;
   // `openjdk version "17.0.15"`; before Java 9 it was "1.8". macOS has a `java` that only says where to get one.
-  const version = /version "(\d+)/.exec((await run(java, ["-version"])).output)?.[1];
-  return Number(version ?? 0) >= leastJava ? java : undefined;
+  const version = /version "((\d+)[^"]*)"/.exec((await run(path, ["-version"])).output);
+  return Number(version?.[2] ?? 0) >= leastJava ? { path, version: version?.[1] ?? "" } : undefined;
 }
 
 async function obtainMaven(report: (what: string) => void): Promise<string> {

@@ -9,11 +9,12 @@ const highest = 32_000;
 
 const taken = new Set<number>();
 
-/** Ports of 127.0.0.1 that nobody listens on, and that this process was not given before. */
-export async function freePorts(count: number): Promise<number[]> {
+/** Ports of 127.0.0.1 that nobody listens on, and that this process was not given before: `preferred` ones first. */
+export async function freePorts(count: number, preferred: readonly number[] = []): Promise<number[]> {
   const ports: number[] = [];
+  const wanted = [...preferred];
   while (ports.length < count) {
-    const port = randomInt(lowest, highest);
+    const port = wanted.shift() ?? randomInt(lowest, highest);
     if (taken.has(port) || !(await isFree(port))) continue;
     taken.add(port);
     ports.push(port);

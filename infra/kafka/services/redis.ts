@@ -9,6 +9,7 @@ import { canInstall, findProgram, install } from "./programs.ts";
 import { untilReady } from "./until-ready.ts";
 
 export interface RedisOptions {
+  /** Where to listen, if nobody else does; else, and by default, on a port that is free. */
   readonly port?: number;
   /** Kept if it is named, else a temporary one. */
   readonly folder?: string;
@@ -22,7 +23,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisNode>
   const program = await obtainRedis(options.report);
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "tidemark-redis-")));
   await mkdir(folder, { recursive: true });
-  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port];
+  const [port = 0] = await freePorts(1, options.port === undefined ? [] : [options.port]);
   const settings = {
     port: String(port),
     bind: "127.0.0.1",
