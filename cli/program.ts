@@ -8,6 +8,7 @@ import { registerCompare } from "./commands/compare.ts";
 import { registerIngest } from "./commands/ingest.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerTopics } from "./commands/topics.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVerify } from "./commands/verify.ts";
 import { paint, type Terminal } from "./terminal.ts";
@@ -30,6 +31,7 @@ export function createProgram(terminal: Terminal): Command {
   registerStatus(program, terminal);
   registerCheck(program, terminal);
   registerVerify(program, terminal);
+  registerTopics(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);
   return program;
 }

@@ -77,6 +77,9 @@ export const errorCodes = {
   TIDEMARK_KAFKA_UNREACHABLE: { status: 503, canRetry: true },
   TIDEMARK_KAFKA_TOPIC_MISSING: { status: 500, canRetry: false },
   TIDEMARK_KAFKA_PARTITIONS: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_TOPICS: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_RETENTION: { status: 500, canRetry: false },
+  TIDEMARK_KAFKA_CLOCK: { status: 500, canRetry: false },
   TIDEMARK_PROCESS_GONE: { status: 503, canRetry: true },
   // what is not ours: Kafka, Redis
   TIDEMARK_SERVICE_MISSING: { status: 500, canRetry: false },

@@ -6,6 +6,7 @@ import { type Fields, type FieldsIn, fieldExpressions } from "./expressions/fiel
 import { type Field, readSchema } from "./field.ts";
 import type { FormerSchema } from "./recorded-type.ts";
 import type { ObjectShape } from "./shape.ts";
+import { parseDuration } from "./time.ts";
 
 /** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema, but that its times are milliseconds, too. */
 export interface Event {
@@ -31,6 +32,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly partitions: number;
   /** N of the duplicate rule: how many records before it a record's (source, id) is looked for in. */
   readonly duplicatesWithin: number;
+  /** How Kafka keeps them. */
+  readonly topic: TopicOptions;
   /** What the schema was for records that were written earlier, as a data folder knows it; oldest first. */
   readonly former: readonly FormerSchema[];
 }
@@ -55,6 +58,19 @@ export interface EventDeclaration<Properties extends TProperties> {
   readonly partitions?: number;
   /** Default 65,536 records per partition: about 10 MB of memory in each layer. */
   readonly duplicatesWithin?: number;
+  readonly topic?: TopicOptions;
+}
+
+/** What `tidemark topics apply` gives the event type's topic in Kafka. It may change, and means nothing to any answer. */
+export interface TopicOptions {
+  /** Copies of each partition. Default: 3, or as many as there are brokers. */
+  readonly replication?: number;
+  /** How many of the copies must have an event before it is acknowledged. Default: one less than there are, and at least 1. */
+  readonly minInsyncReplicas?: number;
+  /** How long Kafka keeps events, e.g. "7d", which is the default: much longer than it takes to archive them; null for ever. */
+  readonly retention?: string | null;
+  /** Default "none". */
+  readonly compression?: "none" | "gzip";
 }
 
 const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){2,}$/;
@@ -63,7 +79,7 @@ const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){2,}$/;
 export function defineEvent<Properties extends TProperties>(
   declaration: EventDeclaration<Properties>,
 ): EventType<Properties> {
-  const { name, schema, partitions = 4, duplicatesWithin = 65_536 } = declaration;
+  const { name, schema, partitions = 4, duplicatesWithin = 65_536, topic = {} } = declaration;
   if (!namePattern.test(name) || name.length > 200) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_NAME",
@@ -72,6 +88,7 @@ export function defineEvent<Properties extends TProperties>(
   }
   requireWhole(name, "partitions", partitions, 1, 1024);
   requireWhole(name, "duplicatesWithin", duplicatesWithin, 0, 10_000_000);
+  requireTopicOptions(name, topic);
   const owner = `event type "${name}"`;
   const { shape, fields } = readSchema(owner, schema);
   const key = declaration.key?.(fieldExpressions(owner, fields));
@@ -84,6 +101,7 @@ export function defineEvent<Properties extends TProperties>(
     keyField: key === undefined ? undefined : keyFieldOf(owner, fields, key),
     partitions,
     duplicatesWithin,
+    topic: Object.freeze({ ...topic }),
     former: Object.freeze([]),
   });
 }
@@ -98,6 +116,22 @@ function keyFieldOf(owner: string, fields: readonly Field[], key: Expression<unk
     );
   }
   return field;
+}
+
+function requireTopicOptions(owner: string, topic: TopicOptions): void {
+  const { replication, minInsyncReplicas, retention, compression } = topic;
+  if (replication !== undefined) requireWhole(owner, "topic.replication", replication, 1, 100);
+  if (minInsyncReplicas !== undefined)
+    requireWhole(owner, "topic.minInsyncReplicas", minInsyncReplicas, 1, replication ?? 100);
+  const refuse = (what: string) => {
+    throw new TidemarkError("TIDEMARK_DECLARATION_TYPE", `event type "${owner}": ${what}`);
+  };
+  if (typeof retention === "string" && parseDuration(retention) === undefined)
+    refuse(
+      `topic.retention must be a length of time such as "7d" or "36h", or null for ever, not "${retention}"`,
+    );
+  if (compression !== undefined && compression !== "none" && compression !== "gzip")
+    refuse(`topic.compression must be "none" or "gzip", not "${compression}"`);
 }
 
 function requireWhole(owner: string, what: string, value: number, from: number, to: number): void {

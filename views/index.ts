@@ -23,7 +23,13 @@ export {
 } from "./dimension-table.ts";
 export { each } from "./elements.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
-export { defineEvent, type Event, type EventDeclaration, type EventType } from "./event.ts";
+export {
+  defineEvent,
+  type Event,
+  type EventDeclaration,
+  type EventType,
+  type TopicOptions,
+} from "./event.ts";
 export { when } from "./expressions/cases.ts";
 export { eventTime } from "./expressions/time-expression.ts";
 export { Type } from "./schema.ts";

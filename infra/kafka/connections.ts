@@ -13,6 +13,7 @@ export class KafkaConnections implements AsyncDisposable {
   /** To ask for metadata only: its broker's id is not known. */
   #seed: BrokerConnection | undefined;
   #brokers: ReadonlyMap<number, Address> = new Map();
+  #controller = -1;
   readonly #topics = new Map<string, TopicMetadata>();
   #isClosed = false;
 
@@ -24,6 +25,7 @@ export class KafkaConnections implements AsyncDisposable {
   async refresh(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const metadata = await this.#metadata(topics);
     this.#brokers = metadata.brokers;
+    this.#controller = metadata.controller;
     for (const topic of metadata.topics) {
       if (topic.errorCode === 0) this.#topics.set(topic.name, topic);
     }
@@ -33,6 +35,11 @@ export class KafkaConnections implements AsyncDisposable {
   /** How many brokers there are, as far as is known. */
   get brokers(): number {
     return this.#brokers.size;
+  }
+
+  /** The broker that takes changes of topics, by what was known last. */
+  get controller(): number {
+    return this.#controller;
   }
 
   /** The broker that leads a partition, by what was known last; undefined: refresh. */

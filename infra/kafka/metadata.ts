@@ -16,6 +16,8 @@ export interface PartitionMetadata {
 
 export interface Metadata {
   readonly brokers: ReadonlyMap<number, Address>;
+  /** The broker that takes changes of topics. */
+  readonly controller: number;
   readonly topics: readonly TopicMetadata[];
 }
 
@@ -38,14 +40,14 @@ function decode(response: Buffer): Metadata {
     }),
   );
   reader.text(); // cluster
-  reader.int32(); // controller
+  const controller = reader.int32();
   const topics = reader.array(() => {
     const errorCode = reader.int16();
     const name = reader.text() ?? "";
     reader.int8(); // internal
     return { name, errorCode, partitions: reader.array(() => decodePartition(reader)) };
   });
-  return { brokers, topics };
+  return { brokers, controller, topics };
 }
 
 function decodePartition(reader: WireReader): PartitionMetadata {

@@ -1,0 +1,103 @@
+import type { App } from "../../views/app.ts";
+import type { EventType } from "../../views/event.ts";
+import { parseDuration } from "../../views/time.ts";
+import type { Topic } from "../log/log.ts";
+import type { TopicConfig } from "./topic-requests.ts";
+
+/** A topic that a cluster needs, as it should be. */
+export interface WantedTopic extends Topic {
+  readonly what: "events" | "tail" | "dead letters" | "clock";
+  /** Undefined: as many as there are brokers, up to 3. */
+  readonly replication: number | undefined;
+  /** Undefined: one less than its replicas, and at least one. */
+  readonly minInsyncReplicas: number | undefined;
+  readonly config: TopicConfig;
+}
+
+/** The tail topic of a topic: what its speed layer tells its readers. As many partitions as the topic. */
+export function tailTopic(topic: string): string {
+  return `${topic}.tail`;
+}
+
+/** Where dead letters go: of a topic, or of an app where the topic is not known. One partition: they are few, and listed in order. */
+export function deadLetterTopic(owner: string): string {
+  return `${owner}.dead-letter`;
+}
+
+/** Where a process asks a broker what time it is, by appending a record to it. */
+export function clockTopic(app: string): string {
+  return `${app}.clock`;
+}
+
+/** Every topic that a cluster needs for the app. */
+export function wantedTopics(app: App): readonly WantedTopic[] {
+  return [
+    ...app.events.flatMap((event) => [ofEvents(event), ofTail(event), ofDeadLetters(event.name, event)]),
+    ofDeadLetters(app.name),
+    {
+      ...copies(undefined),
+      name: clockTopic(app.name),
+      what: "clock",
+      partitions: 1,
+      config: { ...common, "message.timestamp.type": "LogAppendTime", "retention.ms": String(3_600_000) },
+    },
+  ];
+}
+
+/** Whatever producers send, the broker stores it so that it can be read here. */
+const common = {
+  "cleanup.policy": "delete",
+  "compression.type": "uncompressed",
+  "retention.bytes": "-1",
+  // A replica that missed acknowledged records must not lead.
+  "unclean.leader.election.enable": "false",
+};
+
+/** An event of 1 MiB, the most that the gateway takes, with what goes around it. */
+const eventBytes = String(2 * 1024 * 1024);
+/** A flush record holds states of many keys. */
+const flushBytes = String(16 * 1024 * 1024);
+const weekMs = 7 * 86_400_000;
+
+function ofEvents(event: EventType): WantedTopic {
+  const { retention, compression } = event.topic;
+  const retentionMs =
+    retention === null ? -1 : retention === undefined ? weekMs : (parseDuration(retention) ?? weekMs);
+  return {
+    ...copies(event),
+    name: event.name,
+    what: "events",
+    partitions: event.partitions,
+    config: {
+      ...common,
+      ...(compression === "gzip" ? { "compression.type": "gzip" } : {}),
+      "retention.ms": String(retentionMs),
+      "max.message.bytes": eventBytes,
+    },
+  };
+}
+
+/** Its records go when they are trimmed, as a generation covers them; never by age. */
+function ofTail(event: EventType): WantedTopic {
+  return {
+    ...copies(event),
+    name: tailTopic(event.name),
+    what: "tail",
+    partitions: event.partitions,
+    config: { ...common, "retention.ms": "-1", "max.message.bytes": flushBytes },
+  };
+}
+
+function ofDeadLetters(owner: string, event?: EventType): WantedTopic {
+  return {
+    ...copies(event),
+    name: deadLetterTopic(owner),
+    what: "dead letters",
+    partitions: 1,
+    config: { ...common, "retention.ms": "-1", "max.message.bytes": eventBytes },
+  };
+}
+
+function copies(event: EventType | undefined): Pick<WantedTopic, "replication" | "minInsyncReplicas"> {
+  return { replication: event?.topic.replication, minInsyncReplicas: event?.topic.minInsyncReplicas };
+}
