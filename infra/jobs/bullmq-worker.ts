@@ -1,7 +1,7 @@
 import { DelayedError, type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { RedisRun } from "./redis-run-store.ts";
-import { type Finished, isUnavailable, RunInHand, type RunInHandOptions } from "./run-in-hand.ts";
+import type { Lock, RedisRun } from "./redis-run-store.ts";
+import { type Finished, RunInHand, type RunInHandOptions } from "./run-in-hand.ts";
 import { begun, giveBack, hasEnded } from "./settle.ts";
 import type { Tickets } from "./tickets.ts";
 
@@ -48,7 +48,7 @@ export class BullmqWorker implements AsyncDisposable {
   async #start(): Promise<void> {
     const { link, tickets, failed, lockMs } = this.#options;
     const { signal } = this.#closing;
-    await this.#untilDone(() => tickets.make());
+    await link.persist(() => tickets.make(), signal);
     if (signal.aborted) return;
     const client = link.connect({ retryStrategy: () => (signal.aborted ? null : 500) });
     this.#client = client;
@@ -72,17 +72,20 @@ export class BullmqWorker implements AsyncDisposable {
 
   /** A ticket whose work throws is gone for BullMQ; so what fails here is tried again, or the ticket is put back. */
   async #workOff(ticket: Job, token: string): Promise<void> {
-    const { tickets, clock, failed } = this.#options;
+    const { link, tickets, clock, failed } = this.#options;
+    const { signal } = this.#closing;
+    const lock = tickets.lockOf(ticket.id ?? "", token);
     let waitMs = againMs;
     try {
-      const next = await this.#untilDone(() => this.#begin(`${ticket.id}/${token}`));
-      const finished = typeof next === "object" ? await this.#perform(next) : next;
-      if (finished === "none" || finished === "lost") return;
-      if (typeof finished === "object" && hasEnded(finished.run))
-        return await this.#untilDone(() => tickets.make());
-      waitMs = typeof finished === "number" ? finished : (finished.retryAt ?? 0) - clock();
+      const next = await link.persist(() => this.#begin(lock), signal);
+      if (next === "none") return;
+      const finished = typeof next === "number" ? next : await this.#perform(next);
+      if (finished === "lost") return;
+      if (typeof finished === "number") waitMs = finished;
+      else if (hasEnded(finished.run)) return await link.persist(() => tickets.make(), signal);
+      else waitMs = (finished.retryAt ?? 0) - clock();
     } catch (error) {
-      if (!this.#closing.signal.aborted) failed(error);
+      if (!signal.aborted) failed(error);
     }
     return later(ticket, token, waitMs);
   }
@@ -101,37 +104,29 @@ export class BullmqWorker implements AsyncDisposable {
     }
   }
 
-  /** Performs it once Redis can be used. */
-  async #untilDone<T>(perform: () => Promise<T>): Promise<T> {
-    for (;;) {
-      await this.#options.link.available();
-      try {
-        return await perform();
-      } catch (error) {
-        if (!isUnavailable(error)) throw error;
-      }
-    }
-  }
-
   /**
    * Begins the first run that has not ended; gives how many milliseconds to wait if it is not to be begun yet. Ours is the only
-   * active ticket: a run that is going on according to its record has been left by its worker.
+   * active ticket, for as long as we have its lock: a run that is going on according to its record has been left by its worker.
    */
-  async #begin(hold: string): Promise<RedisRun | number | "none"> {
+  async #begin(lock: Lock): Promise<RedisRun | number | "none"> {
     const { store, clock, reached } = this.#options;
     for (;;) {
       const first = (await store.unfinished())[0];
       if (first === undefined) return "none";
       const { id } = first.run;
-      const { change } = await store.change(id, (before) =>
-        before.run.state === "running" ? giveBack(before, "its worker died", clock()) : undefined,
+      const { change } = await store.change(
+        id,
+        (before) =>
+          before.run.state === "running" ? giveBack(before, "its worker died", clock()) : undefined,
+        lock,
       );
       let waitMs = 0;
-      const { stored, change: beginning } = await store.change(id, (before) => {
+      const begin = (before: RedisRun) => {
         waitMs = (before.retryAt ?? 0) - clock();
         if (before.run.state !== "queued" || waitMs > 0 || this.#closing.signal.aborted) return undefined;
-        return { ...begun(before, clock()), hold };
-      });
+        return { ...begun(before, clock()), hold: `${lock.key}/${lock.token}` };
+      };
+      const { stored, change: beginning } = await store.change(id, begin, lock);
       await reached(beginning ?? change);
       if (beginning !== null) return stored;
       if (this.#closing.signal.aborted) return 0;

@@ -16,6 +16,12 @@ export interface Changed {
   readonly change: string | null;
 }
 
+/** A lock of BullMQ's: under it, and for as long as it is held by this token, a worker may begin runs. */
+export interface Lock {
+  readonly key: string;
+  readonly token: string;
+}
+
 export type Admission =
   | { readonly kind: "admitted"; readonly change: string }
   | { readonly kind: "known" | "busy" | "full"; readonly run: Run };
@@ -42,7 +48,7 @@ export class RedisRunStore {
 
   async admit(stored: RedisRun, ifBusy: RunRequest["ifBusy"]): Promise<Admission> {
     const { id } = stored.run;
-    const reply = await this.#eval(admitScript, id, JSON.stringify(stored), ifBusy, `${mostQueued}`);
+    const reply = await this.#eval(admitScript, [], id, JSON.stringify(stored), ifBusy, `${mostQueued}`);
     const [kind, text] = reply as [Admission["kind"], string];
     return kind === "admitted" ? { kind, change: text } : { kind, run: parse(text).run };
   }
@@ -66,9 +72,13 @@ export class RedisRunStore {
 
   /**
    * Changes a run to what `next` makes of it, which may be asked more than once and gives undefined for no change.
-   * Throws TIDEMARK_RUN_UNKNOWN.
+   * Throws TIDEMARK_RUN_UNKNOWN; TIDEMARK_STORE_LOCKED if the lock under which it is to be changed has been lost.
    */
-  async change(id: string, next: (stored: RedisRun) => RedisRun | undefined): Promise<Changed> {
+  async change(
+    id: string,
+    next: (stored: RedisRun) => RedisRun | undefined,
+    lock: Lock = { key: this.#key(0), token: "" },
+  ): Promise<Changed> {
     for (;;) {
       const text = await this.#link.perform((client) => client.hget(this.#key(0), id));
       if (text === null) throw new TidemarkError("TIDEMARK_RUN_UNKNOWN", `there is no run "${id}"`);
@@ -76,14 +86,11 @@ export class RedisRunStore {
       const replaced = next(stored);
       if (replaced === undefined) return { stored, change: null };
       const isEnded = hasEnded(replaced.run) ? "1" : "0";
-      const change = await this.#eval(
-        replaceScript,
-        id,
-        text,
-        JSON.stringify(replaced),
-        isEnded,
-        `${this.#keep}`,
-      );
+      const values = [id, text, JSON.stringify(replaced), isEnded, `${this.#keep}`, lock.token];
+      const change = await this.#eval(replaceScript, [lock.key], ...values);
+      if (change === "locked") {
+        throw new TidemarkError("TIDEMARK_STORE_LOCKED", `run ${id} is in another worker's hands by now`);
+      }
       if (typeof change === "string") return { stored: replaced, change };
     }
   }
@@ -94,10 +101,9 @@ export class RedisRunStore {
     return texts.flatMap((text) => (text === null ? [] : [parse(text)]));
   }
 
-  #eval(script: string, ...values: readonly string[]): Promise<unknown> {
-    return this.#link.perform((client) =>
-      client.eval(script, this.#keys.length, ...[...this.#keys, ...values]),
-    );
+  #eval(script: string, more: readonly string[], ...values: readonly string[]): Promise<unknown> {
+    const keys = [...this.#keys, ...more];
+    return this.#link.perform((client) => client.eval(script, keys.length, ...[...keys, ...values]));
   }
 
   #key(index: number): string {

@@ -34,6 +34,7 @@ export class RunInHand {
   readonly #lease: NodeJS.Timeout;
   /** What fails from now on is no fault of the run. */
   #isGivenUp = false;
+  #isCutOff = false;
   #isLost = false;
   #progress: RunProgress | undefined;
   #reporting: Promise<void> | undefined;
@@ -41,7 +42,10 @@ export class RunInHand {
   constructor(stored: RedisRun, options: RunInHandOptions) {
     this.#stored = stored;
     this.#options = options;
-    this.#lease = setTimeout(() => this.giveUp(), options.leaseMs);
+    this.#lease = setTimeout(() => {
+      this.#isCutOff = true;
+      this.#stop.abort();
+    }, options.leaseMs);
   }
 
   giveUp(): void {
@@ -51,19 +55,28 @@ export class RunInHand {
 
   /** The lock is known to be held for another lease. */
   renewed(): void {
-    if (!this.#isGivenUp) this.#lease.refresh();
+    if (!this.#isCutOff) this.#lease.refresh();
   }
 
   async perform(): Promise<Finished> {
-    const { handler, watch } = this.#options;
+    const { handler, watch, link, closing, failed } = this.#options;
     const { run } = this.#stored;
     const watching = watch((stored) => {
       if (stored.run.id !== run.id || this.#isAsBegun(stored)) return;
-      this.#look().catch((error) => this.#options.closing.aborted || this.#options.failed(error));
+      // Changes are told late: what counts is how the run stands now, or as soon as that can be known.
+      link
+        .persist(() => this.#change(() => undefined), closing)
+        .catch((error) => closing.aborted || failed(error));
     });
     try {
       const report = (progress: RunProgress) => this.#report(progress);
-      const outcome = await attempt(() => handler(run, report, this.#stop.signal));
+      const outcome = await attempt(async () => {
+        try {
+          return await handler(run, report, this.#stop.signal);
+        } catch (error) {
+          throw this.#isCutOff ? cutOff(error) : error;
+        }
+      });
       const isClosing = this.#isGivenUp;
       await this.#reporting;
       return await this.#settle(outcome, isClosing);
@@ -77,27 +90,13 @@ export class RunInHand {
     return run.state === "running" && hold === this.#stored.hold && !isStopping;
   }
 
-  /** Changes are told late: what counts is how the run stands now, or as soon as that can be known. */
-  async #look(): Promise<void> {
-    for (;;) {
-      await this.#options.link.available();
-      try {
-        await this.#change(() => undefined);
-        return;
-      } catch (error) {
-        if (!isUnavailable(error)) throw error;
-      }
-    }
-  }
-
   /** Changes the run if it is still ours, and notices if it is not or if it is to stop. */
   async #change(next: (before: RedisRun) => RedisRun | undefined): Promise<Changed> {
-    const changed = await this.#options.store.change(this.#stored.run.id, (before) => {
+    return this.#options.store.change(this.#stored.run.id, (before) => {
       this.#isLost = before.run.state !== "running" || before.hold !== this.#stored.hold;
       if (this.#isLost || before.isStopping) this.#stop.abort();
       return this.#isLost ? undefined : next(before);
     });
-    return changed;
   }
 
   /** Progress that comes while the last one is being written takes the place of what waits. */
@@ -121,25 +120,26 @@ export class RunInHand {
     }
   }
 
+  /** What it came to is not lost with Redis: it is told once Redis is back. */
   async #settle(outcome: Outcome, isClosing: boolean): Promise<Finished> {
     const { clock, link, reached, retryDelaysMs, closing } = this.#options;
-    for (;;) {
-      try {
-        const { stored, change } = await this.#change((before) =>
-          settle(before, outcome, { nowMs: clock(), isClosing, retryDelaysMs }),
-        );
-        await reached(change);
-        return this.#isLost ? "lost" : stored;
-      } catch (error) {
-        if (!isUnavailable(error)) throw error;
-        if (closing.aborted) return "lost";
-        // What it came to is not lost with Redis: it is told once Redis is back.
-        await link.available();
-      }
-    }
+    if (closing.aborted && link.obstacle !== undefined) return "lost";
+    const settling = { isClosing, retryDelaysMs };
+    const { stored, change } = await link.persist(
+      () => this.#change((before) => settle(before, outcome, { nowMs: clock(), ...settling })),
+      closing,
+    );
+    await reached(change);
+    return this.#isLost ? "lost" : stored;
   }
 }
 
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   return error instanceof TidemarkError && error.code === "TIDEMARK_JOBS_UNAVAILABLE";
+}
+
+/** As if the worker had died: whoever is not heard of for that long is taken for dead. */
+function cutOff(cause: unknown): TidemarkError {
+  const message = "its worker could not renew its lock in Redis in time, and stopped";
+  return new TidemarkError("TIDEMARK_PROCESS_GONE", message, { cause });
 }

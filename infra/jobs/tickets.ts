@@ -1,6 +1,6 @@
 import type { Queue } from "bullmq";
 import type { RedisLink } from "../redis/redis-link.ts";
-import type { RedisRunStore } from "./redis-run-store.ts";
+import type { Lock, RedisRunStore } from "./redis-run-store.ts";
 
 /**
  * BullMQ's jobs: each is a turn to work off the run that is first, whichever that is then. There is at least one for each run that
@@ -23,6 +23,11 @@ export class Tickets {
 
   get prefix(): string {
     return this.#queue.opts.prefix ?? "";
+  }
+
+  /** What BullMQ holds while a worker has the ticket, and lets lapse when the worker isn't heard of. */
+  lockOf(ticketId: string, token: string): Lock {
+    return { key: `${this.#queue.toKey(ticketId)}:lock`, token };
   }
 
   /** Makes what tickets are missing, and lets one be worked off at a time. */

@@ -18,8 +18,8 @@ const refusal =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|OOM|NOAUTH|WRONGPASS|NOPERM|BUSY|NOREPLICAS)\b/;
 
 const defaultCommandMs = 2_000;
-/** After which a server that was set up wrongly is looked at again. */
-const againMs = 5_000;
+/** After which a server that is there, and can't be used, is asked again. */
+const againMs = 1_000;
 
 /**
  * The way to one Redis. Commands on it fail at once with TIDEMARK_JOBS_UNAVAILABLE while Redis is gone: none is kept to be
@@ -34,6 +34,7 @@ export class RedisLink implements AsyncDisposable {
   readonly #waiting = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
   readonly #listeners = new Set<() => void>();
   #obstacle: TidemarkError;
+  #unfit: TidemarkError | undefined;
   #isUsable = false;
   #isClosed = false;
   #examined: () => void = () => undefined;
@@ -54,10 +55,9 @@ export class RedisLink implements AsyncDisposable {
     });
     await Promise.race([examined, enough]);
     clearTimeout(timer);
-    if (link.#obstacle.code !== "TIDEMARK_CONFIG") return link;
-    const obstacle = link.#obstacle;
+    if (link.#unfit === undefined) return link;
     await link[Symbol.asyncDispose]();
-    throw obstacle;
+    throw link.#unfit;
   }
 
   private constructor({ address, warn, commandMs = defaultCommandMs }: RedisLinkOptions) {
@@ -117,6 +117,23 @@ export class RedisLink implements AsyncDisposable {
     }
   }
 
+  /**
+   * Performs commands as soon as Redis can be used, and again if it goes away or refuses meanwhile: they must bear being repeated.
+   * Rejects when the link is closed or the signal aborted before.
+   */
+  async persist<R>(commands: () => Promise<R>, signal?: AbortSignal): Promise<R> {
+    for (;;) {
+      await this.available();
+      try {
+        return await commands();
+      } catch (error) {
+        const isUnavailable = error instanceof TidemarkError && error.code === "TIDEMARK_JOBS_UNAVAILABLE";
+        if (!isUnavailable || signal?.aborted === true) throw error;
+        if (this.#isUsable) await new Promise((resolve) => setTimeout(resolve, againMs));
+      }
+    }
+  }
+
   get obstacle(): string | undefined {
     return this.#isUsable ? undefined : this.#obstacle.message;
   }
@@ -152,20 +169,18 @@ export class RedisLink implements AsyncDisposable {
         if (!this.#warned.has(warning)) this.#warn(warning);
         this.#warned.add(warning);
       }
-      if (unfit !== undefined) {
-        this.#obstacle = unfit;
-        this.#isUsable = false;
-        this.#again = setTimeout(() => void this.#examine(), againMs);
-        return;
-      }
-      this.#isUsable = this.#client.status === "ready";
+      this.#unfit = unfit;
+      if (unfit !== undefined) this.#obstacle = new TidemarkError("TIDEMARK_JOBS_UNAVAILABLE", unfit.message);
+      this.#isUsable = unfit === undefined && this.#client.status === "ready";
     } catch (error) {
-      // Lost again, and looked at with the next connection; or refused.
+      // Refused; or lost again, and looked at with the next connection.
       this.#obstacle = this.#unreachable(reasonOf(error));
-    } finally {
-      this.#examined();
     }
-    if (!this.#isUsable) return;
+    this.#examined();
+    if (!this.#isUsable) {
+      if (this.#client.status === "ready") this.#again = setTimeout(() => void this.#examine(), againMs);
+      return;
+    }
     for (const { resolve } of this.#waiting) resolve();
     this.#waiting.clear();
     for (const listener of this.#listeners) listener();

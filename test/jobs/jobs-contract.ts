@@ -205,6 +205,18 @@ export function jobsContract(name: string, make: () => Promise<JobsUnderTest>): 
       expect(begun).toBe(3);
     });
 
+    test("a run that fails by what can't be tried again is not tried again", async () => {
+      await wait();
+      let begun = 0;
+      const done = told(jobs, ended);
+      jobs.work(async () => {
+        begun++;
+        throw new TidemarkError("TIDEMARK_STORE_CORRUPT", "half a file");
+      });
+      expect(await done).toMatchObject({ state: "failed", error: { code: "TIDEMARK_STORE_CORRUPT" } });
+      expect(begun).toBe(1);
+    });
+
     test("of requests for one occasion one makes a run, and the others are given it, also after its end", async () => {
       const occasion = "things at 2026-01-01T00:05:00.000Z";
       const ask = () => jobs.submit({ requestedBy: "schedule", ifBusy: "refuse", occasion });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Cron, scheduleRuns } from "../../batch-layer/schedule.ts";
-import type { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
+import type { BullmqJobs, BullmqJobsOptions } from "../../infra/jobs/bullmq-jobs.ts";
 import type { Jobs } from "../../infra/jobs/jobs.ts";
 import { type RedisNode, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
@@ -14,8 +14,8 @@ let redis: RedisNode;
 let jobs: BullmqJobs;
 /** What the queue had to say of itself. */
 let failures: unknown[];
-const open = async () =>
-  lifecycle.use(await openJobs(redis.url, app, { failed: (error) => failures.push(error) }));
+const open = async (options: Partial<BullmqJobsOptions> = {}) =>
+  lifecycle.use(await openJobs(redis.url, app, { failed: (error) => failures.push(error), ...options }));
 const anyRun = { requestedBy: "test", ifBusy: "wait" } as const;
 
 beforeEach(async () => {
@@ -108,6 +108,31 @@ test("a run that is cancelled as soon as Redis is back is stopped", async () => 
   const done = told(other, ended);
   await other.cancel(run.id);
   expect(await done).toMatchObject({ id: run.id, state: "cancelled" });
+});
+
+test("a worker that is cut off from Redis for longer than its lock stops its run, which is done again", async () => {
+  const worker = await open({ lockMs: 1_000 });
+  const gate = new Gate();
+  const running = told(jobs, ({ progress }) => progress !== null);
+  const run = await jobs.submit(anyRun);
+  let stopped: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  worker.work((begun, report, signal) => {
+    signal.addEventListener("abort", stopped);
+    return gate.handler(begun, report, signal);
+  });
+  await running;
+  await killRedis();
+  await stopping;
+  const again = told(jobs, ({ progress }) => progress !== null);
+  await redis.start();
+  expect(await again).toMatchObject({ id: run.id, state: "running" });
+  expect(gate.begun).toEqual([run.id, run.id]);
+  const done = told(jobs, ended);
+  gate.open();
+  expect(await done).toMatchObject({ id: run.id, state: "succeeded", error: null });
 });
 
 test("a queue is closed in good time while Redis is gone, with a run in hand", async () => {
