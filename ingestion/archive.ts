@@ -1,16 +1,14 @@
 import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { Log, LogRecord } from "../infra/log/log.ts";
-import { recordText } from "../infra/log/record-text.ts";
+import { RecordReader } from "../infra/log/record-reader.ts";
 import type { Master } from "../infra/master/master.ts";
 import { RecordTable } from "../infra/master/record-table.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, type Offset, offset, offsetAt, recordsBetween } from "../views/cut.ts";
-import { parseEnvelope } from "../views/decoder.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
-import { RecordDecoder } from "../views/record-decoder.ts";
 
 export interface ArchiverParts {
   readonly app: App;
@@ -42,7 +40,7 @@ export interface ArchiveOptions {
 interface Lane {
   readonly type: EventType;
   readonly partition: number;
-  readonly decoder: RecordDecoder;
+  readonly reader: RecordReader;
   window: Window | undefined;
 }
 
@@ -68,7 +66,7 @@ export class Archiver {
     this.#recordsPerFile = parts.recordsPerFile ?? 1_000_000;
     this.#lanes = parts.app.events.flatMap((type) => {
       return Array.from({ length: type.partitions }, (_, partition): Lane => {
-        return { type, partition, decoder: new RecordDecoder(type, partition), window: undefined };
+        return { type, partition, reader: new RecordReader(type, partition), window: undefined };
       });
     });
   }
@@ -178,7 +176,7 @@ export class Archiver {
     next: Offset,
     step: (records: number) => void,
   ): Promise<void> {
-    const { type, partition, decoder } = lane;
+    const { type, partition, reader } = lane;
     const invalid: { record: LogRecord; reason: TidemarkError }[] = [];
     let reached = from;
     for await (const batch of this.#parts.log.read(type.name, partition, from, next)) {
@@ -190,11 +188,8 @@ export class Archiver {
       }
       for (const record of batch.records) {
         try {
-          const text = recordText(record.value);
-          const envelope = parseEnvelope(text);
-          const event = decoder.event(envelope, text, record.offset);
+          const { event, rest } = reader.archived(record);
           const isDuplicate = window.duplicates.note(event.source, event.id, record.offset);
-          const rest = decoder.hasRest(envelope, event) ? text : null;
           table.append({ partition, offset: record.offset, event, isDuplicate, rest });
         } catch (error) {
           if (!(error instanceof TidemarkError)) throw error;

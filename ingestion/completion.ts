@@ -34,13 +34,3 @@ export function missingAttributes(envelope: Envelope, completion: Completion): A
     ...(time === undefined && { time: formatTime(completion.clock()) }),
   };
 }
-
-/** The object's text with attributes that it lacks put in front; what was sent stays as it was, to the digit. */
-export function withAttributes(text: string, attributes: Attributes): string {
-  const added = Object.entries(attributes).map(
-    ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,
-  );
-  const rest = text.slice(text.indexOf("{") + 1);
-  if (added.length === 0) return text;
-  return `{${added.join(",")}${rest.trimStart().startsWith("}") ? "" : ","}${rest}`;
-}

@@ -3,9 +3,10 @@ import type { Append, Log } from "../infra/log/log.ts";
 import { requireUtf8 } from "../infra/log/record-text.ts";
 import type { Offset, Position } from "../views/cut.ts";
 import { type Decoder, type Envelope, parseEnvelope, requireEnvelope } from "../views/decoder.ts";
+import { withAttributes } from "../views/envelope-text.ts";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
 import { formatTime } from "../views/time.ts";
-import { type Completion, missingAttributes, withAttributes } from "./completion.ts";
+import { type Completion, missingAttributes } from "./completion.ts";
 import type { KeyPartitions } from "./key-partitions.ts";
 import type { Pressure } from "./pressure.ts";
 

@@ -1,10 +1,9 @@
 import type { Log, LogRecord } from "../infra/log/log.ts";
-import { recordText } from "../infra/log/record-text.ts";
+import { RecordReader } from "../infra/log/record-reader.ts";
 import type { Offset } from "../views/cut.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Event, EventType } from "../views/event.ts";
-import { RecordDecoder } from "../views/record-decoder.ts";
 
 /** What was not folded, since the start. */
 export interface Skipped {
@@ -20,7 +19,7 @@ export interface Skipped {
 export class Admission {
   readonly #type: EventType;
   readonly #partition: number;
-  readonly #decoder: RecordDecoder;
+  readonly #reader: RecordReader;
   readonly #window: DuplicateWindow;
   readonly #skipped: Skipped;
   #next = 0 as Offset;
@@ -28,7 +27,7 @@ export class Admission {
   constructor(type: EventType, partition: number, skipped: Skipped = { duplicates: 0, undecodable: 0 }) {
     this.#type = type;
     this.#partition = partition;
-    this.#decoder = new RecordDecoder(type, partition);
+    this.#reader = new RecordReader(type, partition);
     this.#window = new DuplicateWindow(type.duplicatesWithin);
     this.#skipped = skipped;
   }
@@ -74,7 +73,7 @@ export class Admission {
 
   #decode(record: LogRecord): Event | null {
     try {
-      return this.#decoder.decode(recordText(record.value), record.offset);
+      return this.#reader.event(record);
     } catch (error) {
       if (error instanceof TidemarkError) return null;
       throw error;

@@ -8,6 +8,7 @@ import type { FormerSchema } from "./recorded-type.ts";
 /** The part of a partition that was written under one former schema. */
 interface FormerPart {
   readonly next: number;
+  readonly names: ReadonlySet<string>;
   readonly decoder: Decoder;
   /** Of each field that was declared later, by name, a decoder of it alone as it was declared at first. */
   readonly later: readonly (readonly [string, Decoder])[];
@@ -19,15 +20,18 @@ interface FormerPart {
  * if its value is one that the field took when it was declared, and is missing otherwise.
  */
 export class RecordDecoder {
+  readonly #names: ReadonlySet<string>;
   readonly #present: Decoder;
   readonly #former: readonly FormerPart[];
   /** The first offset that the present schema judges. */
   readonly #presentFrom: number;
 
   constructor(type: EventType, partition: number) {
+    this.#names = type.shape.names;
     this.#present = new Decoder([type]);
     this.#former = type.former.map((former, i) => ({
       next: former.next[partition] ?? 0,
+      names: former.shape.names,
       decoder: new Decoder([asDeclared(type, former)]),
       later: fieldsAfter(type, i).map(({ name, from }) => [
         name,
@@ -44,7 +48,7 @@ export class RecordDecoder {
 
   /** The same of text that was parsed already. */
   event(envelope: Envelope, text: string, at: Offset): Event {
-    const part = at >= this.#presentFrom ? undefined : this.#former.find(({ next }) => at < next);
+    const part = this.#partAt(at);
     if (part === undefined) return this.#present.event(envelope, text);
     const event = part.decoder.event(envelope, text);
     let { data } = event;
@@ -58,11 +62,20 @@ export class RecordDecoder {
     return data === event.data ? event : { ...event, data };
   }
 
+  /** The names of the members that the schema in force declares. */
+  namesAt(at: Offset): ReadonlySet<string> {
+    return this.#partAt(at)?.names ?? this.#names;
+  }
+
   /** Whether the record holds anything that the typed columns of the master dataset do not. */
   hasRest(envelope: Envelope, event: Event): boolean {
     const isPassedOver = (name: string) => event.data[name] === undefined;
     const hasStranger = this.#former.length > 0 && Object.keys(envelope.data as object).some(isPassedOver);
     return hasStranger || this.#present.hasRest(envelope);
+  }
+
+  #partAt(at: Offset): FormerPart | undefined {
+    return at >= this.#presentFrom ? undefined : this.#former.find(({ next }) => at < next);
   }
 }
 

@@ -1,10 +1,9 @@
-import type { Log } from "../../infra/log/log.ts";
-import { recordText } from "../../infra/log/record-text.ts";
+import type { Log, LogRecord } from "../../infra/log/log.ts";
+import { RecordReader } from "../../infra/log/record-reader.ts";
 import type { App } from "../../views/app.ts";
-import type { Cut, Offset } from "../../views/cut.ts";
+import type { Cut } from "../../views/cut.ts";
 import type { Event } from "../../views/event.ts";
 import { partitionOf } from "../../views/partition.ts";
-import { RecordDecoder } from "../../views/record-decoder.ts";
 import type { Check } from "./check.ts";
 
 /** Offsets without a gap, each record an event of its topic, in the partition of its key. */
@@ -13,7 +12,7 @@ export async function checkLog(check: Check, app: App, log: Log, end: Cut): Prom
   for (const type of app.events) {
     const starts = await log.starts(type.name);
     for (const [partition, next] of (end[type.name] ?? []).entries()) {
-      const decoder = new RecordDecoder(type, partition);
+      const reader = new RecordReader(type, partition);
       let at = starts[partition] ?? next;
       for await (const batch of log.read(type.name, partition, at, next)) {
         for (const record of batch.records) {
@@ -21,7 +20,7 @@ export async function checkLog(check: Check, app: App, log: Log, end: Cut): Prom
           if (record.offset !== at) check.problem(`${where}: offset ${at} is missing`);
           at = (record.offset + 1) as typeof at;
           records++;
-          const event = decodeRecord(decoder, record.value, record.offset);
+          const event = eventOf(reader, record);
           if (typeof event === "string") check.problem(`${where}: ${event}`);
           else if (partitionOf(event.key, type.partitions) !== partition) {
             check.problem(
@@ -37,9 +36,9 @@ export async function checkLog(check: Check, app: App, log: Log, end: Cut): Prom
 }
 
 /** The event, or why there is none. */
-function decodeRecord(decoder: RecordDecoder, value: Uint8Array, at: Offset): Event | string {
+function eventOf(reader: RecordReader, record: LogRecord): Event | string {
   try {
-    return decoder.decode(recordText(value), at);
+    return reader.event(record);
   } catch (error) {
     return (error as Error).message;
   }

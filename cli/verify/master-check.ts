@@ -1,6 +1,6 @@
 import { DuckDBListValue, type DuckDBValue } from "@duckdb/node-api";
 import type { Log } from "../../infra/log/log.ts";
-import { recordText } from "../../infra/log/record-text.ts";
+import { RecordReader } from "../../infra/log/record-reader.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
@@ -10,7 +10,6 @@ import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { Event, EventType } from "../../views/event.ts";
 import { quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
 import { valueAt } from "../../views/field.ts";
-import { RecordDecoder } from "../../views/record-decoder.ts";
 import type { Check } from "./check.ts";
 
 /** Every record of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. */
@@ -59,13 +58,12 @@ async function comparePartition(
     return 0;
   }
   const archived = archivedRecords(type, files, connections);
-  const decoder = new RecordDecoder(type, partition);
+  const reader = new RecordReader(type, partition);
   const window = new DuplicateWindow(type.duplicatesWithin);
   let records = 0;
   for await (const batch of log.read(type.name, partition, start, next)) {
     for (const record of batch.records) {
-      const text = recordText(record.value);
-      const event = decoder.decode(text, record.offset);
+      const event = reader.event(record);
       const isDuplicate = window.note(event.source, event.id, record.offset);
       const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));
       const { value } = await archived.next();

@@ -310,7 +310,7 @@ test("a record that is no event of its topic is handed over, and its offset stay
   expect(await archiver.archive(end)).toEqual(end);
   expect(invalid).toEqual([
     [1, Buffer.from("no JSON"), "TIDEMARK_EVENT_NOT_JSON"],
-    [2, Buffer.from('{"id":"1"}'), "TIDEMARK_EVENT_ENVELOPE"],
+    [2, Buffer.from('{"id":"1"}'), "TIDEMARK_EVENT_TIME"],
     [3, Buffer.from(textOf(other)), "TIDEMARK_EVENT_TYPE_UNKNOWN"],
     [4, latin, "TIDEMARK_EVENT_NOT_UTF8"],
   ]);

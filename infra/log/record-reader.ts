@@ -1,0 +1,102 @@
+import { isUtf8 } from "node:buffer";
+import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { Event, EventType } from "../../views/event.ts";
+import { RecordDecoder } from "../../views/record-decoder.ts";
+import {
+  envelopeText,
+  type HeaderTexts,
+  isWhole,
+  type RecordEnvelope,
+  recordEnvelope,
+} from "../../views/record-envelope.ts";
+import type { LogRecord, RecordHeaders } from "./log.ts";
+import { recordText } from "./record-text.ts";
+
+/** Of a larger record's value nothing is read. More than any gateway takes of an event. */
+export const maxRecordBytes = 4 * 1024 * 1024;
+
+/**
+ * What the records of one partition mean: the one way from a record to an event, for all layers. A function of the record
+ * alone, whoever put it into the log.
+ */
+export class RecordReader {
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #decoder: RecordDecoder;
+
+  constructor(type: EventType, partition: number) {
+    this.#topic = type.name;
+    this.#partition = partition;
+    this.#decoder = new RecordDecoder(type, partition);
+  }
+
+  /** Throws TIDEMARK_EVENT_* for a record that is no event of its topic. */
+  event(record: LogRecord): Event {
+    const text = valueText(record);
+    return this.#decoder.event(this.#envelope(record, text).envelope, text, record.offset);
+  }
+
+  /**
+   * The event, and the text of its envelope where the record holds anything that the columns of the master dataset do not:
+   * headers are `_headers` there, and a key that the event does not have is `_key`. Throws what `event` throws.
+   */
+  archived(record: LogRecord): { readonly event: Event; readonly rest: string | null } {
+    const text = valueText(record);
+    const found = this.#envelope(record, text);
+    const event = this.#decoder.event(found.envelope, text, record.offset);
+    // A log that knows no times is the embedded one: what is in it came through a gateway, under the event's own key.
+    const key = record.timestampMs === undefined ? null : record.key;
+    if (key !== null && key !== event.key) {
+      return { event, rest: envelopeText({ ...found, added: { ...found.added, _key: key } }, text) };
+    }
+    return { event, rest: this.#decoder.hasRest(found.envelope, event) ? envelopeText(found, text) : null };
+  }
+
+  #envelope(record: LogRecord, text: string): RecordEnvelope {
+    const value = parseEnvelope(text);
+    if (record.headers === undefined && isWhole(value, this.#topic)) return asItStands(value);
+    return recordEnvelope(value, {
+      topic: this.#topic,
+      partition: this.#partition,
+      offset: record.offset,
+      headers: headerTexts(record.headers),
+      timestampMs: record.timestampMs,
+      declaresData: this.#decoder.namesAt(record.offset).has("data"),
+    });
+  }
+}
+
+const nothing = Object.freeze({});
+
+function asItStands(envelope: Envelope): RecordEnvelope {
+  return { envelope, isData: false, added: nothing };
+}
+
+function valueText({ value }: LogRecord): string {
+  if (value.length === 0) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_EMPTY",
+      "the record has no value: events are facts, and none is taken back by a tombstone",
+    );
+  }
+  if (value.length > maxRecordBytes) {
+    throw new TidemarkError(
+      "TIDEMARK_EVENT_TOO_LARGE",
+      `the record's value is of ${value.length} bytes; it may be of ${maxRecordBytes} at most`,
+    );
+  }
+  return recordText(value);
+}
+
+function headerTexts(headers: RecordHeaders | undefined): HeaderTexts | undefined {
+  if (headers === undefined) return undefined;
+  const entries = Object.entries(headers).map(([name, value]) => [name, headerText(value)] as const);
+  return Object.fromEntries(entries);
+}
+
+function headerText(value: Uint8Array | string): HeaderTexts[string] {
+  if (typeof value === "string") return value;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString("base64") };
+}
