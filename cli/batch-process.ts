@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, constants, setPriority, totalmem } from "node:os";
 import { performRun } from "../batch-layer/run.ts";
+import { letterOf } from "../infra/dead-letters/letter-of-record.ts";
 import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
@@ -51,9 +52,9 @@ const sealedTail = lifecycle.use(new SealedTailReader({ path: folder.tail, app }
 const archiver = new Archiver({
   ...{ app, log, master, duckdb },
   // Only a producer that goes round the gateway can bring one about.
-  onInvalid: async ({ offset, value }, { code, message }, topic, partition) => {
-    const where = `${topic}/${partition} at ${offset}: ${message}`;
-    await peer.call("dead-letter", { code, message: where, raw: Buffer.from(value).toString("base64") });
+  onInvalid: async (record, reason, topic, partition) => {
+    const { raw, bytes: _, ...letter } = letterOf(record, reason, topic, partition);
+    await peer.call("dead-letter", { ...letter, raw: Buffer.from(raw).toString("base64") });
   },
 });
 

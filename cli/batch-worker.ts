@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { RunHandler, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Peer } from "../infra/peer.ts";
 import { channelToChild } from "../infra/process-channel.ts";
@@ -20,9 +21,7 @@ export interface BatchWorkerOptions {
 }
 
 /** A record of the log that is no event of its topic. */
-export interface InvalidRecord {
-  readonly code: string;
-  readonly message: string;
+export interface InvalidRecord extends Pick<NewDeadLetter, "code" | "message" | "topic" | "record"> {
   /** Base64 of its bytes. */
   readonly raw: string;
 }

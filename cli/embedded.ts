@@ -23,6 +23,7 @@ import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
 import { Pressure } from "../ingestion/pressure.ts";
+import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import type { App } from "../views/app.ts";
@@ -118,10 +119,10 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       appPath,
       data,
       seal: () => speed.seal(),
-      keepLetter: ({ code, message, raw }) => {
+      keepLetter: ({ raw, ...letter }) => {
         const bytes = Buffer.from(raw, "base64");
         const receivedAt = new Date().toISOString();
-        return deadLetters.put([{ receivedAt, code, message, raw: bytes, bytes: bytes.length }]);
+        return deadLetters.put([{ ...letter, receivedAt, raw: bytes, bytes: bytes.length }]);
       },
       timers: globalThis,
       failed: (message) => logger.error(message),
@@ -133,6 +134,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   );
   const server = createServer({ loggerInstance: logger });
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
+  registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(
     registerServing(server, {
       app,

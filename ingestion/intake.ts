@@ -1,4 +1,4 @@
-import type { DeadLetter, DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { DeadLetters, NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { Append, Log } from "../infra/log/log.ts";
 import { requireUtf8 } from "../infra/log/record-text.ts";
 import type { Offset, Position } from "../views/cut.ts";
@@ -55,7 +55,7 @@ export class Intake {
   readonly #completion: Completion;
   #records: Append[] = [];
   #recordBytes = 0;
-  #letters: Omit<DeadLetter, "id">[] = [];
+  #letters: NewDeadLetter[] = [];
   #letterBytes = 0;
   #accepted = 0;
   #rejectedCount = 0;
@@ -79,10 +79,12 @@ export class Intake {
 
   /** An event's text and the bytes it was sent as, which must not change until they are in the log. */
   take(text: string, bytes: Buffer, index: number): void {
+    let envelope: Envelope | undefined;
     try {
-      this.#add(parseEnvelope(text), text, bytes);
+      envelope = parseEnvelope(text);
+      this.#add(envelope, text, bytes);
     } catch (failure) {
-      this.reject(failure, bytes, index);
+      this.reject(failure, bytes, index, { type: envelope?.type });
     }
   }
 
@@ -92,24 +94,33 @@ export class Intake {
       if (bytes.length > this.#parts.eventBytes) throw this.#tooLarge(bytes.length);
       this.#add(requireEnvelope(value), text, bytes);
     } catch (failure) {
-      this.reject(failure, bytes, index);
+      const { type } = Object(value) as { readonly type?: unknown };
+      this.reject(failure, bytes, index, { type });
     }
   }
 
   /** Notes the rejection and keeps the bytes as a dead letter. What is no TidemarkError is thrown on. */
-  reject(failure: unknown, raw: Buffer, index: number, bytes = raw.length): void {
+  reject(
+    failure: unknown,
+    raw: Buffer,
+    index: number,
+    known: { readonly bytes?: number; readonly type?: unknown } = {},
+  ): void {
     if (!(failure instanceof TidemarkError)) throw failure;
     const { code, message } = failure;
     if (this.#rejectedCount++ < maxRejections) this.#rejected.push({ index, code, message });
     const receivedAt = formatTime(this.#parts.clock());
-    this.#letters.push({ receivedAt, code, message, raw: raw.subarray(0, letterBytes), bytes });
+    const { bytes = raw.length, type = this.#completion.type } = known;
+    const topic = typeof type === "string" && this.#parts.partitions.has(type) ? type : null;
+    const kept = raw.subarray(0, letterBytes);
+    this.#letters.push({ receivedAt, code, message, raw: kept, bytes, topic, record: null });
     this.#letterBytes += Math.min(raw.length, letterBytes);
     if (this.#letters.length >= sendRecords || this.#letterBytes >= sendBytes) this.send();
   }
 
   /** An event of so many bytes, of which only the beginning was kept. */
   rejectTooLarge(beginning: Buffer, bytes: number, index: number): void {
-    this.reject(this.#tooLarge(bytes), beginning, index, bytes);
+    this.reject(this.#tooLarge(bytes), beginning, index, { bytes });
   }
 
   /** Starts what was taken so far on its way. */

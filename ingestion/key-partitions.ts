@@ -12,6 +12,10 @@ export class KeyPartitions {
     this.#types = new Map(types.map(({ name, partitions }) => [name, { partitions, known: new Map() }]));
   }
 
+  has(type: string): boolean {
+    return this.#types.has(type);
+  }
+
   /** The type must be one of those given. */
   of(type: string, key: string): number {
     const topic = this.#types.get(type);

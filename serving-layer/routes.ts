@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import { registerDeadLetters } from "../infra/dead-letters/routes.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { Generations } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
@@ -42,6 +43,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   registerViewRoutes(server, { app, generations, snapshots, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, { app, profile, snapshots, tail, logEnd, jobs, deadLetters, master, clock });
+  registerDeadLetters(server, deadLetters);
   server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
   return snapshots;
 }

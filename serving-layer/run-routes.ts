@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import type { Jobs, Run } from "../infra/jobs/jobs.ts";
+import { readListQuery } from "../infra/list-query.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Clock } from "./clock.ts";
-import { readListQuery } from "./list-query.ts";
 import { RunEvents } from "./run-events.ts";
 
 interface RunRoute {

@@ -1,6 +1,5 @@
-import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
-import type { DeadLetter, DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
@@ -10,7 +9,6 @@ import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import type { Clock } from "./clock.ts";
 import { describeGeneration } from "./describe.ts";
-import { readListQuery, readWhole } from "./list-query.ts";
 import type { LogEnd } from "./log-end.ts";
 import { formatOwn, lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
@@ -27,7 +25,7 @@ export interface StatusParts {
   readonly clock: Clock;
 }
 
-/** How the platform is: status, health, readiness, dead letters. */
+/** How the platform is: status, health, readiness. */
 export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts): void {
   const { app, snapshots, deadLetters, clock } = parts;
   const startedAt = clock.now();
@@ -54,15 +52,6 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
       "TIDEMARK_NOT_READY",
       [...reasons, ...(obstacle === undefined ? [] : [obstacle])].join("; "),
     );
-  });
-
-  server.get("/v1/dead-letters", async ({ query }) => {
-    const { limit, before } = readListQuery(query, ["limit", "before"], { limit: 100, maxLimit: 1_000 });
-    const letters = await deadLetters.list({
-      limit,
-      ...(before === undefined ? {} : { before: readWhole("before", before, 0, Number.MAX_SAFE_INTEGER) }),
-    });
-    return { deadLetters: letters.map(describeLetter) };
   });
 }
 
@@ -104,12 +93,4 @@ async function runStatus(jobs: Jobs) {
     last: runs.find(({ finishedAt }) => finishedAt !== null) ?? null,
     obstacle: null,
   };
-}
-
-/** Raw bytes as the text that they are, or in base64. */
-function describeLetter({ raw, ...letter }: DeadLetter) {
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-  return isUtf8(bytes)
-    ? { ...letter, raw: bytes.toString(), encoding: "utf-8" }
-    : { ...letter, raw: bytes.toString("base64"), encoding: "base64" };
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
+import { readListQuery } from "../infra/list-query.ts";
 import type { App } from "../views/app.ts";
 import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
-import { readListQuery } from "./list-query.ts";
 import type { Queries } from "./query.ts";
 import type { Snapshots } from "./snapshot.ts";
 

@@ -30,6 +30,10 @@ export const errorCodes = {
   TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
   TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
   TIDEMARK_INGEST_LOG: { status: 503, canRetry: true },
+  // dead letters
+  TIDEMARK_DEAD_LETTER_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_DEAD_LETTER_CUT: { status: 409, canRetry: false },
+  TIDEMARK_DEAD_LETTER_REPLAYED: { status: 409, canRetry: false },
   // queries
   TIDEMARK_QUERY_VIEW_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_QUERY_PARAMETER_UNKNOWN: { status: 400, canRetry: false },

@@ -1,23 +1,33 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { type Database, open } from "lmdb";
 import { TidemarkError } from "../../views/errors.ts";
 import { durableCommits } from "../lmdb.ts";
-import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
+import {
+  type DeadLetter,
+  type DeadLetterPage,
+  type DeadLetterQuery,
+  type DeadLetters,
+  maxRawBytes,
+  type NewDeadLetter,
+} from "./dead-letters.ts";
 
-/** A letter's raw bytes are kept up to this length. */
-export const maxRawBytes = 64 * 1024;
+/** Letters are under their number, from 1; beside them what was replayed, and by partition the offset put last. */
+type Key = number | ["replayed", number] | ["reached", string, number];
+type Stored = Omit<NewDeadLetter, "topic" | "record"> & Partial<Pick<NewDeadLetter, "topic" | "record">>;
 
-type Stored = Omit<DeadLetter, "id">;
+/** Letters looked at in one turn of the event loop. */
+const lettersPerTurn = 200;
 
-/** Dead letters in an LMDB folder. Several processes may put: ids are given inside the write transaction. */
+/** Dead letters in an LMDB folder. Several processes may put: numbers are given inside the write transaction. */
 export class LmdbDeadLetters implements DeadLetters {
-  readonly #letters: Database<Stored, number>;
+  readonly #store: Database<Stored | number | true, Key>;
 
   static async open({ path }: { readonly path: string }): Promise<LmdbDeadLetters> {
     return new LmdbDeadLetters(path);
   }
 
   private constructor(path: string) {
-    this.#letters = open<Stored, number>({
+    this.#store = open<Stored | number | true, Key>({
       path,
       noSubdir: false,
       encoding: "msgpack",
@@ -26,16 +36,73 @@ export class LmdbDeadLetters implements DeadLetters {
   }
 
   /** Throws TIDEMARK_INGEST_DISK if they could not be written. */
-  async put(letters: readonly Omit<DeadLetter, "id">[]): Promise<void> {
+  async put(letters: readonly NewDeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
-    const written = this.#letters.transaction(() => {
-      let id = this.#newest();
+    await this.#write(() => {
+      let number = this.#newest();
       for (const letter of letters) {
+        if (!this.#isNew(letter)) continue;
         const raw = Buffer.from(letter.raw.subarray(0, maxRawBytes));
-        this.#letters.put(++id, { ...letter, raw });
+        this.#store.put(++number, { ...letter, raw });
       }
     });
-    await written.catch((cause: unknown) => {
+  }
+
+  async list({ before, limit, topic, code }: DeadLetterQuery): Promise<DeadLetterPage> {
+    this.#store.resetReadTxn();
+    let next = before === undefined ? this.#newest() : readNumber(before) - 1;
+    const letters: DeadLetter[] = [];
+    while (next > 0) {
+      const range = this.#store.getRange({ start: next, end: 0, reverse: true, limit: lettersPerTurn });
+      for (const { key, value } of range) {
+        if (letters.length === limit) return { letters, before: letters.at(-1)?.id ?? null };
+        next = (key as number) - 1;
+        const letter = this.#letter(key as number, value as Stored);
+        if (topic !== undefined && letter.topic !== topic) continue;
+        if (code === undefined || letter.code === code) letters.push(letter);
+      }
+      await turn();
+    }
+    return { letters, before: null };
+  }
+
+  async get(id: string): Promise<DeadLetter | undefined> {
+    this.#store.resetReadTxn();
+    const number = /^[1-9]\d{0,14}$/.test(id) ? Number(id) : 0;
+    const stored = number === 0 ? undefined : this.#store.get(number);
+    return stored === undefined ? undefined : this.#letter(number, stored as Stored);
+  }
+
+  async markReplayed(id: string): Promise<void> {
+    await this.#write(() => void this.#store.put(["replayed", readNumber(id)], true));
+  }
+
+  async count(): Promise<number> {
+    this.#store.resetReadTxn();
+    return this.#newest();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store.close();
+  }
+
+  #letter(number: number, { topic = null, record = null, ...stored }: Stored): DeadLetter {
+    const isReplayed = this.#store.get(["replayed", number]) === true;
+    return { ...stored, topic, record, id: String(number), isReplayed };
+  }
+
+  /** Whether it is no record that was put before; notes how far its partition has been put. */
+  #isNew({ topic, record }: NewDeadLetter): boolean {
+    if (topic === null || record === null) return true;
+    const key: Key = ["reached", topic, record.partition];
+    const reached = this.#store.get(key) ?? -1;
+    if (record.offset <= (reached as number)) return false;
+    this.#store.put(key, record.offset);
+    return true;
+  }
+
+  async #write(changes: () => void): Promise<void> {
+    await this.#store.transaction(changes).catch((cause: unknown) => {
       throw new TidemarkError(
         "TIDEMARK_INGEST_DISK",
         "rejected events could not be put in the dead-letter store: is the disk full?",
@@ -44,30 +111,22 @@ export class LmdbDeadLetters implements DeadLetters {
     });
   }
 
-  async list(query: { readonly before?: number; readonly limit: number }): Promise<readonly DeadLetter[]> {
-    this.#letters.resetReadTxn();
-    const start = (query.before ?? Number.MAX_SAFE_INTEGER) - 1;
-    const range = this.#letters.getRange({ start, end: 0, reverse: true, limit: query.limit });
-    return [...range].map(({ key, value }) => ({ id: key, ...value }));
-  }
-
-  async count(): Promise<number> {
-    this.#letters.resetReadTxn();
-    return this.#newest();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#letters.close();
-  }
-
-  /** Ids count from 1 and no letter is ever taken out: the newest id is also how many there are. */
+  /** No letter is ever taken out: the newest number is also how many there are. */
   #newest(): number {
-    const [newest] = this.#letters.getKeys({
+    const [newest] = this.#store.getKeys({
       start: Number.MAX_SAFE_INTEGER,
       end: 0,
       reverse: true,
       limit: 1,
     });
-    return newest ?? 0;
+    return (newest as number | undefined) ?? 0;
   }
+}
+
+function readNumber(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new TidemarkError(
+    "TIDEMARK_QUERY_PARAMETER",
+    `before="${text.slice(0, 100)}": give what the page before has as "before"`,
+  );
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+import type { HeaderTexts } from "../../views/record-envelope.ts";
 import type { RecordHeaders } from "./log.ts";
 
 /**
@@ -40,4 +42,15 @@ function packPart(part: Uint8Array | string, into: Buffer, at: number): number {
   if (typeof part !== "string") into.set(part, at + 4);
   into.writeUInt32LE(length, at);
   return at + 4 + length;
+}
+
+/** What the meaning of a record rests on. */
+export function headerTexts(headers: RecordHeaders): HeaderTexts {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, headerText(value)]));
+}
+
+function headerText(value: Uint8Array | string): HeaderTexts[string] {
+  if (typeof value === "string") return value;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString("base64") };
 }

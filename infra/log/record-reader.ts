@@ -1,16 +1,10 @@
-import { isUtf8 } from "node:buffer";
 import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { Event, EventType } from "../../views/event.ts";
 import { RecordDecoder } from "../../views/record-decoder.ts";
-import {
-  envelopeText,
-  type HeaderTexts,
-  isWhole,
-  type RecordEnvelope,
-  recordEnvelope,
-} from "../../views/record-envelope.ts";
-import type { LogRecord, RecordHeaders } from "./log.ts";
+import { envelopeText, isWhole, type RecordEnvelope, recordEnvelope } from "../../views/record-envelope.ts";
+import type { LogRecord } from "./log.ts";
+import { headerTexts } from "./record-headers.ts";
 import { recordText } from "./record-text.ts";
 
 /** Of a larger record's value nothing is read. More than any gateway takes of an event. */
@@ -60,7 +54,7 @@ export class RecordReader {
       topic: this.#topic,
       partition: this.#partition,
       offset: record.offset,
-      headers: headerTexts(record.headers),
+      headers: record.headers && headerTexts(record.headers),
       timestampMs: record.timestampMs,
       declaresData: this.#decoder.namesAt(record.offset).has("data"),
     });
@@ -87,16 +81,4 @@ function valueText({ value }: LogRecord): string {
     );
   }
   return recordText(value);
-}
-
-function headerTexts(headers: RecordHeaders | undefined): HeaderTexts | undefined {
-  if (headers === undefined) return undefined;
-  const entries = Object.entries(headers).map(([name, value]) => [name, headerText(value)] as const);
-  return Object.fromEntries(entries);
-}
-
-function headerText(value: Uint8Array | string): HeaderTexts[string] {
-  if (typeof value === "string") return value;
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString("base64") };
 }

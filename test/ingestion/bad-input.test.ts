@@ -75,7 +75,7 @@ describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) 
     expect(answer.headers["content-type"]).toContain("application/problem+json");
     expect(answer.body.detail).toMatch(words);
     expect(answer.body.rejected).toEqual([{ index: 0, code, message: answer.body.detail }]);
-    const [letter] = await gateway.deadLetters.list({ limit: 10 });
+    const [letter] = (await gateway.deadLetters.list({ limit: 10 })).letters;
     expect(letter).toMatchObject({
       code,
       message: answer.body.detail,
@@ -95,7 +95,7 @@ describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) 
     });
     expect(answer.body.rejected[0].message).toMatch(/^not JSON: /);
     expect(await gateway.stored()).toEqual(lines.filter((_, i) => i !== 3));
-    expect(Buffer.from((await gateway.deadLetters.list({ limit: 1 }))[0]?.raw ?? []).toString()).toBe(
+    expect(Buffer.from((await gateway.deadLetters.list({ limit: 1 })).letters[0]?.raw ?? []).toString()).toBe(
       lines[3],
     );
   });
@@ -187,7 +187,7 @@ describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) 
       bytes[bytes.indexOf("?")] = 0xff;
       const answer = await gateway.post(bytes, headers);
       expect(answer.body.rejected).toMatchObject([{ code: "TIDEMARK_EVENT_NOT_UTF8" }]);
-      expect((await gateway.deadLetters.list({ limit: 1 }))[0]?.raw.subarray(0, text.length)).toEqual(
+      expect((await gateway.deadLetters.list({ limit: 1 })).letters[0]?.raw.subarray(0, text.length)).toEqual(
         bytes.subarray(0, text.length),
       );
     },

@@ -117,7 +117,7 @@ describe.each(places)("POST /v1/events under pressure, %s", (place) => {
         ],
       },
     });
-    const [letter] = await gateway.deadLetters.list({ limit: 1 });
+    const [letter] = (await gateway.deadLetters.list({ limit: 1 })).letters;
     expect(letter).toMatchObject({ bytes: 1_000_009 });
     expect(Buffer.from(letter?.raw ?? []).toString()).toBe(`{"id":"${"x".repeat(65_529)}`);
   });

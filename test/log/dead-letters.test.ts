@@ -1,62 +1,109 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { open } from "lmdb";
+import { expect, test } from "vitest";
 import { LmdbDeadLetters } from "../../infra/dead-letters/lmdb-dead-letters.ts";
+import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { offset } from "../../views/cut.ts";
+import { deadLettersContract, letter, orderType, placed, visitType } from "./dead-letters-contract.ts";
 
-const letter = (text: string) => ({
-  receivedAt: "2001-01-31T08:15:00.000Z",
-  code: "TIDEMARK_EVENT_NOT_JSON",
-  message: "not JSON",
-  raw: Buffer.from(text),
-  bytes: text.length,
+const app = { app: "shop", types: [orderType, visitType] };
+
+async function temporaryFolder(lifecycle: Lifecycle): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "tidemark-letters-"));
+  lifecycle.defer(() => rm(path, { recursive: true }));
+  return path;
+}
+
+async function openLog(lifecycle: Lifecycle): Promise<LmdbLog> {
+  const path = await temporaryFolder(lifecycle);
+  const topics = deadLetterTopics(app.app, app.types);
+  return lifecycle.use(await LmdbLog.open({ path, topics, mode: "writer" }));
+}
+
+deadLettersContract("LmdbDeadLetters", async () => {
+  const lifecycle = new Lifecycle();
+  const path = await temporaryFolder(lifecycle);
+  const again = async () => lifecycle.use(await LmdbDeadLetters.open({ path }));
+  return { letters: await again(), again, close: () => lifecycle[Symbol.asyncDispose]() };
 });
 
-describe("LmdbDeadLetters", () => {
-  let path: string;
-  let letters: LmdbDeadLetters;
+deadLettersContract("LogDeadLetters on LmdbLog", async () => {
+  const lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  const again = async () => new LogDeadLetters({ log, ...app });
+  return { letters: await again(), again, close: () => lifecycle[Symbol.asyncDispose]() };
+});
 
-  beforeEach(async () => {
-    path = await mkdtemp(join(tmpdir(), "tidemark-letters-"));
-    letters = await LmdbDeadLetters.open({ path });
-  });
-  afterEach(async () => {
-    await letters[Symbol.asyncDispose]();
-    await rm(path, { recursive: true });
-  });
+test("letters in a folder of an earlier version are still there, and go on", async () => {
+  await using lifecycle = new Lifecycle();
+  const path = await temporaryFolder(lifecycle);
+  const { topic: _, record: __, ...old } = letter(0);
+  const earlier = open({ path, noSubdir: false, encoding: "msgpack" });
+  await earlier.put(1, old);
+  await earlier.close();
+  await using letters = await LmdbDeadLetters.open({ path });
+  await letters.put([letter(1)]);
+  const found = (await letters.list({ limit: 9 })).letters;
+  expect(found.map(({ id, topic, record }) => [id, topic, record])).toEqual([
+    ["2", orderType, null],
+    ["1", null, null],
+  ]);
+});
 
-  test("an empty store counts nothing", async () => {
-    expect(await letters.count()).toBe(0);
-    expect(await letters.list({ limit: 10 })).toEqual([]);
-  });
+test("a dead letter in a topic is the record as it was, with the reason in its headers", async () => {
+  await using lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  const headers = { ce_id: "1", "tidemark-code": "of another Tidemark", "tidemark-replayed": "0" };
+  const record = { partition: 2, offset: offset(9), key: "k", headers, timestampMs: 981_000_000_000 };
+  await new LogDeadLetters({ log, ...app }).put([letter(1, { record }), letter(2, { topic: null })]);
+  expect(await log.nexts("shop.dead-letter")).toEqual([1]);
+  for await (const { records } of log.read(`${orderType}.dead-letter`, 0, offset(0), offset(1))) {
+    const [found] = records;
+    expect([found?.key, Buffer.from(found?.value ?? []).toString()]).toEqual(["k", "letter 1"]);
+    const texts = Object.entries(found?.headers ?? {}).map(([name, value]) => [name, String(value)]);
+    expect(Object.fromEntries(texts)).toEqual({
+      ce_id: "1",
+      "tidemark-code": "TIDEMARK_EVENT_DATA",
+      "tidemark-message": "why, 1: “ü”",
+      "tidemark-received-at": "2001-01-31T12:00:01.000Z",
+      "tidemark-bytes": "8",
+      "tidemark-partition": "2",
+      "tidemark-offset": "9",
+      "tidemark-timestamp": "981000000000",
+    });
+  }
+});
 
-  test("what is put is listed newest first, page by page, raw bytes and all", async () => {
-    await letters.put([letter("a"), letter("b")]);
-    await letters.put([letter("\u0000\u00ff")]);
-    expect(await letters.count()).toBe(3);
-    const [newest, middle] = await letters.list({ limit: 2 });
-    expect(newest).toEqual({ ...letter("\u0000\u00ff"), id: 3 });
-    expect(middle?.id).toBe(2);
-    expect((await letters.list({ limit: 2, before: 2 })).map(({ id }) => id)).toEqual([1]);
-  });
+test("letters that the log has let go of are gone, and those after them are not", async () => {
+  await using lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  const letters = new LogDeadLetters({ log, ...app });
+  await letters.put([placed(0, 0, 1), placed(1, 0, 2), letter(2)]);
+  const [newest, , oldest] = (await letters.list({ limit: 9 })).letters;
+  await letters.markReplayed(newest?.id ?? "");
+  await log.trim(`${orderType}.dead-letter`, 0, offset(1));
+  for (const store of [letters, new LogDeadLetters({ log, ...app })]) {
+    expect(await store.count()).toBe(2);
+    const left = (await store.list({ limit: 9 })).letters;
+    expect(left.map(({ message, isReplayed }) => [message, isReplayed])).toEqual([
+      [letter(2).message, true],
+      [letter(1).message, false],
+    ]);
+    expect(await store.get(oldest?.id ?? "")).toBe(undefined);
+  }
+  await letters.put([placed(1, 0, 2), placed(3, 0, 4)]);
+  expect(await letters.count()).toBe(3);
+});
 
-  test("raw bytes are cut to 64 KiB, their length is kept", async () => {
-    await letters.put([letter("x".repeat(100_000))]);
-    const [kept] = await letters.list({ limit: 1 });
-    expect(kept?.raw.length).toBe(65_536);
-    expect(kept?.bytes).toBe(100_000);
-  });
-
-  test("letters stay after the store was closed, and ids go on", async () => {
-    await letters.put([letter("a")]);
-    await letters[Symbol.asyncDispose]();
-    letters = await LmdbDeadLetters.open({ path });
-    await letters.put([letter("b")]);
-    expect((await letters.list({ limit: 9 })).map(({ id }) => id)).toEqual([2, 1]);
-  });
-
-  test("puts at once from several places each get ids of their own", async () => {
-    await Promise.all(Array.from({ length: 50 }, (_, i) => letters.put([letter(`${i}`), letter(`${i}'`)])));
-    expect(new Set((await letters.list({ limit: 1000 })).map(({ id }) => id)).size).toBe(100);
-  });
+test("what others put into a topic of dead letters is shown as it is", async () => {
+  await using lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  await log.append([{ topic: "shop.dead-letter", partition: 0, key: null, value: Buffer.from("?") }]);
+  expect((await new LogDeadLetters({ log, ...app }).list({ limit: 1 })).letters).toMatchObject([
+    { code: "", bytes: 1, topic: null, record: null, isReplayed: false },
+  ]);
 });

@@ -1,4 +1,10 @@
-import type { DeadLetter, DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
+import type {
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterQuery,
+  DeadLetters,
+  NewDeadLetter,
+} from "../../infra/dead-letters/dead-letters.ts";
 import type { GenerationReader, Generations, Manifest } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
 import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
@@ -277,15 +283,24 @@ export class PlainLog implements Log {
 export class PlainDeadLetters implements DeadLetters {
   readonly letters: DeadLetter[] = [];
 
-  async put(letters: readonly Omit<DeadLetter, "id">[]): Promise<void> {
-    for (const letter of letters) this.letters.push({ ...letter, id: this.letters.length });
+  async put(letters: readonly NewDeadLetter[]): Promise<void> {
+    for (const letter of letters) {
+      this.letters.push({ ...letter, id: String(this.letters.length), isReplayed: false });
+    }
   }
 
-  async list({ before = Infinity, limit }: { readonly before?: number; readonly limit: number }) {
-    return this.letters
-      .filter(({ id }) => id < before)
-      .reverse()
-      .slice(0, limit);
+  async list({ before, limit }: DeadLetterQuery): Promise<DeadLetterPage> {
+    const older = this.letters.slice(0, before === undefined ? undefined : Number(before)).reverse();
+    const letters = older.slice(0, limit);
+    return { letters, before: older.length > limit ? (letters.at(-1)?.id ?? null) : null };
+  }
+
+  async get(id: string): Promise<DeadLetter | undefined> {
+    return this.letters.find((letter) => letter.id === id);
+  }
+
+  markReplayed(): never {
+    throw new Error("nothing is replayed here");
   }
 
   async count(): Promise<number> {

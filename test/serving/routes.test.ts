@@ -212,19 +212,37 @@ describe("status", () => {
       receivedAt: "2001-01-01T00:00:00.000Z",
       code: "TIDEMARK_EVENT_DATA",
       message: "no",
-      bytes: 2,
+      topic: "plant.machine.measured",
+      record: null,
     };
+    const long = `"${"é".repeat(600)}"`;
     await serving.deadLetters.put([
-      { ...letter, raw: Buffer.from("{}") },
-      { ...letter, raw: Buffer.from([0xff, 0xfe]) },
+      { ...letter, bytes: 1202, raw: Buffer.from(long) },
+      { ...letter, bytes: 2, raw: Buffer.from([0xff, 0xfe]) },
     ]);
     const { body } = await serving.get("/v1/dead-letters");
-    expect(body.deadLetters).toEqual([
-      { ...letter, id: 1, raw: "//4=", encoding: "base64" },
-      { ...letter, id: 0, raw: "{}", encoding: "utf-8" },
-    ]);
+    const shown = { ...letter, isReplayed: false };
+    expect(body).toEqual({
+      deadLetters: [
+        { ...shown, bytes: 2, id: "1", raw: "//4=", encoding: "base64" },
+        { ...shown, bytes: 1202, id: "0", raw: long.slice(0, 512), encoding: "utf-8" },
+      ],
+      before: null,
+    });
+    const first = (await serving.get("/v1/dead-letters?limit=1")).body;
+    expect([first.deadLetters.length, first.before]).toEqual([1, "1"]);
     expect((await serving.get("/v1/dead-letters?before=1&limit=9")).body.deadLetters).toHaveLength(1);
-    expect((await serving.get("/v1/dead-letters?before=x")).body.code).toBe("TIDEMARK_QUERY_PARAMETER");
+    expect((await serving.get("/v1/dead-letters?colour=red")).body.code).toBe(
+      "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
+    );
+    expect((await serving.get("/v1/dead-letters/0")).body).toEqual({
+      ...{ ...shown, bytes: 1202, id: "0", text: long, base64: Buffer.from(long).toString("base64") },
+    });
+    expect((await serving.get("/v1/dead-letters/1")).body).toMatchObject({ text: null, base64: "//4=" });
+    expect(await serving.get("/v1/dead-letters/7")).toMatchObject({
+      status: 404,
+      body: { code: "TIDEMARK_DEAD_LETTER_UNKNOWN" },
+    });
   });
 
   test("the start names addresses that answer", async () => {
