@@ -1,11 +1,12 @@
-/** Tests that need a Kafka, a Redis, or both, by their folder. */
+/** Tests that need a Kafka, a Redis, or kcat, by their folder. */
 const needs = {
   kafka: ["kafka"],
   redis: ["redis"],
+  kcat: ["kafka", "kcat"],
   cluster: ["kafka", "redis"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis";
+export type ServiceName = "kafka" | "redis" | "kcat";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

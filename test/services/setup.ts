@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
+import { obtainKcat } from "../../infra/kafka/services/kcat.ts";
 import { startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -18,6 +19,8 @@ declare module "vitest" {
     readonly kafkaBrokers: readonly string[];
     /** Of a Redis that all tests share: keys have a prefix of their own. */
     readonly redisUrl: string;
+    /** The program: a producer of Kafka that is not ours. */
+    readonly kcat: string;
     readonly absentServices: Partial<Record<ServiceName, Absence>>;
   }
 }
@@ -41,16 +44,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
       return none;
     }
   };
-  const [kafkaBrokers, redisUrl] = await Promise.all([
+  const [kafkaBrokers, redisUrl, kcat] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
         ? lifecycle.use(await startKafka({ brokers: 1, report })).brokers
         : KAFKA_BROKERS.split(","),
     ),
     begin("redis", "", async () => REDIS_URL ?? lifecycle.use(await startRedis({ report })).url),
+    begin("kcat", "", () => obtainKcat(report)),
   ]);
   project.provide("kafkaBrokers", kafkaBrokers);
   project.provide("redisUrl", redisUrl);
+  project.provide("kcat", kcat);
   project.provide("absentServices", absent);
   return () => lifecycle[Symbol.asyncDispose]();
 }
