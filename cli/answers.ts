@@ -1,3 +1,4 @@
+import type { DeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { Manifest, Reconciliation } from "../infra/generations/generations.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
 
@@ -75,6 +76,24 @@ export interface ReconciledGeneration {
   readonly createdAt: string;
   readonly cut: string;
   readonly reconciliation: Reconciliation;
+}
+
+/** A dead letter in a list: of its raw bytes only the beginning. */
+export interface ListedDeadLetter extends Omit<DeadLetter, "raw"> {
+  readonly raw: string;
+  readonly encoding: "utf-8" | "base64";
+}
+
+export interface DeadLettersAnswer {
+  readonly deadLetters: readonly ListedDeadLetter[];
+  /** Where the next page begins; null on the last one. */
+  readonly before: string | null;
+}
+
+export interface DeadLetterAnswer extends Omit<DeadLetter, "raw"> {
+  /** Null for what is no UTF-8. */
+  readonly text: string | null;
+  readonly base64: string;
 }
 
 export interface StatusAnswer {

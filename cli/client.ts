@@ -13,6 +13,8 @@ import type {
   AnswerRow,
   CompareAnswer,
   ComparedRow,
+  DeadLetterAnswer,
+  DeadLettersAnswer,
   IngestAnswer,
   ReconciledGeneration,
   Rejection,
@@ -140,6 +142,21 @@ export class Client implements Disposable {
   async reconciliations(parameters: QueryParameters): Promise<readonly ReconciledGeneration[]> {
     const answer = await this.#call({ method: "GET", path: "/v1/reconciliations", parameters });
     return answer.reconciliations as readonly ReconciledGeneration[];
+  }
+
+  async deadLetters(parameters: QueryParameters): Promise<DeadLettersAnswer> {
+    const answer = await this.#call({ method: "GET", path: "/v1/dead-letters", parameters });
+    return answer as unknown as DeadLettersAnswer;
+  }
+
+  async deadLetter(id: string): Promise<DeadLetterAnswer> {
+    const path = `/v1/dead-letters/${encodeURIComponent(id)}`;
+    return (await this.#call({ method: "GET", path })) as unknown as DeadLetterAnswer;
+  }
+
+  /** Throws why it is still no event. */
+  async replayDeadLetter(id: string): Promise<void> {
+    await this.#call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/replay` });
   }
 
   async status(): Promise<StatusAnswer> {

@@ -5,6 +5,7 @@ import { Interrupted } from "./command.ts";
 import { registerBatch } from "./commands/batch.ts";
 import { registerCheck } from "./commands/check.ts";
 import { registerCompare } from "./commands/compare.ts";
+import { registerDeadLetter } from "./commands/dead-letter.ts";
 import { registerIngest } from "./commands/ingest.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerStatus } from "./commands/status.ts";
@@ -29,6 +30,7 @@ export function createProgram(terminal: Terminal): Command {
   registerBatch(program, terminal);
   registerCompare(program, terminal);
   registerStatus(program, terminal);
+  registerDeadLetter(program, terminal);
   registerCheck(program, terminal);
   registerVerify(program, terminal);
   registerTopics(program, terminal);

@@ -48,7 +48,9 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
     ...[runs.running, runs.last].flatMap((run) => (run === null ? [] : [runLine(run)])),
     ...(runs.obstacle === null ? [] : [runs.obstacle]),
     ...(runs.queued === null || runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
-    deadLetters === 0 ? "no dead letters" : `${plural(deadLetters, "dead letter")}: GET /v1/dead-letters`,
+    deadLetters === 0
+      ? "no dead letters"
+      : `${plural(deadLetters, "dead letter")}: tidemark dead-letter list`,
     "",
   ].join("\n");
 }

@@ -39,8 +39,9 @@ export class RecordReader {
     const text = valueText(record);
     const found = this.#envelope(record, text);
     const event = this.#decoder.event(found.envelope, text, record.offset);
-    // A log that knows no times is the embedded one: what is in it came through a gateway, under the event's own key.
-    const key = record.timestampMs === undefined ? null : record.key;
+    // The embedded log, which knows no times, holds what a gateway wrote under the event's own key.
+    const isOwn = record.timestampMs === undefined && found.added === nothing;
+    const key = isOwn ? null : record.key;
     if (key !== null && key !== event.key) {
       return { event, rest: envelopeText({ ...found, added: { ...found.added, _key: key } }, text) };
     }

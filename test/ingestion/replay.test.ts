@@ -1,89 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { request } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LetterRecord, NewDeadLetter } from "../../infra/dead-letters/dead-letters.ts";
-import { LmdbDeadLetters } from "../../infra/dead-letters/lmdb-dead-letters.ts";
-import { createServer } from "../../infra/http.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { KeyPartitions } from "../../ingestion/key-partitions.ts";
-import { LocalReception } from "../../ingestion/reception.ts";
-import { registerReplay } from "../../ingestion/replay.ts";
 import { offset } from "../../views/cut.ts";
-import { Decoder } from "../../views/decoder.ts";
 import { order, orderText } from "./gateway-fixture.ts";
+import { ReplayFixture } from "./replay-fixture.ts";
 
-const other = { ...order, name: "shop.order.returned" };
-const events = [order, other];
-
-let lifecycle: Lifecycle;
-let log: LmdbLog;
-let letters: LmdbDeadLetters;
-let port: number;
+let fixture: ReplayFixture;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  const folder = await mkdtemp(join(tmpdir(), "tidemark-replay-"));
-  lifecycle.defer(() => rm(folder, { recursive: true }));
-  const topics = events.map(({ name, partitions }) => ({ name, partitions }));
-  log = lifecycle.use(await LmdbLog.open({ path: join(folder, "log"), topics, mode: "writer" }));
-  letters = lifecycle.use(await LmdbDeadLetters.open({ path: join(folder, "letters") }));
-  const reception = new LocalReception({
-    ...{ log, deadLetters: letters, clock: Date.now, newId: () => "new", eventBytes: 1024 * 1024 },
-    ...{ decoder: new Decoder(events), partitions: new KeyPartitions(events) },
-  });
-  const server = createServer({ forceCloseConnections: true });
-  registerReplay(server, { events, deadLetters: letters, reception });
-  await server.listen({ port: 0, host: "127.0.0.1" });
-  lifecycle.defer(() => server.close());
-  const address = server.server.address();
-  port = typeof address === "object" && address !== null ? address.port : 0;
+  fixture = await ReplayFixture.open();
 });
-afterEach(() => lifecycle[Symbol.asyncDispose]());
-
-async function replay(id: string) {
-  return new Promise<{ status: number; body: Record<string, unknown> }>((resolve, reject) => {
-    const path = `/v1/dead-letters/${encodeURIComponent(id)}/replay`;
-    const outgoing = request({ port, host: "127.0.0.1", path, method: "POST" }, async (response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk);
-      resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()) });
-    });
-    outgoing.on("error", reject).end();
-  });
-}
-
-/** Puts a letter and gives its id. */
-async function keep(raw: string | Buffer, changes: Partial<NewDeadLetter> = {}): Promise<string> {
-  const bytes = Buffer.from(raw as string);
-  await letters.put([
-    {
-      ...{
-        receivedAt: "2001-01-31T12:00:00.000Z",
-        code: "TIDEMARK_EVENT_DATA",
-        message: "it was wrong then",
-      },
-      ...{ raw: bytes, bytes: bytes.length, topic: order.name, record: null },
-      ...changes,
-    },
-  ]);
-  return String(await letters.count());
-}
-
-async function stored(): Promise<unknown[]> {
-  const values: unknown[] = [];
-  for (const { name, partitions } of events) {
-    for (let p = 0; p < partitions; p++) {
-      const next = (await log.nexts(name))[p] ?? offset(0);
-      for await (const { records } of log.read(name, p, offset(0), next)) {
-        values.push(...records.map(({ value }) => JSON.parse(Buffer.from(value).toString())));
-      }
-    }
-  }
-  return values;
-}
+afterEach(() => fixture.close());
 
 const data = { shop: "a", amount: 3 };
 const record = (changes: Partial<LetterRecord> = {}): LetterRecord => ({
@@ -93,22 +19,27 @@ const record = (changes: Partial<LetterRecord> = {}): LetterRecord => ({
 
 describe("POST /v1/dead-letters/{id}/replay", () => {
   test("hands in what was sent, as it was sent, and marks the letter", async () => {
-    const id = await keep(orderText("1"));
-    expect(await replay(id)).toMatchObject({
+    const id = await fixture.keep(orderText("1"));
+    expect(await fixture.replay(id)).toMatchObject({
       status: 202,
       body: { id, position: expect.stringMatching(/^shop\.order\.placed@\d:1$/) },
     });
-    expect(await stored()).toEqual([JSON.parse(orderText("1"))]);
-    expect(await letters.get(id)).toMatchObject({ isReplayed: true });
-    expect(await replay(id)).toMatchObject({ status: 409, body: { code: "TIDEMARK_DEAD_LETTER_REPLAYED" } });
-    expect(await stored()).toHaveLength(1);
+    expect(await fixture.stored()).toEqual([JSON.parse(orderText("1"))]);
+    expect(await fixture.letters.get(id)).toMatchObject({ isReplayed: true });
+    expect(await fixture.replay(id)).toMatchObject({
+      status: 409,
+      body: { code: "TIDEMARK_DEAD_LETTER_REPLAYED" },
+    });
+    expect(await fixture.stored()).toHaveLength(1);
   });
 
   test("a record is handed in with what its headers, its topic and its place say", async () => {
     const headers = { ce_specversion: "1.0", ce_id: "9", ce_traceparent: "00-1", app: "till" };
-    await replay(await keep(JSON.stringify(data), { record: record() }));
-    await replay(await keep(JSON.stringify(data), { record: record({ headers, offset: offset(8) }) }));
-    const [bare, binary] = await stored();
+    await fixture.replay(await fixture.keep(JSON.stringify(data), { record: record() }));
+    await fixture.replay(
+      await fixture.keep(JSON.stringify(data), { record: record({ headers, offset: offset(8) }) }),
+    );
+    const [bare, binary] = await fixture.stored();
     const told = {
       type: order.name,
       source: "tidemark:log/shop.order.placed",
@@ -122,9 +53,9 @@ describe("POST /v1/dead-letters/{id}/replay", () => {
   });
 
   test("what an event lacks is made of the letter, so that it is the same at any time", async () => {
-    const id = await keep(JSON.stringify({ data }));
-    await replay(id);
-    expect(await stored()).toEqual([
+    const id = await fixture.keep(JSON.stringify({ data }));
+    await fixture.replay(id);
+    expect(await fixture.stored()).toEqual([
       ...[{ type: order.name, id: "dead-letter-1", source: "/http", time: "2001-01-31T12:00:00.000Z", data }],
     ]);
   });
@@ -151,14 +82,17 @@ describe("POST /v1/dead-letters/{id}/replay", () => {
   ])(
     "says why what is %s stays a dead letter, and makes no other of it",
     async (_what, raw, changes, status, code) => {
-      const id = await keep(raw, changes);
-      expect(await replay(id)).toMatchObject({ status, body: { code } });
-      expect(await letters.get(id)).toMatchObject({ isReplayed: false });
-      expect([await letters.count(), await stored()]).toEqual([1, []]);
+      const id = await fixture.keep(raw, changes);
+      expect(await fixture.replay(id)).toMatchObject({ status, body: { code } });
+      expect(await fixture.letters.get(id)).toMatchObject({ isReplayed: false });
+      expect([await fixture.letters.count(), await fixture.stored()]).toEqual([1, []]);
     },
   );
 
   test("an id that there is not is refused by name", async () => {
-    expect(await replay("7")).toMatchObject({ status: 404, body: { code: "TIDEMARK_DEAD_LETTER_UNKNOWN" } });
+    expect(await fixture.replay("7")).toMatchObject({
+      status: 404,
+      body: { code: "TIDEMARK_DEAD_LETTER_UNKNOWN" },
+    });
   });
 });

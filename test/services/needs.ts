@@ -1,15 +1,16 @@
 /**
- * Tests by their folder, and what they need: the Kafka or the Redis that all share, or the programs, to start and to kill
- * ones of their own.
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, or the programs, to start and to
+ * kill ones of their own.
  */
 const needs = {
   kafka: ["kafka"],
   redis: ["redis"],
+  kcat: ["kafka", "kcat"],
   cluster: ["kafka", "redis"],
   services: ["programs"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis" | "programs";
+export type ServiceName = "kafka" | "redis" | "kcat" | "programs";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
 import { obtainKafka } from "../../infra/kafka/services/kafka-program.ts";
+import { obtainKcat } from "../../infra/kafka/services/kcat.ts";
 import { obtainRedis, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -19,6 +20,8 @@ declare module "vitest" {
     readonly kafkaBrokers: readonly string[];
     /** Of a Redis that all tests share: keys have a prefix of their own. */
     readonly redisUrl: string;
+    /** The program: a producer of Kafka that is not ours. */
+    readonly kcat: string;
     readonly absentServices: Partial<Record<ServiceName, Absence>>;
   }
 }
@@ -46,16 +49,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await obtainKafka(report);
     await obtainRedis(report);
   });
-  const [kafkaBrokers, redisUrl] = await Promise.all([
+  const [kafkaBrokers, redisUrl, kcat] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
         ? lifecycle.use(await startKafka({ brokers: 1, report })).brokers
         : KAFKA_BROKERS.split(","),
     ),
     begin("redis", "", async () => REDIS_URL ?? lifecycle.use(await startRedis({ report })).url),
+    begin("kcat", "", () => obtainKcat(report)),
   ]);
   project.provide("kafkaBrokers", kafkaBrokers);
   project.provide("redisUrl", redisUrl);
+  project.provide("kcat", kcat);
   project.provide("absentServices", absent);
   return () => lifecycle[Symbol.asyncDispose]();
 }
