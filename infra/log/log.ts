@@ -59,4 +59,6 @@ export interface Log extends AsyncDisposable {
   read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch>;
   /** Delivers every record from the position on as it becomes durable, until disposed of. */
   consume(consumption: Consumption): Consumer;
+  /** Calls back when there may be new records; where this is, that is before anyone who is served here hears of them. */
+  onAdvance?(listener: () => void): Disposable;
 }
