@@ -45,7 +45,12 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   registerStatusRoutes(server, { app, profile, snapshots, tail, logEnd, jobs, deadLetters, master, clock });
   registerDeadLetters(server, deadLetters);
   server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
-  return snapshots;
+  return {
+    [Symbol.asyncDispose]: () => {
+      logEnd[Symbol.dispose]();
+      return snapshots[Symbol.asyncDispose]();
+    },
+  };
 }
 
 function addressesOf(app: App): readonly string[] {

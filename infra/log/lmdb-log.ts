@@ -98,7 +98,7 @@ export class LmdbLog implements Log {
     const consumer = new PartitionConsumer(consumption, {
       partitions,
       fetch: (partition, from) => this.#fetch(topic, partition, from, Number.MAX_SAFE_INTEGER as Offset),
-      onAdvance: (listener) => this.#onAdvance(listener),
+      onAdvance: (listener) => this.#lookOut(listener),
     });
     this.#consumers.add(consumer);
     const forget = () => void this.#consumers.delete(consumer);
@@ -128,6 +128,11 @@ export class LmdbLog implements Log {
     for (const listener of this.#listeners) listener();
   }
 
+  onAdvance(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
   /** Ends what consumes, with the batch in hand, and waits for commits under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
@@ -143,12 +148,12 @@ export class LmdbLog implements Log {
     );
   }
 
-  #onAdvance(listener: () => void): Disposable {
-    this.#listeners.add(listener);
+  #lookOut(listener: () => void): Disposable {
+    const hearing = this.onAdvance(listener);
     const poll = this.#writer === undefined ? setInterval(() => this.advanced(), this.#pollMs) : undefined;
     return {
       [Symbol.dispose]: () => {
-        this.#listeners.delete(listener);
+        hearing[Symbol.dispose]();
         clearInterval(poll);
       },
     };

@@ -76,4 +76,6 @@ export interface Log extends AsyncDisposable {
   consume(consumption: Consumption): Consumer;
   /** Records before it may be forgotten: `starts` then says so. TIDEMARK_STORE_OUT_OF_RANGE beyond the end. */
   trim(topic: string, partition: number, before: Offset): Promise<void>;
+  /** Calls back when there may be new records; where this is, that is before anyone who is served here hears of them. */
+  onAdvance?(listener: () => void): Disposable;
 }

@@ -15,6 +15,7 @@ export interface Answer {
     readonly position: string;
     readonly generation: string | null;
     readonly lag: number;
+    readonly complete: boolean;
   };
 }
 

@@ -10,7 +10,7 @@ let platform: Platform;
 let lines: readonly string[];
 
 beforeAll(async () => {
-  lines = await flightLines(9_000);
+  lines = await flightLines(39_000);
   data = await mkdtemp(join(tmpdir(), "tidemark-up-"));
   platform = await Platform.start(data);
 }, 60_000);
@@ -105,6 +105,27 @@ test("stopped and started again, it answers the same, and goes on", async () => 
   expect(await total()).toEqual(before);
   const more = await post(8_000, 9_000);
   expect(await total({ after: more.position })).toMatchObject({ flights: 9_000 });
+});
+
+test("no answer claims to be complete without what was acknowledged before it was asked for", async () => {
+  const held = Number((await total())?.flights);
+  let acknowledged = 0;
+  const posting = (async () => {
+    for (let from = 9_000; from < lines.length; from += 3_000)
+      acknowledged += (await post(from, from + 3_000)).accepted;
+  })();
+  let isPosting = true;
+  const ended = posting.finally(() => {
+    isPosting = false;
+  });
+  const claims = (async () => {
+    while (isPosting) {
+      const least = held + acknowledged;
+      const { rows, provenance } = await platform.rows("totals-by-hour", { groupBy: "" });
+      if (provenance.complete) expect(Number(rows[0]?.flights)).toBeGreaterThanOrEqual(least);
+    }
+  })();
+  await Promise.all([ended, claims]);
 });
 
 test("a second owner of the folder is refused by name", async () => {

@@ -247,6 +247,7 @@ export class PlainTail implements Tail {
 export class PlainLog implements Log {
   readonly topics: Log["topics"];
   readonly ends: Map<string, readonly Offset[]>;
+  readonly #listeners = new Set<() => void>();
 
   constructor(views: readonly View[]) {
     this.topics = [...new Set(views.flatMap(({ mappings }) => mappings.map(({ event }) => event)))];
@@ -255,6 +256,17 @@ export class PlainLog implements Log {
 
   async nexts(topic: string): Promise<readonly Offset[]> {
     return this.ends.get(topic) ?? [];
+  }
+
+  onAdvance(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** As a log does that hears of each commit. */
+  advanceTo(topic: string, nexts: readonly number[]): void {
+    this.ends.set(topic, nexts as readonly Offset[]);
+    for (const listener of this.#listeners) listener();
   }
 
   append(): never {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../serving-layer/clock.ts";
 import type { Cut } from "../../views/cut.ts";
 import { onlyMapping } from "../../views/mapping.ts";
 import { byMachine, hour, type Measured, stateOf } from "./measured.ts";
@@ -146,6 +147,43 @@ describe("a snapshot", () => {
       const { provenance } = (await get(total)).body;
       expect(provenance).toMatchObject({ lag: 4, complete: false, fingerprint: byMachine.fingerprint });
     });
+  });
+
+  test("never claims to be complete over a record that the log has said it has", async () => {
+    // No time goes by in which what is known could grow old.
+    const clock = { ...systemClock, now: () => 0 };
+    await serve(async ({ log, tail, get }) => {
+      log.advanceTo(topic, [1, 0]);
+      tail.put(byMachine, [{ partition: 0, from: 0, next: 1, rows: states(1) }]);
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 0, complete: true });
+      log.advanceTo(topic, [3, 0]);
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 2, complete: false });
+    }, clock);
+  });
+
+  test("never takes for the log's end what was asked before the log advanced", async () => {
+    const clock = { ...systemClock, now: () => 0 };
+    await serve(async ({ log, tail, get }) => {
+      tail.put(byMachine, [{ partition: 0, from: 0, next: 1, rows: states(1) }]);
+      await settled();
+      const isAnswering: (() => void)[] = [];
+      log.nexts = async (name) => {
+        const nexts = log.ends.get(name) ?? [];
+        await new Promise<void>((resolve) => isAnswering.push(resolve));
+        return nexts;
+      };
+      log.advanceTo(topic, [1, 0]);
+      const early = get(total);
+      while (isAnswering.length < 1) await settled();
+      log.advanceTo(topic, [2, 0]);
+      const late = get(total);
+      while (isAnswering.length < 2) await settled();
+      for (const answer of isAnswering) answer();
+      expect((await early).body.provenance).toMatchObject({ lag: 0 });
+      expect((await late).body.provenance).toMatchObject({ lag: 1, complete: false });
+      log.nexts = async (name) => log.ends.get(name) ?? [];
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 1, complete: false });
+    }, clock);
   });
 });
 
