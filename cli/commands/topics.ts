@@ -1,10 +1,19 @@
+import { mkdir } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
+import {
+  readDeclarations,
+  recordDeclarations,
+  requireChangesAllowed,
+} from "../../infra/declarations/declarations.ts";
+import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
 import type { TopicStep } from "../../infra/kafka/topic-plan.ts";
 import { wantedTopics } from "../../infra/kafka/topics.ts";
+import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
 import { formatCount, plural } from "../quantity.ts";
 import { renderTable } from "../table.ts";
@@ -12,6 +21,7 @@ import { paint, type Terminal, writeJson } from "../terminal.ts";
 
 interface TopicsOptions {
   readonly app: string;
+  readonly data: string;
   readonly yes?: true;
   readonly json?: true;
 }
@@ -26,10 +36,20 @@ export function registerTopics(program: Command, terminal: Terminal): void {
     "topics plan                                 for the app in ./tidemark.app.ts",
     "topics plan --app next/app.ts --json        for scripts",
   ]).action((options: TopicsOptions) => plan(options, terminal));
-  appCommand(topics, "apply", "Create what is missing and set what differs, after showing it.", [
-    "topics apply                                asks first",
-    "topics apply --app app.ts --yes             does not ask",
-  ])
+  appCommand(
+    topics,
+    "apply",
+    "Create what is missing and set what differs, after showing it; then processes of the app can start.",
+    [
+      "topics apply                                asks first",
+      "topics apply --app app.ts --data /shared --yes",
+    ],
+  )
+    .option(
+      "--data <folder>",
+      "the folder that all processes of the app share; made if it is not there",
+      ".tidemark",
+    )
     .option("--yes", "do not ask")
     .action((options: TopicsOptions) => apply(options, terminal));
   program.addCommand(topics);
@@ -54,17 +74,35 @@ async function plan(options: TopicsOptions, terminal: Terminal): Promise<void> {
 }
 
 async function apply(options: TopicsOptions, terminal: Terminal): Promise<void> {
+  requireChangesAllowed(
+    await loadApp(options.app),
+    await readDeclarations(dataFolder(options.data).declarations),
+  );
   await withAdmin(options, terminal, async (admin, wanted) => {
     const steps = await admin.plan(wanted);
     show(steps, options, terminal);
     const toDo = steps.filter(({ kind }) => kind !== "unchanged");
-    if (toDo.every(({ kind }) => kind !== "refused")) {
-      if (toDo.length === 0) return;
-      if (options.yes === undefined && !(await isAgreed(terminal))) return;
-    }
+    const needsYes = toDo.length > 0 && toDo.every(({ kind }) => kind !== "refused");
+    if (needsYes && options.yes === undefined && !(await isAgreed(terminal))) return;
     await admin.apply(steps);
+    await recordApp(options, terminal);
     if (options.json === undefined) terminal.out.write(`${paint(terminal, "green", "done")}\n`);
   });
+}
+
+/** Records are read by the schemas in force when they were written: those before now by the former ones. */
+async function recordApp({ app: path, data }: TopicsOptions, terminal: Terminal): Promise<void> {
+  const app = await loadApp(path);
+  const settings = kafkaSettings(terminal.environment);
+  const log = await KafkaLog.open({ settings, topics: app.events });
+  try {
+    const end: Record<string, Cut[string]> = {};
+    for (const { name } of app.events) end[name] = await log.nexts(name);
+    await mkdir(data, { recursive: true });
+    await recordDeclarations(dataFolder(data).declarations, app, end);
+  } finally {
+    await log[Symbol.asyncDispose]();
+  }
 }
 
 async function withAdmin<T>(

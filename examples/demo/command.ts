@@ -6,7 +6,8 @@ import { Client } from "../../cli/client.ts";
 import { formatSpan } from "../../cli/quantity.ts";
 import { paint, processTerminal, type Terminal } from "../../cli/terminal.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import { freePort, TidemarkProcess } from "./tidemark-process.ts";
+import { kafkaPlatform } from "./kafka-platform.ts";
+import { embeddedPlatform } from "./platform.ts";
 
 /** A story that is told to a platform of its own, with options of its own that are whole numbers. */
 export interface Demo<O extends string> {
@@ -21,7 +22,12 @@ export interface Demo<O extends string> {
 
 export interface Story<O extends string> {
   readonly terminal: Terminal;
+  /** Takes events. */
+  readonly gateway: Client;
+  /** Asks the first of what answers queries. */
   readonly client: Client;
+  /** Ask the others, if there are any. */
+  readonly others: readonly Client[];
   readonly options: Readonly<Record<O, number>>;
   /** Takes files; gone when the demo ends. */
   readonly folder: string;
@@ -36,6 +42,7 @@ export interface Outcome {
 
 interface Common {
   readonly exit: boolean;
+  readonly kafka: boolean;
   readonly port: number | undefined;
   readonly data: string | undefined;
 }
@@ -67,6 +74,7 @@ function readOptions<O extends string>(demo: Demo<O>, args: readonly string[]) {
     args: [...args],
     options: {
       exit: { type: "boolean", default: false },
+      kafka: { type: "boolean", default: false },
       port: { type: "string" },
       data: { type: "string" },
       help: { type: "boolean", default: false },
@@ -81,6 +89,7 @@ function readOptions<O extends string>(demo: Demo<O>, args: readonly string[]) {
   });
   const common: Common = {
     exit: values.exit,
+    kafka: values.kafka,
     port: values.port === undefined ? undefined : wholeNumber("--port", values.port, 65_535),
     data: values.data,
   };
@@ -110,21 +119,26 @@ async function tellAll<O extends string>(
     say();
     const folder = await temporaryFolder(lifecycle);
     const data = common.data ?? join(folder, "data");
-    const port = common.port ?? (await freePort());
-    const server = lifecycle.use(await TidemarkProcess.start(demo.app, data, port));
-    say(`server   ${server.url}`);
+    const started = { app: demo.app, data, port: common.port };
+    const platform = common.kafka
+      ? await kafkaPlatform(started, lifecycle, (what) => terminal.err.write(`${what}\n`))
+      : await embeddedPlatform(started, lifecycle);
+    for (const line of platform.about) say(line);
     say(`data     ${data}`);
     say();
-    const client = lifecycle.use(new Client(server.url, interrupted));
+    const clientOf = (url: string) => lifecycle.use(new Client(url, interrupted));
+    const [first, ...others] = platform.serving;
+    const client = clientOf(first);
+    const gateway = clientOf(platform.gateway);
     const { isRight, toTry } = await Promise.race([
-      demo.tell({ terminal, client, options, folder }),
-      server.failed,
+      demo.tell({ terminal, gateway, client, others: others.map(clientOf), options, folder }),
+      platform.failed,
     ]);
     say(`${formatSpan(terminal.now() - startedAt)} in all, the server's start included`);
     if (!common.exit) {
       say();
-      say(addressesToTry(server.url, toTry));
-      await Promise.race([once(interrupted), server.failed]);
+      say(addressesToTry(first, toTry));
+      await Promise.race([once(interrupted), platform.failed]);
     }
     return isRight ? 0 : 1;
   } finally {

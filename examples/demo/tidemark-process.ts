@@ -4,13 +4,16 @@ import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client } from "../../cli/client.ts";
+import type { Role } from "../../cli/cluster/role-names.ts";
 import { TidemarkError } from "../../views/errors.ts";
 
 const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
+/** The command line's program, run by Node. */
+export const tidemark = launcher;
 const askEveryMs = 50;
 const keptOutput = 4_000;
 
-/** A `tidemark up` of an app in a process of its own, without scheduled runs. */
+/** A `tidemark up` of an app, or of one layer of it, in a process of its own, without scheduled runs. */
 export class TidemarkProcess implements AsyncDisposable {
   readonly url: string;
   /** Rejects, with the last words of the process, if it ends before it is asked to. */
@@ -37,9 +40,21 @@ export class TidemarkProcess implements AsyncDisposable {
   }
 
   /** Resolves when the server can answer. */
-  static async start(app: string, data: string, port: number): Promise<TidemarkProcess> {
+  static async start(
+    app: string,
+    data: string,
+    port: number,
+    { role, environment }: { readonly role?: Role; readonly environment?: NodeJS.ProcessEnv } = {},
+  ): Promise<TidemarkProcess> {
     const args = ["up", "--app", app, "--data", data, "--port", String(port), "--schedule", "none"];
-    const child = spawn(process.execPath, [launcher, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(
+      process.execPath,
+      [launcher, ...args, ...(role === undefined ? [] : ["--role", role])],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, ...environment },
+      },
+    );
     const started = new TidemarkProcess(`http://127.0.0.1:${port}`, child);
     const client = new Client(started.url);
     while (!(await Promise.race([isReady(client), started.failed]))) await delay(askEveryMs);

@@ -76,7 +76,7 @@ async function tell(story: Story<Options>): Promise<Outcome> {
 
 /** Ingest, batch runs and queries at the same time. */
 async function ingestWithRuns(
-  { terminal, client, options }: Story<Options>,
+  { terminal, gateway, client, options }: Story<Options>,
   file: string,
   runs: ReconciledRun[],
   moments: Moment[],
@@ -104,7 +104,7 @@ async function ingestWithRuns(
     moments.push({ when, held });
     progress.note(describeMoment(terminal, { when, held }));
   };
-  const ingest = ingestTraffic(client, {
+  const ingest = ingestTraffic(gateway, {
     ...options,
     ...{ file, stops, atStop },
     progress: (ingested) => {

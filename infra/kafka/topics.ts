@@ -1,7 +1,9 @@
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
 import { parseDuration } from "../../views/time.ts";
+import { letterTopic } from "../dead-letters/letter-record.ts";
 import type { Topic } from "../log/log.ts";
+import { tailTopic } from "../tail/tail-record.ts";
 import type { TopicConfig } from "./topic-requests.ts";
 
 /** A topic that a cluster needs, as it should be. */
@@ -14,16 +16,6 @@ export interface WantedTopic extends Topic {
   readonly config: TopicConfig;
 }
 
-/** The tail topic of a topic: what its speed layer tells its readers. As many partitions as the topic. */
-export function tailTopic(topic: string): string {
-  return `${topic}.tail`;
-}
-
-/** Where dead letters go: of a topic, or of an app where the topic is not known. One partition: they are few, and listed in order. */
-export function deadLetterTopic(owner: string): string {
-  return `${owner}.dead-letter`;
-}
-
 /** Where a process asks a broker what time it is, by appending a record to it. */
 export function clockTopic(app: string): string {
   return `${app}.clock`;
@@ -32,8 +24,8 @@ export function clockTopic(app: string): string {
 /** Every topic that a cluster needs for the app. */
 export function wantedTopics(app: App): readonly WantedTopic[] {
   return [
-    ...app.events.flatMap((event) => [ofEvents(event), ofTail(event), ofDeadLetters(event.name, event)]),
-    ofDeadLetters(app.name),
+    ...app.events.flatMap((event) => [ofEvents(event), ofTail(event), ofDeadLetters(app, event)]),
+    ofDeadLetters(app),
     {
       ...copies(undefined),
       name: clockTopic(app.name),
@@ -88,10 +80,11 @@ function ofTail(event: EventType): WantedTopic {
   };
 }
 
-function ofDeadLetters(owner: string, event?: EventType): WantedTopic {
+/** Of an event type, or of what is of none that the app knows. One partition: they are few, and listed in order. */
+function ofDeadLetters(app: App, event?: EventType): WantedTopic {
   return {
     ...copies(event),
-    name: deadLetterTopic(owner),
+    name: letterTopic(app.name, event?.name ?? null),
     what: "dead letters",
     partitions: 1,
     config: { ...common, "retention.ms": "-1", "max.message.bytes": eventBytes },
