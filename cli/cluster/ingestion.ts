@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { registerDeadLetters } from "../../infra/dead-letters/routes.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { registerIngestion } from "../../ingestion/gateway.ts";
 import { KeyPartitions } from "../../ingestion/key-partitions.ts";
@@ -24,6 +25,7 @@ export async function runIngestion(node: ClusterNode, _lifecycle: Lifecycle) {
   });
   const server = node.createServer();
   registerIngestion(server, { reception, pressure, limits: defaultLimits });
+  registerDeadLetters(server, deadLetters);
   registerReplay(server, { events: app.events, deadLetters, reception });
   registerHealth(server, "ingestion", () => []);
   return { url: await node.listen(server), done: new Promise<void>(() => {}) };

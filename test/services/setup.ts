@@ -49,14 +49,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await obtainKafka(report);
     await obtainRedis(report);
   });
-  const [kafkaBrokers, redisUrl, kcat] = await Promise.all([
+  // Not beside the others: apt-get lets only one install at a time.
+  const kcat = await begin("kcat", "", () => obtainKcat(report));
+  const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
         ? lifecycle.use(await startKafka({ brokers: 1, report })).brokers
         : KAFKA_BROKERS.split(","),
     ),
     begin("redis", "", async () => REDIS_URL ?? lifecycle.use(await startRedis({ report })).url),
-    begin("kcat", "", () => obtainKcat(report)),
   ]);
   project.provide("kafkaBrokers", kafkaBrokers);
   project.provide("redisUrl", redisUrl);
