@@ -16,6 +16,8 @@ const closeMs = 2_000;
 const closeWithoutRedisMs = 200;
 /** After what nobody foresaw a ticket is tried again. */
 const againMs = 5_000;
+/** How often missing tickets are looked for. */
+const lookMs = 30_000;
 
 /** Works runs off, one at a time among all workers of the app: BullMQ lets only one ticket be active. */
 export class BullmqWorker implements AsyncDisposable {
@@ -23,6 +25,7 @@ export class BullmqWorker implements AsyncDisposable {
   readonly #closing = new AbortController();
   #worker: Worker | undefined;
   #client: Redis | undefined;
+  #looking: NodeJS.Timeout | undefined;
   #inHand: { readonly run: RunInHand; readonly done: Promise<unknown> } | undefined;
 
   constructor(options: BullmqWorkerOptions) {
@@ -36,6 +39,7 @@ export class BullmqWorker implements AsyncDisposable {
   /** Stops the run in hand and gives it back. If Redis is gone, whoever works next finds it half done. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    clearInterval(this.#looking);
     const closed = this.#worker?.close();
     this.#inHand?.run.giveUp();
     await this.#inHand?.done;
@@ -63,6 +67,8 @@ export class BullmqWorker implements AsyncDisposable {
       runRetryDelay: 500,
     });
     this.#worker = worker;
+    // Whoever took a run in may have died before its ticket was made.
+    this.#looking = setInterval(() => void tickets.make().catch(() => undefined), lookMs);
     worker.on("locksRenewed", () => this.#inHand?.run.renewed());
     worker.on("error", (error) => {
       // While Redis is gone, the link says so.
@@ -70,20 +76,22 @@ export class BullmqWorker implements AsyncDisposable {
     });
   }
 
-  /** A ticket whose work throws is gone for BullMQ; so what fails here is tried again, or the ticket is put back. */
+  /**
+   * A ticket is gone for BullMQ when this returns or throws what is none of BullMQ's: then its own run must have ended, lest that
+   * run waits without a ticket. Else it is put back.
+   */
   async #workOff(ticket: Job, token: string): Promise<void> {
-    const { link, tickets, clock, failed } = this.#options;
+    const { link, store, tickets, clock, failed } = this.#options;
     const { signal } = this.#closing;
-    const lock = tickets.lockOf(ticket.id ?? "", token);
+    const id = ticket.id ?? "";
     let waitMs = againMs;
     try {
-      const next = await link.persist(() => this.#begin(lock), signal);
-      if (next === "none") return;
-      const finished = typeof next === "number" ? next : await this.#perform(next);
-      if (finished === "lost") return;
+      const next = await link.persist(() => this.#begin(tickets.lockOf(id, token)), signal);
+      const finished = typeof next === "object" ? await this.#perform(next) : next;
+      const own = await link.persist(() => store.read(id), signal);
+      if (own === undefined || hasEnded(own.run)) return;
       if (typeof finished === "number") waitMs = finished;
-      else if (hasEnded(finished.run)) return await link.persist(() => tickets.make(), signal);
-      else waitMs = (finished.retryAt ?? 0) - clock();
+      else waitMs = typeof finished === "object" ? (finished.retryAt ?? 0) - clock() : 0;
     } catch (error) {
       if (!signal.aborted) failed(error);
     }
@@ -110,10 +118,13 @@ export class BullmqWorker implements AsyncDisposable {
    */
   async #begin(lock: Lock): Promise<RedisRun | number | "none"> {
     const { store, clock, reached } = this.#options;
+    const hold = `${lock.key}/${lock.token}`;
     for (;;) {
       const first = (await store.unfinished())[0];
       if (first === undefined) return "none";
       const { id } = first.run;
+      // Begun by us a moment ago, and Redis went away before it could say so.
+      if (first.run.state === "running" && first.hold === hold) return first;
       const { change } = await store.change(
         id,
         (before) =>
@@ -124,7 +135,7 @@ export class BullmqWorker implements AsyncDisposable {
       const begin = (before: RedisRun) => {
         waitMs = (before.retryAt ?? 0) - clock();
         if (before.run.state !== "queued" || waitMs > 0 || this.#closing.signal.aborted) return undefined;
-        return { ...begun(before, clock()), hold: `${lock.key}/${lock.token}` };
+        return { ...begun(before, clock()), hold };
       };
       const { stored, change: beginning } = await store.change(id, begin, lock);
       await reached(beginning ?? change);

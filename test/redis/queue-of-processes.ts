@@ -15,9 +15,11 @@ export async function openJobs(
 ): Promise<BullmqJobs> {
   const address = parseRedisUrl(url, "REDIS_URL");
   const link = await RedisLink.open({ address, warn: () => undefined });
-  const failed = (error: unknown) => {
-    throw error;
-  };
+  // Uncaught, so that nothing of the queue goes another way for it.
+  const failed = (error: unknown) =>
+    queueMicrotask(() => {
+      throw error;
+    });
   return BullmqJobs.open({ link, app, clock: Date.now, newId: randomUUID, failed, ...options });
 }
 
