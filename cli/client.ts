@@ -48,10 +48,11 @@ interface Exchange {
 export class Client implements Disposable {
   readonly url: string;
   readonly #signal: AbortSignal | undefined;
+  readonly #key: string | undefined;
   readonly #agent: HttpAgent;
 
-  /** Throws TIDEMARK_CLIENT_URL. The signal, if any, ends whatever is under way. */
-  constructor(url: string, signal?: AbortSignal) {
+  /** Throws TIDEMARK_CLIENT_URL. The signal, if any, ends whatever is under way; the key, if any, is sent with every request. */
+  constructor(url: string, signal?: AbortSignal, key?: string) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw new TidemarkError(
         "TIDEMARK_CLIENT_URL",
@@ -60,6 +61,7 @@ export class Client implements Disposable {
     }
     this.url = url.replace(/\/+$/, "");
     this.#signal = signal;
+    this.#key = key;
     this.#agent = url.startsWith("https:")
       ? new HttpsAgent({ keepAlive: true })
       : new HttpAgent({ keepAlive: true });
@@ -186,7 +188,10 @@ export class Client implements Disposable {
     const options: RequestOptions = {
       method,
       agent: this.#agent,
-      headers: contentType === undefined ? {} : { "content-type": contentType },
+      headers: {
+        ...(contentType === undefined ? {} : { "content-type": contentType }),
+        ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
+      },
       ...(this.#signal && { signal: this.#signal }),
     };
     const send = url.protocol === "https:" ? sendHttps : sendHttp;

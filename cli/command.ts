@@ -37,7 +37,10 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-/** Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. */
+/**
+ * Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. The server's
+ * key is in TIDEMARK_API_KEY, where no list of processes shows it.
+ */
 export async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
   const interruption = new AbortController();
   const interrupt = () => {
@@ -45,7 +48,7 @@ export async function withClient(url: string, work: (client: Client) => Promise<
     interruption.abort(new Interrupted("interrupted"));
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  const client = new Client(url, interruption.signal);
+  const client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
   try {
     await work(client);
   } catch (error) {

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
+import type { ApiKey } from "../infra/access.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -40,6 +41,8 @@ export interface EmbeddedOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
+  /** Whom it answers; none: everybody who reaches it. */
+  readonly keys: readonly ApiKey[];
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -132,7 +135,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
-  const server = createServer({ loggerInstance: logger });
+  const server = createServer({ loggerInstance: logger, keys: options.keys });
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(

@@ -5,6 +5,7 @@ import Fastify, {
   LogController,
 } from "fastify";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
+import { type ApiKey, requireApiKeys } from "./access.ts";
 
 export interface Problem {
   readonly type: string;
@@ -42,8 +43,13 @@ function isClientError(error: unknown): error is FastifyError & { readonly statu
   return typeof status === "number" && status >= 400 && status < 500;
 }
 
+export interface ServerOptions extends FastifyServerOptions {
+  /** Whom it answers; none: everybody, as on an address that only this machine reaches. */
+  readonly keys?: readonly ApiKey[];
+}
+
 /** A Fastify server whose every error is a problem document. Layers add their routes to it. */
-export function createServer(options: FastifyServerOptions): FastifyInstance {
+export function createServer({ keys = [], ...options }: ServerOptions): FastifyInstance {
   const server = Fastify({
     requestIdHeader: "x-request-id",
     // A line per request would cost more than a point query does; errors are logged below.
@@ -56,6 +62,7 @@ export function createServer(options: FastifyServerOptions): FastifyInstance {
     if (error instanceof TidemarkError && error.canRetry) reply.header("retry-after", "1");
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
+  if (keys.length > 0) requireApiKeys(server, keys);
   server.setNotFoundHandler((request, reply) => {
     const problem = problemOf(
       new TidemarkError(

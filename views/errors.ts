@@ -55,6 +55,8 @@ export const errorCodes = {
   TIDEMARK_JOBS_UNAVAILABLE: { status: 503, canRetry: true },
   TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_GENERATION_EXISTS: { status: 409, canRetry: false },
+  TIDEMARK_AUTH_MISSING: { status: 401, canRetry: false },
+  TIDEMARK_AUTH_FORBIDDEN: { status: 403, canRetry: false },
   TIDEMARK_ROUTE_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_REQUEST: { status: 400, canRetry: false },
   TIDEMARK_INTERNAL: { status: 500, canRetry: false },

@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import type { ApiKey } from "../../infra/access.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
   overRecords,
@@ -32,6 +33,8 @@ export interface NodeOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
+  /** Whom it answers; none: everybody who reaches it. */
+  readonly keys: readonly ApiKey[];
   /** Where KAFKA_* and REDIS_URL are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -117,7 +120,7 @@ export class ClusterNode {
   }
 
   createServer(): FastifyInstance {
-    return createServer({ loggerInstance: this.logger });
+    return createServer({ loggerInstance: this.logger, keys: this.#options.keys });
   }
 
   /** Begins to answer, and ends with requests in hand answered, before what was opened until now is closed. */

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readApiKeys } from "../../infra/access.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { type Role, roleNames } from "../cluster/role-names.ts";
@@ -40,7 +41,11 @@ export function registerUp(program: Command, terminal: Terminal): void {
     )
     .option("--app <file>", "the app's declaration", "tidemark.app.ts")
     .option("--data <folder>", "where everything is kept; made if it is not there", ".tidemark")
-    .option("--host <address>", "loopback address to listen on", "127.0.0.1")
+    .option(
+      "--host <address>",
+      "address to listen on; one that the network reaches needs TIDEMARK_API_KEYS",
+      "127.0.0.1",
+    )
     .option("--port <number>", "port to listen on; 0 takes one that is free", portNumber, 4100)
     .option("--schedule <cron>", 'when batch runs, instead of what the app declares; "none" for never')
     .addOption(
@@ -59,7 +64,8 @@ export function registerUp(program: Command, terminal: Terminal): void {
 }
 
 async function up(options: UpOptions, terminal: Terminal): Promise<void> {
-  requireLoopback(options.host);
+  const keys = readApiKeys(process.env.TIDEMARK_API_KEYS ?? "", "TIDEMARK_API_KEYS");
+  if (keys.length === 0) requireLoopback(options.host);
   const { pino } = await import("pino");
   const app = withSchedule(await loadApp(options.app), options.schedule);
   const stopped = untilStopped();
@@ -69,6 +75,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     data: resolve(options.data),
     host: options.host,
     port: options.port,
+    keys,
     logger: pino({ level: options.logLevel }, pino.destination(2)),
   });
   greet(terminal, app, options, running.url);
@@ -132,7 +139,7 @@ function requireLoopback(host: string): void {
   if (/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host)) return;
   throw new TidemarkError(
     "TIDEMARK_CONFIG",
-    `--host ${host} would let the network in, and there is no authentication yet: listen on 127.0.0.1, and put a proxy that authenticates in front`,
+    `--host ${host} would let the network in: say whom to answer by TIDEMARK_API_KEYS=NAME:PERMISSIONS:SECRET,… (permissions ingest, query, operate, with "+" between them), or listen on 127.0.0.1`,
   );
 }
 

@@ -83,6 +83,7 @@ export class RunningCluster implements AsyncDisposable {
       host: "127.0.0.1",
       port: 0,
       logger: pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }, pino.destination(2)),
+      keys: [],
       environment: { KAFKA_BROKERS: inject("kafkaBrokers").join(","), REDIS_URL: inject("redisUrl") },
     });
     let isClosed = false;
