@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { Kafka, logLevel } from "kafkajs";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { freshTopics } from "./fresh-topics.ts";
 
 test("kafkajs and the broker understand each other: topics, acknowledged records, groups and their positions", async () => {
@@ -38,7 +38,12 @@ test("kafkajs and the broker understand each other: topics, acknowledged records
 
 test("what the broker is not told to create it does not create", async () => {
   const topics = await freshTopics();
-  await expect(topics.admin.fetchTopicMetadata({ topics: [topics.name("nowhere")] })).rejects.toThrow(
-    "does not host this topic-partition",
-  );
+  const kafka = new Kafka({ brokers: [...topics.brokers], logLevel: logLevel.NOTHING });
+  // Asks for the topic in the way that has a broker create it, if it does so.
+  const producer = kafka.producer({ allowAutoTopicCreation: true, retry: { retries: 2 } });
+  await producer.connect();
+  onTestFinished(() => producer.disconnect());
+  await expect(
+    producer.send({ topic: topics.name("nowhere"), messages: [{ value: "lost" }] }),
+  ).rejects.toThrow("does not host this topic-partition");
 });
