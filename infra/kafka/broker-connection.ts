@@ -18,9 +18,6 @@ export interface Address {
   readonly port: number;
 }
 
-/** A silent broker is given up after this long; the longest that a broker is asked to wait is well below. */
-const requestTimeoutMs = 15_000;
-
 /** What goes wrong is thrown, with its reason; kafkajs's own log says it again, and more often than once. */
 const silent: Logger = {
   namespace: () => silent,
@@ -49,7 +46,7 @@ export class BrokerConnection {
       sasl: settings.sasl,
       clientId: settings.clientId,
       connectionTimeout: 3_000,
-      requestTimeout: requestTimeoutMs,
+      requestTimeout: settings.requestTimeoutMs,
     });
     this.#broker = new Broker({ connectionPool: this.#pool, logger: silent });
   }

@@ -2,6 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { LogRecord } from "../log/log.ts";
+import { crc32c } from "./crc32c.ts";
 import { FetchedRecord } from "./fetched-record.ts";
 import { attribute, batchFormat, batchLayout } from "./record-batch.ts";
 import { readVarint, type VarintReader } from "./varint.ts";
@@ -97,6 +98,8 @@ export class FetchedRecords {
     if (bytes[batchLayout.format] !== batchFormat)
       throw this.#unreadable(`are of format ${bytes[batchLayout.format]}`);
     const next = this.#batchNext(at);
+    if (crc32c(bytes.subarray(batchLayout.attributes)) !== bytes.readUInt32BE(batchLayout.checksum))
+      throw this.#unreadable(`before ${next} do not have their checksum`);
     const attributes = bytes.readInt16BE(batchLayout.attributes);
     const isCommitted = this.#isCommitted(bytes, attributes, next);
     const base = Number(bytes.readBigInt64BE(batchLayout.baseOffset));

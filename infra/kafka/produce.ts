@@ -14,6 +14,8 @@ export interface ProducedPartition {
   readonly errorCode: number;
   /** Of the batch's first record. */
   readonly baseOffset: number;
+  /** When the broker appended it, by its clock; −1 if the topic keeps the producer's times. */
+  readonly appendedAtMs: number;
 }
 
 export interface Produced {
@@ -47,9 +49,9 @@ function decode(response: Buffer): Produced {
         const partition = reader.int32();
         const errorCode = reader.int16();
         const baseOffset = reader.int64();
-        reader.int64(); // append time
+        const appendedAtMs = reader.int64();
         reader.int64(); // log start
-        return { topic, partition, errorCode, baseOffset };
+        return { topic, partition, errorCode, baseOffset, appendedAtMs };
       });
     })
     .flat();

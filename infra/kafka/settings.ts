@@ -10,6 +10,8 @@ export interface KafkaSettings {
   readonly clientId: string;
   readonly tls: ConnectionOptions | undefined;
   readonly sasl: SASLOptions | undefined;
+  /** A broker that is silent for longer is given up, and asked again by a new connection. */
+  readonly requestTimeoutMs: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,10 +28,13 @@ export function kafkaSettings(environment: Environment): KafkaSettings {
     clientId: environment.KAFKA_CLIENT_ID || "tidemark",
     tls: tlsOf(environment),
     sasl: saslOf(environment),
+    // The longest that a broker is asked to wait, for its replicas, is 10 s.
+    requestTimeoutMs: 15_000,
   };
 }
 
 function brokersOf({ KAFKA_BROKERS: text = "" }: Environment): readonly string[] {
+  if (text.trim() === "") throw config(`KAFKA_BROKERS is not set: give host:port, e.g. "127.0.0.1:9092"`);
   const brokers = text.split(",").map((broker) => broker.trim());
   for (const broker of brokers) {
     const port = Number(/^[^\s:/@]+:(\d{1,5})$/.exec(broker)?.[1] ?? 0);

@@ -71,6 +71,10 @@ export class TopicAdmin implements AsyncDisposable {
   /** For what was made to be thrown away. */
   async delete(topics: readonly string[]): Promise<void> {
     await this.#change(deleteTopicsRequest(topics), 0);
+    await this.#until(`${topics.join(", ")}: not gone yet`, async () => {
+      const known = await this.#connections.refresh(topics);
+      return known.every(({ errorCode }) => errorCode !== 0);
+    });
   }
 
   /** What is in force of `keys`, by topic. */
