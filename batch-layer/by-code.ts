@@ -37,20 +37,28 @@ export function partsOf(measures: readonly Measure[]): readonly Part[] {
 /** So many codes are gathered at most. Up to eight characters each, and room for as many while texts grow: some 100 MB. */
 export const mostGathered = 2 ** 23;
 
+/** Panes up to this long, of some key, have groups so small that most of their codes occur once or twice. */
+const longestPaneMs = 86_400_000;
+
 /**
- * The measures as they are computed of so many records: where panes make groups small, so that counting codes first would
- * leave nearly as many rows as there are records, codes are gathered as they come if there is room for them.
+ * The measures as they are computed of so many records: where groups are small, so that counting codes first would leave
+ * nearly as many rows as there are records, codes are gathered as they come if there is room for them.
  */
 export function gatherFew(view: View, records: number, measures: readonly Measure[]): readonly Measure[] {
   const gathered = measures.filter(({ aggregate }) => aggregate.counted?.gather !== undefined);
   const isRowPerRecord = view.mappings.every(({ list }) => list === undefined);
   const isFew = gathered.length > 0 && records * partsOf(gathered).length <= mostGathered;
-  if (view.window === undefined || !isRowPerRecord || !isFew) return measures;
+  if (!hasSmallGroups(view) || !isRowPerRecord || !isFew) return measures;
   return measures.map((measure) => {
     const { counted, ...aggregate } = measure.aggregate;
     const { gather } = counted ?? {};
     return gather === undefined ? measure : { ...measure, aggregate: { ...aggregate, sql: gather } };
   });
+}
+
+function hasSmallGroups({ dimensions, window }: View): boolean {
+  if (window === undefined || window.window.kind === "calendar") return false;
+  return dimensions.length > 0 && window.window.widthMs <= longestPaneMs;
 }
 
 /** The SQL of a part's code, null for a record that is not to be counted; undefined where nothing is counted. */

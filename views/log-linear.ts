@@ -120,11 +120,27 @@ export class BucketCounts implements Sketch {
       return counts;
     }
     if (!text.includes(";")) {
-      for (const code of text.split(",")) counts.add(bucketOf(Number(code)));
+      for (const [code, count] of occurrences(text)) counts.add(bucketOf(code), count);
       return counts;
     }
     const [buckets = [], ofBuckets = []] = text.split(";").map((list) => list.split(","));
     for (const [i, bucket] of buckets.entries()) counts.add(Number(bucket), Number(ofBuckets[i]));
     return counts;
   }
+}
+
+/** How often each whole number stands in "3,-1,3". There may be millions: no text is made of any. */
+function occurrences(text: string): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  let [code, sign] = [0, 1];
+  for (let i = 0; i <= text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit >= 0 && digit <= 9) code = code * 10 + digit;
+    else if (text[i] === "-") sign = -1;
+    else {
+      counts.set(sign * code, (counts.get(sign * code) ?? 0) + 1);
+      [code, sign] = [0, 1];
+    }
+  }
+  return counts;
 }

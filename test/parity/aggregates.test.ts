@@ -93,13 +93,14 @@ test("each of these views is computed in as many parts as it is meant to be", ()
   expect(mixed.some((ofView) => parts(ofView) > 3)).toBe(true);
 });
 
-test("codes are gathered in panes, of so many records that they have room, and counted first elsewhere", () => {
+test("codes are gathered in panes of a day or less, of so many records that they have room, and counted first elsewhere", () => {
   const [name = ""] = gathered;
   const inPanes = viewOf([name], { pane: tumbling("1s") });
   const isCountedOf = (view: View, records: number) =>
     gatherFew(view, records, view.measures).some(isCounted);
   expect(isCountedOf(inPanes, mostGathered)).toBe(false);
   expect(isCountedOf(inPanes, mostGathered + 1)).toBe(true);
+  expect(isCountedOf(viewOf([name], { pane: tumbling("2d") }), 1)).toBe(true);
   expect(isCountedOf(viewOf([name]), 1)).toBe(true);
 });
 

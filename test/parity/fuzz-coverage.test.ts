@@ -61,7 +61,7 @@ test("cases are computed by SQL of one step and of two, these also with other me
   const gathering = views.filter(
     (view, i) => sample[i]?.isMany !== true && gatherFew(view, 1, view.measures) !== view.measures,
   );
-  expect(gathering.length).toBeGreaterThan(20);
+  expect(gathering.length).toBeGreaterThan(5);
 });
 
 test("cases are made of every method of every type of expression", () => {

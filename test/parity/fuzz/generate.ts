@@ -221,7 +221,10 @@ export const cases: fc.Arbitrary<Case> = fc
       { weight: 4, arbitrary: fc.constant(1_000_000) },
       { weight: 1, arbitrary: fc.constant(4) },
     ),
-    isMany: fc.boolean(),
+    isMany: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(false) },
+      { weight: 1, arbitrary: fc.constant(true) },
+    ),
     archiverChanges: fc.oneof(
       { weight: 3, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
