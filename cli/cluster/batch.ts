@@ -46,7 +46,7 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
     }),
   );
   const server = node.createServer();
-  registerHealth(server, "batch", () => []);
+  registerHealth(server, "batch", async () => [(await jobs.obstacle()) ?? []].flat());
   return { url: await node.listen(server), done: Promise.race([failed, membership.done]) };
 }
 

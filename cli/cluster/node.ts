@@ -146,20 +146,25 @@ export interface RunningRole extends AsyncDisposable {
 export function registerHealth(
   server: FastifyInstance,
   role: string,
-  obstacles: () => readonly string[],
+  obstacles: () => readonly string[] | Promise<readonly string[]>,
 ): void {
   server.get("/healthz", () => ({ status: "up", role }));
-  server.get("/readyz", () => {
-    const reasons = obstacles();
+  server.get("/readyz", async () => {
+    const reasons = await obstacles();
     if (reasons.length > 0) throw new TidemarkError("TIDEMARK_NOT_READY", reasons.join("; "));
     return { status: "ready", role };
   });
 }
 
+/** Of the container, where there is one with a limit. */
+function memoryBytes(): number {
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+}
+
 /** What one DuckDB may take of this machine. */
 export function duckdbShare(): { readonly memoryLimit: string; readonly threads: number } {
   return {
-    memoryLimit: `${Math.max(256, Math.floor(totalmem() / 4 / 1024 ** 2))}MB`,
+    memoryLimit: `${Math.max(256, Math.floor(memoryBytes() / 4 / 1024 ** 2))}MB`,
     threads: Math.max(1, availableParallelism() - 1),
   };
 }

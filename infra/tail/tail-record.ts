@@ -7,7 +7,7 @@ import type { View } from "../../views/view.ts";
 
 /**
  * What stands in a tail topic: `<topic>.tail` has as many partitions as the topic of the events, and partition p of it
- * tells, in order, all that the tail of partition p has been. See `docs/adr/0012-tail-topics.md`.
+ * tells, in order, all that the tail of partition p has been. See `docs/adr/0016-tail-topics.md`.
  *
  * Who folds a partition claims it under an epoch of its own; what others write under an earlier one counts for nothing.
  */

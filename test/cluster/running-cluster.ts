@@ -2,17 +2,17 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Kafka, logLevel } from "kafkajs";
 import { pino } from "pino";
 import { inject } from "vitest";
 import type { RunningRole } from "../../cli/cluster/node.ts";
 import { startRole } from "../../cli/cluster/role.ts";
 import type { Role } from "../../cli/cluster/role-names.ts";
 import { dataFolder } from "../../cli/data-folder.ts";
-import { deadLetterTopics } from "../../infra/dead-letters/log-dead-letters.ts";
 import { recordDeclarations } from "../../infra/declarations/declarations.ts";
+import { kafkaSettings } from "../../infra/kafka/settings.ts";
+import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
+import { wantedTopics } from "../../infra/kafka/topics.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import { tailTopic } from "../../infra/tail/tail-record.ts";
 import { count, defineApp, defineEvent, defineView, sum, Type, tumbling } from "../../views/index.ts";
 
 /** An app whose topics are no other test's. */
@@ -56,22 +56,13 @@ export class RunningCluster implements AsyncDisposable {
   }
 
   async #deploy(): Promise<void> {
-    const admin = new Kafka({ brokers: [...inject("kafkaBrokers")], logLevel: logLevel.ERROR }).admin();
-    await admin.connect();
-    const { name, partitions } = this.visit;
-    const topics = [
-      { name, partitions },
-      { name: tailTopic(name), partitions },
-      ...deadLetterTopics(this.app.name, [name]),
-    ];
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: topics.map((topic) => ({ topic: topic.name, numPartitions: topic.partitions })),
-    });
+    const admin = new TopicAdmin(kafkaSettings({ KAFKA_BROKERS: inject("kafkaBrokers").join(",") }));
+    const wanted = wantedTopics(this.app);
     this.#lifecycle.defer(async () => {
-      await admin.deleteTopics({ topics: topics.map((topic) => topic.name) });
-      await admin.disconnect();
+      await admin.delete(wanted.map(({ name }) => name));
+      await admin[Symbol.asyncDispose]();
     });
+    await admin.apply(await admin.plan(wanted));
     await recordDeclarations(dataFolder(this.data).declarations, this.app, {});
   }
 

@@ -5,7 +5,7 @@
 const needs = {
   kafka: ["kafka"],
   redis: ["redis"],
-  kcat: ["kafka", "kcat"],
+  kcat: ["kafka", "redis", "kcat"],
   cluster: ["kafka", "redis"],
   services: ["programs"],
 } as const satisfies Record<string, readonly ServiceName[]>;
