@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { roleNames as roles } from "../../cli/cluster/role-names.ts";
 import { kafkaVersion } from "../../infra/kafka/services/kafka-program.ts";
 
 // Read as text, line by line: a parser of YAML is no dependency of ours.
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const roles = ["ingestion", "speed", "batch", "serving"] as const;
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = ""]) => found);
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { inject, onTestFinished } from "vitest";
+import { createTopic } from "./create-topic.ts";
 
 /** Topics of one test on the broker that all share. They are deleted when the test is over. */
 export interface FreshTopics {
@@ -31,10 +32,7 @@ export async function freshTopics(): Promise<FreshTopics> {
     async create(label, { partitions = 1, config = {} } = {}) {
       const topic = name(label);
       const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: [{ topic, numPartitions: partitions, configEntries }],
-      });
+      await createTopic(admin, { topic, numPartitions: partitions, configEntries });
       return topic;
     },
   };

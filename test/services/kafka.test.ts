@@ -2,6 +2,7 @@ import { Kafka, logLevel, type Producer } from "kafkajs";
 import { afterEach, expect, test } from "vitest";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
+import { createTopic } from "../kafka/create-topic.ts";
 
 let lifecycle = new Lifecycle();
 
@@ -68,7 +69,7 @@ async function topicOf(brokers: readonly string[]): Promise<TopicInUse> {
   await producer.connect();
   lifecycle.defer(() => admin.disconnect());
   lifecycle.defer(() => producer.disconnect());
-  await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+  await createTopic(admin, { topic });
   return {
     producer,
     end: async () => Number((await admin.fetchTopicOffsets(topic))[0]?.high),

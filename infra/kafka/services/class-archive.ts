@@ -59,7 +59,7 @@ async function work(address: string): Promise<void> {
   const producer = kafka.producer();
   await admin.connect();
   await producer.connect();
-  await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic }], waitForLeaders: false });
   await producer.send({ topic, acks: -1, messages: [{ value: "" }] });
   await admin.setOffsets({ groupId: topic, topic, partitions: [{ partition: 0, offset: "1" }] });
   await producer.disconnect();
