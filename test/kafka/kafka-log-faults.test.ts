@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
-import { type KafkaCluster, type KafkaNode, startKafka } from "../../infra/kafka/services/kafka.ts";
+import { type KafkaCluster, startKafka } from "../../infra/kafka/services/kafka.ts";
+import type { KafkaNode } from "../../infra/kafka/services/kafka-node.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
 import { type Offset, offset } from "../../views/cut.ts";
