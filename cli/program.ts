@@ -7,6 +7,7 @@ import { registerCheck } from "./commands/check.ts";
 import { registerCompare } from "./commands/compare.ts";
 import { registerDeadLetter } from "./commands/dead-letter.ts";
 import { registerIngest } from "./commands/ingest.ts";
+import { registerPlan } from "./commands/plan.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTopics } from "./commands/topics.ts";
@@ -34,6 +35,7 @@ export function createProgram(terminal: Terminal): Command {
   registerCheck(program, terminal);
   registerVerify(program, terminal);
   registerTopics(program, terminal);
+  registerPlan(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);
   return program;
 }
