@@ -37,6 +37,7 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const membership = lifecycle.use(
     await Membership.join({
       settings: node.kafka,
+      sessionMs: node.sessionMs,
       group: `tidemark.${app.name}.batch`,
       topics: node.topics.map(({ name }) => name),
       sharing: "one",

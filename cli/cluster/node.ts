@@ -36,8 +36,12 @@ export interface NodeOptions {
   /** Whom it answers; none: everybody who reaches it. */
   readonly keys: readonly ApiKey[];
   /** Where KAFKA_* and REDIS_URL are read. */
+  /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
+
+/** A batch run is taken for left by its process after so many sessions: to begin it anew takes longer than to wait. */
+const sessionsPerRun = 6;
 
 /** A process of a cluster, whatever its role: what it reaches the stores by. What it opens closes with the lifecycle. */
 export class ClusterNode {
@@ -46,6 +50,8 @@ export class ClusterNode {
   readonly folder: ReturnType<typeof dataFolder>;
   readonly kafka: KafkaSettings;
   readonly topics: readonly Topic[];
+  /** How long a process that isn't heard of keeps its share of the work. */
+  readonly sessionMs: number;
   readonly #options: NodeOptions;
   readonly #lifecycle: Lifecycle;
 
@@ -69,6 +75,7 @@ export class ClusterNode {
     this.logger = options.logger;
     this.folder = dataFolder(options.data);
     this.kafka = kafkaSettings(options.environment);
+    this.sessionMs = sessionOf(options.environment);
     this.topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
   }
 
@@ -102,6 +109,7 @@ export class ClusterNode {
         app: this.app.name,
         clock: Date.now,
         newId,
+        lockMs: this.sessionMs * sessionsPerRun,
         failed: (err) => this.logger.error({ err }, "the queue of runs failed; it is tried again"),
       }),
     );
@@ -133,6 +141,16 @@ export class ClusterNode {
   get #typeNames(): readonly string[] {
     return this.topics.map(({ name }) => name);
   }
+}
+
+/** Kafka takes 6 s to 30 min, unless its brokers are set otherwise. */
+function sessionOf({ TIDEMARK_SESSION_MS: text = "10000" }: NodeOptions["environment"]): number {
+  const sessionMs = Number(text);
+  if (Number.isSafeInteger(sessionMs) && sessionMs >= 500 && sessionMs <= 1_800_000) return sessionMs;
+  throw new TidemarkError(
+    "TIDEMARK_CONFIG",
+    `TIDEMARK_SESSION_MS must be whole milliseconds from 500 to 1800000, not "${text}"`,
+  );
 }
 
 /** A role that runs. */

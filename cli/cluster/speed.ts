@@ -35,6 +35,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
   const membership = lifecycle.use(
     await Membership.join({
       settings: node.kafka,
+      sessionMs: node.sessionMs,
       group: `tidemark.${app.name}.speed`,
       topics: node.topics.map(({ name }) => name),
       sharing: "spread",

@@ -22,6 +22,10 @@ Examples:
   $ tidemark verify                                 the app in ./tidemark.app.ts, the folder ./.tidemark
   $ tidemark verify --app examples/flights/app.ts --data /tmp/flights --json
 
+Of a cluster it checks the folder that the nodes share together with the topics of the events and those of the tail:
+  $ KAFKA_BROKERS=127.0.0.1:9092 tidemark verify --app app.ts --data /shared
+What Kafka no longer holds can't be compared, and it says so. Dead letters and the queue of runs are not looked at.
+
 Nothing may run on the folder meanwhile. Ends with 1 if any check finds a problem.`;
 
 export function registerVerify(program: Command, terminal: Terminal): void {
@@ -51,12 +55,9 @@ async function verify(
   lifecycle: Lifecycle,
 ): Promise<boolean> {
   const folder = dataFolder(data);
-  if (!existsSync(folder.log)) {
-    throw new TidemarkError(
-      "TIDEMARK_CONFIG",
-      `${data} is no data folder: there is no log in it; name one with --data`,
-    );
-  }
+  const { KAFKA_BROKERS = "" } = terminal.environment;
+  const isCluster = KAFKA_BROKERS !== "" && !existsSync(folder.log);
+  if (!existsSync(isCluster ? folder.declarations : folder.log)) throw noDataFolder(data, isCluster);
   lifecycle.use(await lockFolder(data));
   const checks: Check[] = [];
   const done = (check: Check) => {
@@ -65,7 +66,10 @@ async function verify(
   };
   // Loaded here, so that the other commands start without the stores.
   const { runChecks } = await import("../verify/run-checks.ts");
-  for await (const check of runChecks(app, folder, lifecycle)) done(check);
+  const stores = isCluster
+    ? await openCluster(app, terminal, lifecycle)
+    : await (await import("../verify/embedded-stores.ts")).embeddedStores(app, folder, lifecycle);
+  for await (const check of runChecks(app, folder, stores, lifecycle)) done(check);
   const problems = checks.reduce((sum, check) => sum + check.problemCount, 0);
   if (options.json) writeJson(terminal, { clean: problems === 0, checks: checks.map(describe) });
   else {
@@ -76,6 +80,19 @@ async function verify(
     );
   }
   return problems === 0;
+}
+
+async function openCluster(app: App, { environment }: Terminal, lifecycle: Lifecycle) {
+  const { clusterStores } = await import("../verify/cluster-stores.ts");
+  const { kafkaSettings } = await import("../../infra/kafka/settings.ts");
+  return clusterStores(app, kafkaSettings(environment), lifecycle);
+}
+
+function noDataFolder(data: string, isCluster: boolean): TidemarkError {
+  const why = isCluster
+    ? "no app was deployed to it; name the folder that the nodes share with --data"
+    : "there is no log in it; name one with --data, or set KAFKA_BROKERS if it is the folder that a cluster's nodes share";
+  return new TidemarkError("TIDEMARK_CONFIG", `${data} is no data folder: ${why}`);
 }
 
 function describe({ name, covered, problemCount, problems }: Check) {

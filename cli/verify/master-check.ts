@@ -1,18 +1,22 @@
 import { DuckDBListValue, type DuckDBValue } from "@duckdb/node-api";
-import type { Log } from "../../infra/log/log.ts";
+import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { RecordReader } from "../../infra/log/record-reader.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import type { App } from "../../views/app.ts";
-import { type Cut, offset, offsetAt } from "../../views/cut.ts";
+import { type Cut, type Offset, offset, offsetAt } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
+import { TidemarkError } from "../../views/errors.ts";
 import type { Event, EventType } from "../../views/event.ts";
 import { quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
 import { valueAt } from "../../views/field.ts";
 import type { Check } from "./check.ts";
 
-/** Every record of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. */
+/**
+ * Every event of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. What the
+ * log no longer holds can't be compared: its files abut, and that is all.
+ */
 export async function checkMaster(
   check: Check,
   app: App,
@@ -23,6 +27,7 @@ export async function checkMaster(
 ): Promise<void> {
   let records = 0;
   let files = 0;
+  let unchecked = 0;
   for (const type of app.events) {
     const all = await master.files(type.name);
     files += all.length;
@@ -35,35 +40,36 @@ export async function checkMaster(
         );
         continue;
       }
-      records += await comparePartition(check, type, log, ofPartition, partition, connections);
+      const start = Math.min((await log.starts(type.name))[partition] ?? 0, next) as Offset;
+      unchecked += start;
+      records += await comparePartition({ check, type, log, partition, start, connections }, ofPartition);
     }
   }
-  check.covered = `${records.toLocaleString("en")} records in ${files} files`;
+  const gone = unchecked === 0 ? "" : `; ${unchecked.toLocaleString("en")} more are not in the log any more`;
+  check.covered = `${records.toLocaleString("en")} records in ${files} files${gone}`;
 }
 
-async function comparePartition(
-  check: Check,
-  type: EventType,
-  log: Log,
-  files: readonly MasterFile[],
-  partition: number,
-  connections: Pick<EarlyValues, "connection" | "reader">,
-): Promise<number> {
+interface Compared {
+  readonly check: Check;
+  readonly type: EventType;
+  readonly log: Log;
+  readonly partition: number;
+  /** From here on the log holds what is compared. */
+  readonly start: Offset;
+  readonly connections: Pick<EarlyValues, "connection" | "reader">;
+}
+
+async function comparePartition(compared: Compared, files: readonly MasterFile[]): Promise<number> {
+  const { check, type, log, partition, start } = compared;
   const next = files.at(-1)?.next ?? offset(0);
-  const start = (await log.starts(type.name))[partition] ?? offset(0);
-  if (start > 0) {
-    check.problem(
-      `${type.name}/${partition}: the log holds nothing before ${start}, which is left unchecked`,
-    );
-    return 0;
-  }
-  const archived = archivedRecords(type, files, connections);
+  const archived = archivedRecords(compared, files);
   const reader = new RecordReader(type, partition);
-  const window = new DuplicateWindow(type.duplicatesWithin);
+  const window = await windowBefore(compared, files);
   let records = 0;
   for await (const batch of log.read(type.name, partition, start, next)) {
     for (const record of batch.records) {
-      const event = reader.event(record);
+      const event = eventOf(reader, record);
+      if (event === undefined) continue;
       const isDuplicate = window.note(event.source, event.id, record.offset);
       const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));
       const { value } = await archived.next();
@@ -92,11 +98,39 @@ function describe(type: EventType, event: Event, at: number, isDuplicate: boolea
   return [at, event.id, event.source, event.time, isDuplicate, ...values];
 }
 
-/** The master's records of one partition, in the same words. */
-async function* archivedRecords(
-  type: EventType,
+/** Undefined for what is no event of the topic, which is a dead letter. */
+function eventOf(reader: RecordReader, record: LogRecord): Event | undefined {
+  try {
+    return reader.event(record);
+  } catch (error) {
+    if (error instanceof TidemarkError) return undefined;
+    throw error;
+  }
+}
+
+/** What stands among the N records before the start, as the master has them. */
+async function windowBefore(
+  { type, start, connections }: Compared,
   files: readonly MasterFile[],
-  connections: Pick<EarlyValues, "connection" | "reader">,
+): Promise<DuplicateWindow> {
+  const window = new DuplicateWindow(type.duplicatesWithin);
+  const first = Math.max(0, start - type.duplicatesWithin);
+  for (const { from, next, path } of files) {
+    if (next <= first || from >= start) continue;
+    const rows = await connections.connection.runAndReadAll(
+      "SELECT _event_source, _event_id, _offset FROM read_parquet($1) WHERE _offset >= $2 AND _offset < $3 ORDER BY _offset",
+      [path, BigInt(first), BigInt(start)],
+    );
+    for (const [source, id, at] of rows.getRows())
+      window.note(String(source), String(id), offset(Number(at)));
+  }
+  return window;
+}
+
+/** The master's records of one partition from the start on, in the same words. */
+async function* archivedRecords(
+  { type, start, connections }: Compared,
+  files: readonly MasterFile[],
 ): AsyncGenerator<string, undefined, undefined> {
   const fields = type.fields.map(({ name, type: fieldType, within }) => {
     const shown = (value: string) => {
@@ -114,7 +148,7 @@ async function* archivedRecords(
     "_duplicate",
     ...fields,
   ];
-  for (const file of files) {
+  for (const file of files.filter(({ next }) => next > start)) {
     const early = await earlyValues(connections, type, [file]);
     const parameters: SqlParameters = { values: [] };
     const records = evolvedFilesToSql(
@@ -124,7 +158,7 @@ async function* archivedRecords(
     // A join may change the order that the file has, which is looked at as well where there is none.
     const order = early.length === 0 ? "" : " ORDER BY _offset";
     const result = await connections.connection.stream(
-      `SELECT ${columns.join(", ")} FROM (${records})${order}`,
+      `SELECT ${columns.join(", ")} FROM (${records}) WHERE _offset >= ${start}${order}`,
       parameters.values,
     );
     for (

@@ -1,12 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import type { Manifest } from "../../infra/generations/generations.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { Log } from "../../infra/log/log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
-import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
+import type { TailSegment } from "../../infra/tail/segment.ts";
 import type { App } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
+import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
 import { Check } from "./check.ts";
 import { checkGenerations } from "./generation-check.ts";
@@ -14,14 +16,23 @@ import { checkLog } from "./log-check.ts";
 import { checkMaster } from "./master-check.ts";
 import { checkTail } from "./tail-check.ts";
 
+/** Where the two stores are that differ between the profiles. */
+export interface CheckedStores {
+  readonly log: Log;
+  /** Anyone may append to it, and offsets may have gaps. */
+  readonly isOpenToAll: boolean;
+  /** The segments of a view that its reader would merge with the generation. */
+  segments(view: View, current: Manifest | undefined): Promise<readonly TailSegment[]>;
+}
+
 /** Checks a data folder store by store, each as soon as it is asked for. What it opens is the lifecycle's to close. */
 export async function* runChecks(
   app: App,
   folder: ReturnType<typeof dataFolder>,
+  { log, isOpenToAll, segments }: CheckedStores,
   lifecycle: Lifecycle,
 ): AsyncGenerator<Check> {
   const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
   const master = MasterFolder.read(folder.master, topics);
   await mkdir(folder.scratch, { recursive: true });
   const duckdb = lifecycle.use(
@@ -31,7 +42,7 @@ export async function* runChecks(
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
   const end: Record<string, Cut[string]> = {};
   for (const { name } of topics) end[name] = await log.nexts(name);
-  yield await examine("log", (check) => checkLog(check, app, log, end));
+  yield await examine("log", (check) => checkLog(check, app, log, end, isOpenToAll));
   yield await examine("master dataset", (check) =>
     checkMaster(check, app, log, master, end, { connection, reader }),
   );
@@ -40,11 +51,10 @@ export async function* runChecks(
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
     });
   }
-  const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
-  const segments = await checkpoint.load();
   for (const view of app.views) {
     yield await examine(`tail of ${view.name}`, async (check) => {
-      await checkTail(check, view, segments, await generations.current(view), log, end);
+      const current = await generations.current(view);
+      await checkTail(check, view, await segments(view, current), current, log, end);
     });
   }
 }

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Platform, type Row } from "../fault/platform.ts";
+import type { Row } from "../fault/client.ts";
+import { Platform } from "../fault/platform.ts";
 
 /** The star of `shop-app.ts` on a running platform, held against plain arrays of what was posted. */
 

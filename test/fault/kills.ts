@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { compareNow } from "./compare-now.ts";
 import { flightLines } from "./flights-in-order.ts";
-import { compareNow } from "./moments.ts";
+import { embeddedRecords } from "./oracle.ts";
 import { Platform } from "./platform.ts";
 import { Random } from "./random.ts";
 
@@ -70,7 +71,11 @@ export async function surviveKills(options: KillsOptions): Promise<KillsReport> 
     const served = await eventsServed(platform);
     if (served !== lines.length) throw new Error(`${lines.length} events were sent, ${served} count`);
     await platform.runIsDone(await platform.startRun());
-    rowsCompared = await compareNow(platform, data, `seed ${options.seed}, after ${kills} kills`);
+    rowsCompared = await compareNow(
+      platform,
+      (nexts) => embeddedRecords(join(data, "log"), nexts),
+      `seed ${options.seed}, after ${kills} kills`,
+    );
     const code = await platform.stop();
     if (code !== 0) throw new Error(`SIGTERM ended it with ${code}`);
     await promisify(execFile)(process.execPath, [launcher, "verify", "--app", flights, "--data", data]);

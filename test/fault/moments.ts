@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { flight } from "../../examples/flights/app.ts";
-import { parsePosition } from "../../views/cut.ts";
+import type { Row } from "./client.ts";
+import { compareNow } from "./compare-now.ts";
 import { flightLines } from "./flights-in-order.ts";
-import { answersFromLog, firstDifference, viewNames } from "./oracle.ts";
-import { Platform, type Row } from "./platform.ts";
+import { embeddedRecords } from "./oracle.ts";
+import { Platform } from "./platform.ts";
 import { Random } from "./random.ts";
 
 export interface MomentsOptions {
@@ -61,7 +61,7 @@ export async function compareAtMoments(options: MomentsOptions): Promise<Moments
       }
       rowsCompared += await compareNow(
         platform,
-        data,
+        (nexts) => embeddedRecords(join(data, "log"), nexts),
         `seed ${options.seed}, moment ${moment} (${sent} sent)`,
       );
       options.say?.(
@@ -89,28 +89,4 @@ function countDrift(reconciliations: readonly Row[]): Pick<MomentsReport, "diffe
     differing += keys ?? 0;
   }
   return { differing, compared };
-}
-
-/** Compares every view with the oracle at the position its answer names; gives the number of rows. */
-export async function compareNow(platform: Platform, data: string, when: string): Promise<number> {
-  await platform.caughtUp();
-  const first = await platform.rows(viewNames[0] ?? "");
-  const { position } = first.provenance;
-  const nexts = [...(parsePosition(position).get(flight.name) ?? [])]
-    .sort(([a], [b]) => a - b)
-    .map(([, next]) => next);
-  const expected = await answersFromLog(join(data, "log"), nexts, join(data, "oracle.ndjson"));
-  let rows = 0;
-  for (const view of viewNames) {
-    const answer = await platform.rows(view);
-    if (answer.provenance.position !== position) {
-      throw new Error(`${when}: ${view} stands at another position though nothing was sent`);
-    }
-    const difference = firstDifference(answer.rows, expected.get(view) ?? []);
-    if (difference !== undefined) {
-      throw new Error(`${when}: ${view}: ${difference}; provenance ${JSON.stringify(answer.provenance)}`);
-    }
-    rows += answer.rows.length;
-  }
-  return rows;
 }

@@ -4,8 +4,9 @@ import { finished } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
 import app, { flight } from "../../examples/flights/app.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { LogBatch } from "../../infra/log/log.ts";
 import { offset } from "../../views/cut.ts";
-import type { Row } from "./platform.ts";
+import type { Row } from "./client.ts";
 
 /** Each view of the flights app as a person would ask DuckDB for it: written apart from all of the platform's code. */
 const questions: Readonly<Record<string, string>> = {
@@ -27,16 +28,46 @@ const questions: Readonly<Record<string, string>> = {
 
 export const viewNames = app.views.map((view) => view.name);
 
-/**
- * The answers over the log's records `[0, position)`, straight from their bytes by DuckDB's own JSON reader.
- * `scratch` names a file that may be written meanwhile.
- */
-export async function answersFromLog(
+/** What the oracle reads of a record: a line with its place and its bytes as they were sent. */
+export function oracleLines({ partition, records }: LogBatch): string {
+  return records
+    .map(({ offset, value }) => `{"p":${partition},"o":${offset},"r":${Buffer.from(value).toString()}}\n`)
+    .join("");
+}
+
+/** The records `[0, position)` of an embedded log, straight from its bytes. */
+export async function* embeddedRecords(
   logFolder: string,
   position: readonly number[],
+): AsyncGenerator<string> {
+  const log = await LmdbLog.open({
+    path: logFolder,
+    topics: [{ name: flight.name, partitions: flight.partitions }],
+    mode: "reader",
+  });
+  try {
+    for (const [partition, next] of position.entries()) {
+      for await (const batch of log.read(flight.name, partition, offset(0), offset(next))) {
+        yield oracleLines(batch);
+      }
+    }
+  } finally {
+    await log[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * The answers over the records that the lines hold, each partition's from offset 0 on, by DuckDB's own JSON reader.
+ * `scratch` names a file that may be written meanwhile.
+ */
+export async function answersOver(
+  lines: AsyncIterable<string> | Iterable<string>,
   scratch: string,
 ): Promise<ReadonlyMap<string, readonly Row[]>> {
-  await writeRecords(logFolder, position, scratch);
+  const file = createWriteStream(scratch);
+  for await (const some of lines) file.write(some);
+  file.end();
+  await finished(file);
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
   try {
@@ -59,30 +90,6 @@ export async function answersFromLog(
     connection.closeSync();
     instance.closeSync();
     await rm(scratch, { force: true });
-  }
-}
-
-async function writeRecords(logFolder: string, position: readonly number[], path: string): Promise<void> {
-  const log = await LmdbLog.open({
-    path: logFolder,
-    topics: [{ name: flight.name, partitions: flight.partitions }],
-    mode: "reader",
-  });
-  const file = createWriteStream(path);
-  try {
-    for (const [partition, next] of position.entries()) {
-      for await (const batch of log.read(flight.name, partition, offset(0), offset(next))) {
-        let lines = "";
-        for (const record of batch.records) {
-          lines += `{"p":${partition},"o":${record.offset},"r":${Buffer.from(record.value).toString()}}\n`;
-        }
-        file.write(lines);
-      }
-    }
-  } finally {
-    file.end();
-    await finished(file);
-    await log[Symbol.asyncDispose]();
   }
 }
 

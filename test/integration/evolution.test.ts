@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Platform, type Row } from "../fault/platform.ts";
+import type { Row } from "../fault/client.ts";
+import { Platform } from "../fault/platform.ts";
 
 const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const repository = fileURLToPath(new URL("../../", import.meta.url));

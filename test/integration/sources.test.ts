@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Platform, type Row } from "../fault/platform.ts";
+import type { Row } from "../fault/client.ts";
+import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 
 const app = fileURLToPath(new URL("./click-through-app.ts", import.meta.url));

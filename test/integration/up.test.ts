@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Row } from "../fault/client.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform, type Row } from "../fault/platform.ts";
+import { Platform } from "../fault/platform.ts";
 
 let data: string;
 let platform: Platform;

@@ -8,6 +8,7 @@ const needs = {
   kcat: ["kafka", "redis", "kcat"],
   cluster: ["kafka", "redis"],
   services: ["programs"],
+  "fault/cluster": ["programs"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
 export type ServiceName = "kafka" | "redis" | "kcat" | "programs";
@@ -18,6 +19,6 @@ export const servicesTests: readonly string[] = Object.keys(needs).map(
 
 /** What a test file needs. */
 export function needsOf(path: string): readonly ServiceName[] {
-  const folder = /[\\/]test[\\/](\w+)[\\/]/.exec(path)?.[1] ?? "";
-  return Object.entries(needs).find(([name]) => name === folder)?.[1] ?? [];
+  const slashed = path.replaceAll("\\", "/");
+  return Object.entries(needs).find(([folder]) => slashed.includes(`/test/${folder}/`))?.[1] ?? [];
 }

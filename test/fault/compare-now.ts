@@ -1,0 +1,37 @@
+import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { flight } from "../../examples/flights/app.ts";
+import { parsePosition } from "../../views/cut.ts";
+import type { Client } from "./client.ts";
+import { answersOver, firstDifference, viewNames } from "./oracle.ts";
+
+/** The oracle's lines of the records before these offsets, by partition. */
+export type RecordsBefore = (nexts: readonly number[]) => AsyncIterable<string> | Iterable<string>;
+
+/** Compares every view with the oracle at the position its answer names; gives the number of rows. Nothing may be sent meanwhile. */
+export async function compareNow(client: Client, records: RecordsBefore, when: string): Promise<number> {
+  await client.caughtUp();
+  const first = await client.rows(viewNames[0] ?? "");
+  const { position } = first.provenance;
+  const nexts = [...(parsePosition(position).get(flight.name) ?? [])]
+    .sort(([a], [b]) => a - b)
+    .map(([, next]) => next);
+  const expected = await answersOver(
+    records(nexts),
+    join(tmpdir(), `tidemark-oracle-${randomUUID()}.ndjson`),
+  );
+  let rows = 0;
+  for (const view of viewNames) {
+    const answer = await client.rows(view);
+    if (answer.provenance.position !== position) {
+      throw new Error(`${when}: ${view} stands at another position though nothing was sent`);
+    }
+    const difference = firstDifference(answer.rows, expected.get(view) ?? []);
+    if (difference !== undefined) {
+      throw new Error(`${when}: ${view}: ${difference}; provenance ${JSON.stringify(answer.provenance)}`);
+    }
+    rows += answer.rows.length;
+  }
+  return rows;
+}
