@@ -15,7 +15,7 @@ export interface Row {
 }
 
 export interface Bound {
-  readonly kind: "at-least" | "at-most";
+  readonly kind: "at-least" | "at-most" | "none";
   readonly value: number;
   readonly unit: "" | "×" | " ms";
 }
@@ -28,7 +28,13 @@ export function atMost(value: number, unit: "×" | " ms"): Bound {
   return { kind: "at-most", value, unit };
 }
 
+/** What is shown to be looked at, and must not reach anything. */
+export function unbounded(unit: Bound["unit"]): Bound {
+  return { kind: "none", value: Number.NaN, unit };
+}
+
 export function isWithin(measured: number, { kind, value }: Bound): boolean {
+  if (kind === "none") return true;
   return kind === "at-least" ? measured >= value : measured <= value;
 }
 

@@ -8,12 +8,13 @@ export function formatTable(rows: readonly Row[]): string {
     "|---|---|---|---|---|---|",
     ...rows.map(
       (row) =>
-        `| ${row.what} | ${row.against} | ${formatBound(row.mark)} | ${formatBound(row.aim)} | **${formatMeasured(row)}** ${verdict(row)} | ${row.detail} |`,
+        `| ${row.what} | ${row.against} | ${formatBound(row.mark)} | ${formatBound(row.aim)} | **${formatMeasured(row)}**${verdict(row)} | ${row.detail} |`,
     ),
   ].join("\n");
 }
 
 function formatBound({ kind, value, unit }: Bound): string {
+  if (kind === "none") return "–";
   return `${kind === "at-least" ? "≥" : "≤"} ${value}${unit}`;
 }
 
@@ -22,8 +23,9 @@ export function formatMeasured({ measured, mark }: Row): string {
 }
 
 function verdict({ measured, mark, aim }: Row): string {
-  if (!isWithin(measured, mark)) return "misses the mark";
-  return isWithin(measured, aim) ? "reaches the aim" : "meets the mark";
+  if (mark.kind === "none") return "";
+  if (!isWithin(measured, mark)) return " misses the mark";
+  return isWithin(measured, aim) ? " reaches the aim" : " meets the mark";
 }
 
 export function describeMachine(): string {
