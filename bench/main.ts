@@ -1,8 +1,9 @@
-/** `npm run bench`: what Tidemark costs over the bare minimum, side by side in one run, as a Markdown table. */
+/** `npm run bench [-- --kafka]`: what Tidemark costs over the bare minimum, side by side in one run, as a Markdown table. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { Client } from "../cli/client.ts";
 import { runBatch } from "../examples/demo/batch-runs.ts";
 import { freePort, TidemarkProcess } from "../examples/demo/tidemark-process.ts";
@@ -15,22 +16,19 @@ import { benchDuringBatch } from "./during-batch.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchFreshness } from "./freshness.ts";
 import { benchIngest, ingestedEvents } from "./ingest.ts";
+import { benchKafka } from "./kafka/bench.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
-import { type Bound, isWithin, type Row } from "./rounds.ts";
+import { isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
+import { describeMachine, formatMeasured, formatTable } from "./table.ts";
 
 const flights = fileURLToPath(new URL("../examples/flights/app.ts", import.meta.url));
 const tailEvents = 100_000;
 
-async function bench(lifecycle: Lifecycle): Promise<Row[]> {
+async function bench(lifecycle: Lifecycle, report: (row: Row) => void): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
   lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   await mkdir(join(folder, "scratch"));
-  const rows: Row[] = [];
-  const report = (row: Row) => {
-    rows.push(row);
-    process.stderr.write(`${row.what}: ${formatMeasured(row)} (${row.detail})\n`);
-  };
   const server = lifecycle.use(await TidemarkProcess.start(flights, join(folder, "data"), await freePort()));
   const client = lifecycle.use(new Client(server.url));
   const measure = async () => {
@@ -49,7 +47,6 @@ async function bench(lifecycle: Lifecycle): Promise<Row[]> {
     report(await benchDuringBatch(client, query));
   };
   await Promise.race([measure(), server.failed]);
-  return rows;
 }
 
 /** Ingest by itself: an app that computes nothing, on a server of its own that ends before the next row. */
@@ -74,39 +71,15 @@ async function growTail(client: Client): Promise<MergedQuery> {
   return { view: airportHours.name, parameters };
 }
 
-function formatTable(rows: readonly Row[]): string {
-  return [
-    "| what | against | mark | aim | measured | |",
-    "|---|---|---|---|---|---|",
-    ...rows.map(
-      (row) =>
-        `| ${row.what} | ${row.against} | ${formatBound(row.mark)} | ${formatBound(row.aim)} | **${formatMeasured(row)}** ${verdict(row)} | ${row.detail} |`,
-    ),
-  ].join("\n");
-}
-
-function formatBound({ kind, value, unit }: Bound): string {
-  return `${kind === "at-least" ? "≥" : "≤"} ${value}${unit}`;
-}
-
-function formatMeasured({ measured, mark }: Row): string {
-  return `${measured.toFixed(mark.unit === " ms" ? 1 : 2)}${mark.unit}`;
-}
-
-function verdict({ measured, mark, aim }: Row): string {
-  if (!isWithin(measured, mark)) return "misses the mark";
-  return isWithin(measured, aim) ? "reaches the aim" : "meets the mark";
-}
-
-function describeMachine(): string {
-  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB`;
-  const date = new Date().toISOString().slice(0, 10);
-  return `${date}, ${availableParallelism()} cores (${cpus()[0]?.model ?? "unknown"}), ${memory}, Node ${process.version}`;
-}
-
+const { values } = parseArgs({ options: { kafka: { type: "boolean", default: false } } });
+const rows: Row[] = [];
+const report = (row: Row) => {
+  rows.push(row);
+  process.stderr.write(`${row.what}: ${formatMeasured(row)} (${row.detail})\n`);
+};
 const lifecycle = new Lifecycle();
 try {
-  const rows = await bench(lifecycle);
+  await (values.kafka ? benchKafka : bench)(lifecycle, report);
   process.stdout.write(`${formatTable(rows)}\n\nMedians of alternating rounds. ${describeMachine()}\n`);
   if (!rows.every(({ measured, mark }) => isWithin(measured, mark))) process.exitCode = 1;
 } finally {

@@ -15,7 +15,7 @@ export interface Row {
 }
 
 export interface Bound {
-  readonly kind: "at-least" | "at-most";
+  readonly kind: "at-least" | "at-most" | "none";
   readonly value: number;
   readonly unit: "" | "×" | " ms";
 }
@@ -28,7 +28,13 @@ export function atMost(value: number, unit: "×" | " ms"): Bound {
   return { kind: "at-most", value, unit };
 }
 
+/** What is shown to be looked at, and must not reach anything. */
+export function unbounded(unit: Bound["unit"]): Bound {
+  return { kind: "none", value: Number.NaN, unit };
+}
+
 export function isWithin(measured: number, { kind, value }: Bound): boolean {
+  if (kind === "none") return true;
   return kind === "at-least" ? measured >= value : measured <= value;
 }
 
@@ -44,30 +50,34 @@ export interface Alternated {
 
 /** Both sides in turn, the first one changing from round to round. */
 export async function alternate(rounds: number, ours: Side, theirs: Side): Promise<Alternated> {
-  const pairs: { readonly ours: number; readonly theirs: number }[] = [];
+  const [alternated] = await alternateAll(rounds, ours, [theirs]);
+  if (alternated === undefined) throw new Error("there is nothing to hold it against");
+  return alternated;
+}
+
+/** The same with several others, against each of which ours is held. */
+export async function alternateAll(
+  rounds: number,
+  ours: Side,
+  others: readonly Side[],
+): Promise<readonly Alternated[]> {
+  const sides = [ours, ...others];
+  const measured: number[][] = sides.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    if (round % 2 === 0) {
-      const a = await ours(round);
-      pairs.push({ ours: a, theirs: await theirs(round) });
-    } else {
-      const b = await theirs(round);
-      pairs.push({ ours: await ours(round), theirs: b });
+    for (let i = 0; i < sides.length; i++) {
+      const at = (i + round) % sides.length;
+      measured[at]?.push((await sides[at]?.(round)) ?? Number.NaN);
     }
   }
-  return {
-    ours: quantile(
-      pairs.map((pair) => pair.ours),
-      0.5,
-    ),
-    theirs: quantile(
-      pairs.map((pair) => pair.theirs),
-      0.5,
-    ),
+  const [own = [], ...rest] = measured;
+  return rest.map((theirs) => ({
+    ours: quantile(own, 0.5),
+    theirs: quantile(theirs, 0.5),
     ratio: quantile(
-      pairs.map((pair) => pair.ours / pair.theirs),
+      own.map((value, round) => value / (theirs[round] ?? Number.NaN)),
       0.5,
     ),
-  };
+  }));
 }
 
 /** The value at rank ⌈q·n⌉ of n. */

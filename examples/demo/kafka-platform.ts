@@ -1,11 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { Role } from "../../cli/cluster/role-names.ts";
-import { startKafka } from "../../infra/kafka/services/kafka.ts";
-import { startRedis } from "../../infra/kafka/services/redis.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { deploy, kafkaServices } from "./kafka-services.ts";
 import type { Platform, PlatformOptions } from "./platform.ts";
-import { freePort, TidemarkProcess, tidemark } from "./tidemark-process.ts";
+import { freePort, TidemarkProcess } from "./tidemark-process.ts";
 
 /**
  * Four roles in processes of their own, two of them twice, on the Kafka of KAFKA_BROKERS and the Redis of REDIS_URL, or on
@@ -16,20 +13,8 @@ export async function kafkaPlatform(
   lifecycle: Lifecycle,
   report: (what: string) => void,
 ): Promise<Platform> {
-  const { KAFKA_BROKERS, REDIS_URL } = process.env;
-  const [brokers, redis] = await Promise.all([
-    KAFKA_BROKERS ||
-      startKafka({ brokers: 1, report }).then((kafka) => lifecycle.use(kafka).brokers.join(",")),
-    REDIS_URL || startRedis({ report }).then((started) => lifecycle.use(started).url),
-  ]);
-  const environment = { KAFKA_BROKERS: brokers, REDIS_URL: redis };
-  await promisify(execFile)(
-    process.execPath,
-    [tidemark, "topics", "apply", "--app", app, "--data", data, "--yes"],
-    {
-      env: { ...process.env, ...environment },
-    },
-  );
+  const environment = await kafkaServices(lifecycle, report);
+  await deploy(app, data, environment);
   const start = async (role: Role, at?: number) =>
     lifecycle.use(await TidemarkProcess.start(app, data, at ?? (await freePort()), { role, environment }));
   const [gateway, speed, otherSpeed, batch, serving, otherServing] = await Promise.all([
@@ -44,8 +29,8 @@ export async function kafkaPlatform(
     gateway: gateway.url,
     serving: [serving.url, otherServing.url],
     about: [
-      `kafka    ${brokers}`,
-      `redis    ${redis.replace(/\/\/[^@/]*@/, "//")}`,
+      `kafka    ${environment.KAFKA_BROKERS}`,
+      `redis    ${environment.REDIS_URL.replace(/\/\/[^@/]*@/, "//")}`,
       `gateway  ${gateway.url}`,
       `speed    ${speed.url} and ${otherSpeed.url}`,
       `batch    ${batch.url}`,

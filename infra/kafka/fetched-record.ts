@@ -36,9 +36,9 @@ export class FetchedRecord implements LogRecord {
   }
 
   get headers(): RecordHeaders | undefined {
+    if (this.#bytes[this.#headersAt] === 0) return undefined;
     const reader: VarintReader = { bytes: this.#bytes, at: this.#headersAt };
     let left = readVarint(reader);
-    if (left === 0) return undefined;
     // Without a prototype: any name may come.
     const headers: Record<string, Uint8Array> = Object.create(null);
     for (; left > 0; left--) {

@@ -3,7 +3,9 @@ import { TidemarkError } from "../../views/errors.ts";
 
 /** The text of a record: the one way from bytes to what a decoder reads. Throws TIDEMARK_EVENT_NOT_UTF8. */
 export function recordText(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = buffer.toString("utf8");
   requireUtf8(text, bytes);
   return text;
 }

@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TidemarkError } from "../../../views/errors.ts";
-import { cacheFolder } from "./cache-folder.ts";
+import { obtainJars } from "./jars.ts";
 import { canInstall, findProgram, install, isExecutable, run } from "./programs.ts";
 
 export const kafkaVersion = "4.1.1";
@@ -27,34 +26,35 @@ export interface KafkaProgram {
  */
 export async function obtainKafka(report: (what: string) => void = () => undefined): Promise<KafkaProgram> {
   const java = await obtainJava(report);
-  const cached = join(cacheFolder(), `kafka-${kafkaVersion}`);
-  const jars = (await listJars(cached)) ?? (await download(cached, report));
-  // Its one real name, and that of each jar: an archive of classes is of a class path word for word.
-  const folder = await realpath(cached);
+  const { folder, classPath } = await obtainJars(
+    {
+      name: "Kafka",
+      version: kafkaVersion,
+      // The binding that Kafka's own start scripts bring along: without it a broker is silent about what is wrong.
+      artifacts: [
+        `org.apache.kafka:kafka_2.13:${kafkaVersion}`,
+        "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
+      ],
+      missing,
+    },
+    report,
+  );
   return {
     java: java.path,
     javaVersion: java.version,
     options: ["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
-    classPath: jars.map((jar) => join(folder, jar)).join(":"),
+    classPath,
     folder,
   };
 }
 
-interface Java {
+export interface Java {
   readonly path: string;
   readonly version: string;
 }
 
-async function listJars(folder: string): Promise<string[] | undefined> {
-  try {
-    return (await readdir(folder)).filter((name) => name.endsWith(".jar")).sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function obtainJava(report: (what: string) => void): Promise<Java> {
+/** Throws TIDEMARK_SERVICE_MISSING. */
+export async function obtainJava(report: (what: string) => void): Promise<Java> {
   const found = await findJava();
   if (found !== undefined) return found;
   if (await canInstall()) {
@@ -77,69 +77,6 @@ async function findJava(): Promise<Java | undefined> {
   const version = /version "((\d+)[^"]*)"/.exec((await run(path, ["-version"])).output);
   return Number(version?.[2] ?? 0) >= leastJava ? { path, version: version?.[1] ?? "" } : undefined;
 }
-
-async function obtainMaven(report: (what: string) => void): Promise<string> {
-  const found = await findProgram("mvn");
-  if (found !== undefined) return found;
-  if ((await canInstall()) && (await install(["maven"], report))) {
-    const installed = await findProgram("mvn");
-    if (installed !== undefined) return installed;
-  }
-  throw missing(`there is no Maven here to get Kafka's jars with`);
-}
-
-/** Into a folder of its own first: others see all jars or none, and of two who download at once one wins. */
-async function download(folder: string, report: (what: string) => void): Promise<string[]> {
-  const maven = await obtainMaven(report);
-  await mkdir(cacheFolder(), { recursive: true });
-  const draft = await mkdtemp(`${folder}.`);
-  try {
-    await writeFile(join(draft, "pom.xml"), pom);
-    let count = 0;
-    report(`Kafka ${kafkaVersion}: downloading by Maven`);
-    const { code, output } = await run(
-      maven,
-      ["--batch-mode", "--file", join(draft, "pom.xml"), copy, `-DoutputDirectory=${join(draft, "jars")}`],
-      (line) => {
-        const file = /^\[INFO\] Downloaded from .*\/([^/ ]+\.jar) /.exec(line)?.[1];
-        if (file !== undefined) report(`Kafka ${kafkaVersion}: ${++count} files, ${file}`);
-      },
-    );
-    if (code !== 0) throw missing(`Maven could not get Kafka's jars:\n${output.trim().slice(-2_000)}\n`);
-    await rename(join(draft, "jars"), folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
-  return (await listJars(folder)) ?? [];
-}
-
-const copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-
-// The binding that Kafka's own start scripts bring along: without it a broker is silent about what is wrong.
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>tidemark</groupId>
-  <artifactId>kafka</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>${kafkaVersion}</version>
-      <scope>runtime</scope>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>2.24.3</version>
-      <scope>runtime</scope>
-    </dependency>
-  </dependencies>
-</project>
-`;
 
 function missing(why: string): TidemarkError {
   return new TidemarkError("TIDEMARK_SERVICE_MISSING", `${why}. ${howToGet}`);
