@@ -35,7 +35,6 @@ export interface NodeOptions {
   readonly logger: Logger;
   /** Whom it answers; none: everybody who reaches it. */
   readonly keys: readonly ApiKey[];
-  /** Where KAFKA_* and REDIS_URL are read. */
   /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
