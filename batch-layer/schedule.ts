@@ -1,4 +1,4 @@
-import { schedule as scheduleTask, validateDetailed } from "node-cron";
+import { createTask, schedule as scheduleTask, validateDetailed } from "node-cron";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -36,6 +36,23 @@ const nodeCron: Cron = (expression, timezone, due) => {
   const task = scheduleTask(expression, ({ date }) => due(date), { timezone, suppressMissedWarning: true });
   return { [Symbol.asyncDispose]: async () => task.destroy() };
 };
+
+/** How many runs ahead are looked at: a schedule that names hours, days and weekdays repeats within a year of days. */
+const runsAhead = 400;
+
+/** The longest time between two runs that the app's schedule names, in milliseconds; null where runs are asked for by hand. */
+export function longestIntervalMs({ name, batch: { schedule, timezone } }: App): number | null {
+  if (schedule === null) return null;
+  requireSchedule(name, schedule);
+  requireTimezone(name, timezone);
+  const task = createTask(schedule, () => undefined, { timezone });
+  try {
+    const times = task.getNextRuns(runsAhead).map((time) => time.getTime());
+    return Math.max(0, ...times.slice(1).map((time, i) => time - (times[i] ?? time)));
+  } finally {
+    task.destroy();
+  }
+}
 
 class DueTimes {
   readonly #app: string;

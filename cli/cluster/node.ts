@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import { longestIntervalMs } from "../../batch-layer/schedule.ts";
 import type { ApiKey } from "../../infra/access.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
@@ -13,6 +14,7 @@ import { readDimensionFiles } from "../../infra/dimensions/dimension-file.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { createServer } from "../../infra/http.ts";
 import { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
+import { checkKafka } from "../../infra/kafka/check-kafka.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
@@ -64,7 +66,9 @@ export class ClusterNode {
         `app "${options.app.name}" was not deployed to ${resolve(options.data)} as it is declared now: tidemark topics apply --app ${options.appPath} --data ${options.data}`,
       );
     }
-    return new ClusterNode(options, overRecords(options.app, declarations), lifecycle);
+    const node = new ClusterNode(options, overRecords(options.app, declarations), lifecycle);
+    await checkKafka({ settings: node.kafka, app: node.app, batchIntervalMs: longestIntervalMs(node.app) });
+    return node;
   }
 
   private constructor(options: NodeOptions, app: App, lifecycle: Lifecycle) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { scheduleRuns } from "../../batch-layer/schedule.ts";
+import { longestIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
 import type { Jobs, Run } from "../../infra/jobs/jobs.ts";
 import { defineApp, defineEvent, TidemarkError, Type } from "../../views/index.ts";
 
@@ -77,4 +77,14 @@ test("an app without a schedule has none", async () => {
   const jobs = queue(() => Promise.reject(new Error("must not be asked")));
   const schedule = scheduleRuns(appWith({ schedule: null }), jobs, unforeseen);
   await schedule[Symbol.asyncDispose]();
+});
+
+test.each([
+  ["*/5 * * * *", 5 * 60_000],
+  ["0 3 * * *", 24 * 3_600_000],
+  ["0 3 * * 1", 7 * 24 * 3_600_000],
+  // From Friday noon to Monday noon.
+  ["0 12 * * 1-5", 3 * 24 * 3_600_000],
+])("the longest time between two runs of %s is %d ms", (schedule, ms) => {
+  expect(longestIntervalMs(appWith({ schedule, timezone: "UTC" }))).toBe(ms);
 });
