@@ -32,7 +32,11 @@ const countApp = fileURLToPath(new URL("./count-app.ts", import.meta.url));
 const caughtUpEvents = 20_000;
 
 /** The roles on a Kafka and a Redis, which are started for this unless the environment names some. */
-export async function benchKafka(lifecycle: Lifecycle, report: (row: Row) => void): Promise<void> {
+export async function benchKafka(
+  lifecycle: Lifecycle,
+  report: (row: Row) => void,
+  note: (text: string) => void,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
   lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   const say = (what: string) => process.stderr.write(`${what}\n`);
@@ -68,7 +72,7 @@ export async function benchKafka(lifecycle: Lifecycle, report: (row: Row) => voi
   for (const row of await benchConsumption({ log, generations, events: ingestedEvents }, brokers))
     report(row);
 
-  await withSkips(say, async () => {
+  await orNote(note, async () => {
     await using streams = await StreamsProgram.start(brokers, say);
     const startSpeed = () => startCount("speed");
     for (const row of await benchStreams({ log, generations, streams, output, startSpeed })) report(row);
@@ -80,13 +84,13 @@ export async function benchKafka(lifecycle: Lifecycle, report: (row: Row) => voi
 }
 
 /** What needs a program that can't be had is not run, which is said; where nobody would read that, it fails. */
-async function withSkips(say: (what: string) => void, rows: () => Promise<void>): Promise<void> {
+async function orNote(note: (text: string) => void, rows: () => Promise<void>): Promise<void> {
   try {
     await rows();
   } catch (error) {
     const isMissing = error instanceof TidemarkError && error.code === "TIDEMARK_SERVICE_MISSING";
     if (!isMissing || process.env.CI === "true") throw error;
-    say(`NOT RUN: the rows of Kafka Streams: ${error.message}`);
+    note(`NOT RUN: the rows of Kafka Streams: ${error.message}`);
   }
 }
 
