@@ -1,4 +1,7 @@
-/** `npm run bench [-- --kafka]`: what Tidemark costs over the bare minimum, side by side in one run, as a Markdown table. */
+/**
+ * `npm run bench -- [--kafka] [--write]`: what Tidemark costs over the bare minimum, side by side in one run, as a Markdown
+ * table; `--write` puts it into the README.
+ */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +23,7 @@ import { benchKafka } from "./kafka/bench.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
-import { describeMachine, formatMeasured, formatTable } from "./table.ts";
+import { describeMachine, formatMeasured, formatTable, writeIntoReadme } from "./table.ts";
 
 const flights = fileURLToPath(new URL("../examples/flights/app.ts", import.meta.url));
 const tailEvents = 100_000;
@@ -71,16 +74,27 @@ async function growTail(client: Client): Promise<MergedQuery> {
   return { view: airportHours.name, parameters };
 }
 
-const { values } = parseArgs({ options: { kafka: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: { kafka: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
+});
 const rows: Row[] = [];
+const notes: string[] = [];
 const report = (row: Row) => {
   rows.push(row);
   process.stderr.write(`${row.what}: ${formatMeasured(row)} (${row.detail})\n`);
 };
+const note = (text: string) => {
+  notes.push(text);
+  process.stderr.write(`${text}\n`);
+};
 const lifecycle = new Lifecycle();
 try {
-  await (values.kafka ? benchKafka : bench)(lifecycle, report);
-  process.stdout.write(`${formatTable(rows)}\n\nMedians of alternating rounds. ${describeMachine()}\n`);
+  await (values.kafka ? benchKafka : bench)(lifecycle, report, note);
+  const text = [formatTable(rows), ...notes, `Medians of alternating rounds. ${describeMachine()}`].join(
+    "\n\n",
+  );
+  process.stdout.write(`${text}\n`);
+  if (values.write) await writeIntoReadme(values.kafka ? "bench:kafka" : "bench", text);
   if (!rows.every(({ measured, mark }) => isWithin(measured, mark))) process.exitCode = 1;
 } finally {
   await lifecycle[Symbol.asyncDispose]();

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { type Bound, isWithin, type Row } from "./rounds.ts";
 
@@ -32,4 +33,16 @@ export function describeMachine(): string {
   const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB`;
   const date = new Date().toISOString().slice(0, 10);
   return `${date}, ${availableParallelism()} cores (${cpus()[0]?.model ?? "unknown"}), ${memory}, Node ${process.version}`;
+}
+
+const readme = new URL("../README.md", import.meta.url);
+
+/** Puts the text where the README has the last one, after the marker `<!-- name -->` up to the line that tells the machine. */
+export async function writeIntoReadme(name: string, text: string): Promise<void> {
+  const before = await readFile(readme, "utf8");
+  const marker = `<!-- ${name} -->\n`;
+  const from = before.indexOf(marker) + marker.length;
+  const last = /^Medians of alternating rounds\..*$/m.exec(before.slice(from));
+  if (from < marker.length || last === null) throw new Error(`the README has no table under ${marker}`);
+  await writeFile(readme, before.slice(0, from) + text + before.slice(from + last.index + last[0].length));
 }

@@ -1,11 +1,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "../../cli/client.ts";
-import type { Role } from "../../cli/cluster/role-names.ts";
-import { deploy, kafkaServices } from "../../examples/demo/kafka-services.ts";
-import { freePort, TidemarkProcess } from "../../examples/demo/tidemark-process.ts";
+import { kafkaServices } from "../../examples/demo/kafka-services.ts";
 import { airportHours, flight } from "../../examples/flights/app.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
@@ -22,6 +20,7 @@ import { atMost, type Row } from "../rounds.ts";
 import { benchConsumption } from "./consumption.ts";
 import { counted } from "./count-app.ts";
 import { benchKafkaIngest, ingestedEvents } from "./ingest.ts";
+import { Roles } from "./roles.ts";
 import { benchStreams } from "./streams.ts";
 import { StreamsProgram } from "./streams-program.ts";
 
@@ -32,26 +31,49 @@ const countApp = fileURLToPath(new URL("./count-app.ts", import.meta.url));
 const caughtUpEvents = 20_000;
 
 /** The roles on a Kafka and a Redis, which are started for this unless the environment names some. */
-export async function benchKafka(lifecycle: Lifecycle, report: (row: Row) => void): Promise<void> {
+export async function benchKafka(
+  lifecycle: Lifecycle,
+  report: (row: Row) => void,
+  note: (text: string) => void,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
   lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   const say = (what: string) => process.stderr.write(`${what}\n`);
   const environment = await kafkaServices(lifecycle, say);
-  const settings = kafkaSettings(environment);
+  const roles = new Roles(folder, environment);
+  const measuring = measure({
+    folder,
+    roles,
+    settings: kafkaSettings(environment),
+    lifecycle,
+    report,
+    note,
+    say,
+  });
+  await Promise.race([measuring, roles.failed]);
+}
+
+interface Bench {
+  readonly folder: string;
+  readonly roles: Roles;
+  readonly settings: KafkaSettings;
+  readonly lifecycle: Lifecycle;
+  readonly report: (row: Row) => void;
+  readonly note: (text: string) => void;
+  readonly say: (what: string) => void;
+}
+
+async function measure({ folder, roles, settings, lifecycle, report, note, say }: Bench): Promise<void> {
   const { brokers } = settings;
-  const roles = async (app: string) => {
-    const data = join(folder, basename(app, ".ts"));
-    await deploy(app, data, environment);
-    return async (role: Role) => TidemarkProcess.start(app, data, await freePort(), { role, environment });
-  };
   const plain = await plainTopic(settings, "bench.plain");
   const output = await plainTopic(settings, "bench.counts");
 
-  const start = await roles(flightsApp);
-  const gateway = lifecycle.use(new Client(lifecycle.use(await start("ingestion")).url));
+  await roles.deploy(flightsApp);
+  await roles.deploy(countApp);
+  const ingestion = lifecycle.use(await roles.start(flightsApp, "ingestion"));
+  const gateway = lifecycle.use(new Client(ingestion.url));
   report(await benchKafkaIngest(gateway, brokers, plain));
 
-  const startCount = await roles(countApp);
   const log = lifecycle.use(
     await KafkaLog.open({
       settings,
@@ -68,25 +90,23 @@ export async function benchKafka(lifecycle: Lifecycle, report: (row: Row) => voi
   for (const row of await benchConsumption({ log, generations, events: ingestedEvents }, brokers))
     report(row);
 
-  await withSkips(say, async () => {
+  report(await benchKafkaFreshness(gateway, roles));
+
+  await orNote(note, async () => {
     await using streams = await StreamsProgram.start(brokers, say);
-    const startSpeed = () => startCount("speed");
+    const startSpeed = () => roles.start(countApp, "speed");
     for (const row of await benchStreams({ log, generations, streams, output, startSpeed })) report(row);
   });
-
-  lifecycle.use(await start("speed"));
-  const serving = lifecycle.use(await start("serving"));
-  report(await benchKafkaFreshness(gateway, lifecycle.use(new Client(serving.url))));
 }
 
 /** What needs a program that can't be had is not run, which is said; where nobody would read that, it fails. */
-async function withSkips(say: (what: string) => void, rows: () => Promise<void>): Promise<void> {
+async function orNote(note: (text: string) => void, rows: () => Promise<void>): Promise<void> {
   try {
     await rows();
   } catch (error) {
     const isMissing = error instanceof TidemarkError && error.code === "TIDEMARK_SERVICE_MISSING";
     if (!isMissing || process.env.CI === "true") throw error;
-    say(`NOT RUN: the rows of Kafka Streams: ${error.message}`);
+    note(`NOT RUN: the rows of Kafka Streams: ${error.message}`);
   }
 }
 
@@ -110,7 +130,10 @@ async function plainTopic(settings: KafkaSettings, name: string): Promise<string
   return name;
 }
 
-async function benchKafkaFreshness(gateway: Client, client: Client): Promise<Row> {
+async function benchKafkaFreshness(gateway: Client, roles: Roles): Promise<Row> {
+  await using _speed = await roles.start(flightsApp, "speed");
+  await using serving = await roles.start(flightsApp, "serving");
+  using client = new Client(serving.url);
   const query = { view: airportHours.name, parameters: { origin: "ORD", limit: "24" } };
   // So that what was there before is folded.
   const lines = await loadLines(ingestedEvents, caughtUpEvents);
