@@ -100,7 +100,11 @@ export interface StatusAnswer {
   readonly app: string;
   readonly profile: string;
   readonly uptimeMs: number;
-  readonly log: Readonly<Record<string, { readonly nexts: readonly number[] }>>;
+  readonly log: Readonly<
+    Record<string, { readonly starts: readonly number[]; readonly nexts: readonly number[] }>
+  >;
+  /** That it does not answer, if so: the figures are then those of its last answer. */
+  readonly logObstacle: string | null;
   /** Where the master dataset ends, by topic and partition. */
   readonly archived: string | null;
   readonly views: Readonly<Record<string, ViewStatus>>;
@@ -112,7 +116,8 @@ export interface StatusAnswer {
     /** Why no run can be asked for now. */
     readonly obstacle: string | null;
   };
-  readonly deadLetters: number;
+  /** Null while the log does not answer. */
+  readonly deadLetters: number | null;
 }
 
 export interface ViewStatus {
@@ -123,4 +128,6 @@ export interface ViewStatus {
   readonly lag: number;
   /** Why the view can't be answered yet. */
   readonly unready: string | null;
+  /** Which records the log let go of before they were folded. */
+  readonly gap: string | null;
 }

@@ -1,6 +1,7 @@
 import { type Cut, formatCut, recordsBetween } from "../views/cut.ts";
 import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
+import type { KnownBound } from "./log-bound.ts";
 import type { Layer, Query } from "./parameters.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -15,8 +16,9 @@ export interface Provenance {
   readonly cut: string;
   /** The answer is exactly the state at this position (with `layer=speed`: of what came since the cut). */
   readonly position: string;
-  /** How many records of the log the position does not cover yet; the log's end is known to within 100 ms. */
+  /** How many records of the log the position does not cover yet; the log's end is known to within 100 ms, or as it last answered. */
   readonly lag: number;
+  /** Whether it covers all that there is; false as well while the log does not answer. */
   readonly complete: boolean;
 }
 
@@ -33,9 +35,9 @@ export function provenanceOf(
   layer: Layer,
   { view, reader, cutText }: Snapshot,
   position: Cut,
-  logEnd: Cut,
+  logEnd: KnownBound,
 ): Provenance {
-  const lag = lagOf(view, position, logEnd);
+  const lag = lagOf(view, position, logEnd.cut);
   return {
     view: view.name,
     fingerprint: view.fingerprint,
@@ -44,7 +46,7 @@ export function provenanceOf(
     cut: cutText,
     position: formatOwn(view, position),
     lag,
-    complete: lag === 0,
+    complete: lag === 0 && logEnd.isCurrent,
   };
 }
 

@@ -9,7 +9,7 @@ import type { View } from "../views/view.ts";
 import { type Clock, Turns } from "./clock.ts";
 import { Comparison } from "./compare.ts";
 import { type Join, joinedPlan, openJoin } from "./join.ts";
-import type { LogEnd } from "./log-end.ts";
+import type { KnownBound, LogBound } from "./log-bound.ts";
 import { type Layer, type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson } from "./present.ts";
@@ -46,7 +46,7 @@ interface Moment {
   readonly snapshot: Snapshot;
   /** Of the tail. */
   readonly version: number;
-  readonly logEnd: Cut;
+  readonly logEnd: KnownBound;
 }
 
 function isSameMoment(a: Moment, b: Moment): boolean {
@@ -61,7 +61,7 @@ export class Queries {
   readonly #app: App;
   readonly #snapshots: Snapshots;
   readonly #tail: Tail;
-  readonly #logEnd: LogEnd;
+  readonly #logEnd: LogBound;
   readonly #clock: Clock;
   readonly #prepared = new Recent<string, Prepared>(preparedQueries);
   readonly #provenances = new Map<string, { readonly moment: Moment; readonly text: string }>();
@@ -73,7 +73,7 @@ export class Queries {
     snapshots: Snapshots;
     tail: Tail;
     files: DimensionFiles;
-    logEnd: LogEnd;
+    logEnd: LogBound;
     clock: Clock;
   }) {
     this.#app = parts.app;
@@ -161,7 +161,7 @@ export class Queries {
     return prepared;
   }
 
-  #moment({ stored: view, layer }: Query, logEnd: Cut): Moment {
+  #moment({ stored: view, layer }: Query, logEnd: KnownBound): Moment {
     const snapshot = layer === "batch" ? this.#snapshots.batch(view) : this.#snapshots.serving(view);
     if (snapshot === undefined) {
       throw new TidemarkError(
@@ -273,7 +273,7 @@ function sourceOf(
 }
 
 /** By table the state that was used; nothing for a query without attributes. */
-function dimensionsOf({ states }: Join, logEnd: Cut) {
+function dimensionsOf({ states }: Join, logEnd: KnownBound) {
   if (states.length === 0) return {};
   return {
     dimensions: Object.fromEntries(states.map((state) => [state.table.name, state.provenance(logEnd)])),

@@ -9,7 +9,7 @@ import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { LogEnd } from "./log-end.ts";
+import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { Snapshots } from "./snapshot.ts";
@@ -38,15 +38,20 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const { files = new Map() } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
-  const logEnd = new LogEnd(parts.log, clock);
+  const topics = app.events.map(({ name }) => name);
+  const logEnd = new LogBound(parts.log, topics, "nexts", clock);
+  const logStart = new LogBound(parts.log, topics, "starts", clock);
   const queries = new Queries({ app, snapshots, tail, files, logEnd, clock });
   registerViewRoutes(server, { app, generations, snapshots, queries });
   registerRunRoutes(server, jobs, clock);
-  registerStatusRoutes(server, { app, profile, snapshots, tail, logEnd, jobs, deadLetters, master, clock });
+  registerStatusRoutes(server, {
+    ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
+  });
   registerDeadLetters(server, deadLetters);
   server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
   return {
     [Symbol.asyncDispose]: () => {
+      logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();
       return snapshots[Symbol.asyncDispose]();
     },

@@ -9,7 +9,8 @@ import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import type { Clock } from "./clock.ts";
 import { describeGeneration } from "./describe.ts";
-import type { LogEnd } from "./log-end.ts";
+import { gapOf } from "./gap.ts";
+import type { LogBound } from "./log-bound.ts";
 import { formatOwn, lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
 
@@ -18,7 +19,8 @@ export interface StatusParts {
   readonly profile: string;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
-  readonly logEnd: LogEnd;
+  readonly logStart: LogBound;
+  readonly logEnd: LogBound;
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
   readonly master: Pick<Master, "cut"> | undefined;
@@ -30,33 +32,50 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
   const { app, snapshots, deadLetters, clock } = parts;
   const startedAt = clock.now();
 
-  server.get("/v1/status", async () => ({
-    app: app.name,
-    profile: parts.profile,
-    uptimeMs: Math.round(clock.now() - startedAt),
-    ...(await logStatus(parts)),
-    runs: await runStatus(parts.jobs),
-    deadLetters: await deadLetters.count(),
-  }));
+  server.get("/v1/status", async () => {
+    const log = await logStatus(parts);
+    return {
+      app: app.name,
+      profile: parts.profile,
+      uptimeMs: Math.round(clock.now() - startedAt),
+      ...log,
+      runs: await runStatus(parts.jobs),
+      deadLetters: log.logObstacle === null ? await deadLetters.count() : null,
+    };
+  });
 
   server.get("/healthz", () => ({ status: "up" }));
 
-  // Without its queue a node still answers and takes events in: it says so, and stays in service.
+  // Without its queue, or the log, a node still answers: it says so, and stays in service.
   server.get("/readyz", async () => {
     const reasons = app.views.flatMap((view) => snapshots.unready(view) ?? []);
-    const obstacle = await parts.jobs.obstacle();
-    if (reasons.length === 0) {
-      return { status: "ready", ...(obstacle === undefined ? {} : { degraded: [obstacle] }) };
-    }
-    throw new TidemarkError(
-      "TIDEMARK_NOT_READY",
-      [...reasons, ...(obstacle === undefined ? [] : [obstacle])].join("; "),
-    );
+    const degraded = await degradations(parts);
+    if (reasons.length === 0) return { status: "ready", ...(degraded.length === 0 ? {} : { degraded }) };
+    throw new TidemarkError("TIDEMARK_NOT_READY", [...reasons, ...degraded].join("; "));
   });
 }
 
-async function logStatus({ app, logEnd, master, snapshots, tail }: StatusParts) {
-  const end = await logEnd.current();
+/** What is not as it should be, though answers are right. */
+async function degradations({ app, logStart, logEnd, tail, jobs }: StatusParts): Promise<readonly string[]> {
+  const [queue, { isCurrent }, { cut: starts }] = await Promise.all([
+    jobs.obstacle(),
+    logEnd.current(),
+    logStart.current(),
+  ]);
+  return [
+    queue,
+    isCurrent ? undefined : silentLog,
+    ...app.views.map((view) => gapOf(view, tail.position(view), starts)),
+  ].filter((each) => each !== undefined);
+}
+
+const silentLog = "the log does not answer: there may be events that no answer knows of";
+
+async function logStatus({ app, logStart, logEnd, master, snapshots, tail }: StatusParts) {
+  const [{ cut: end, isCurrent }, { cut: starts }] = await Promise.all([
+    logEnd.current(),
+    logStart.current(),
+  ]);
   const archived = master === undefined ? null : formatCut(await master.cut());
   const describe = (view: View) => {
     const manifest = snapshots.batch(view)?.reader.manifest;
@@ -68,10 +87,14 @@ async function logStatus({ app, logEnd, master, snapshots, tail }: StatusParts) 
       position: formatOwn(view, position),
       lag: lagOf(view, position, end),
       unready: snapshots.unready(view) ?? null,
+      gap: gapOf(view, position, starts) ?? null,
     };
   };
   return {
-    log: Object.fromEntries(Object.entries(end).map(([topic, nexts]) => [topic, { nexts }])),
+    log: Object.fromEntries(
+      Object.entries(end).map(([topic, nexts]) => [topic, { starts: starts[topic] ?? [], nexts }]),
+    ),
+    logObstacle: isCurrent ? null : silentLog,
     archived,
     views: Object.fromEntries(app.views.map((view) => [view.name, describe(view)])),
   };

@@ -2,12 +2,12 @@ import type { DimensionFile, DimensionFiles } from "../infra/dimensions/dimensio
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
-import type { Cut } from "../views/cut.ts";
 import type { DimensionTable, EventTable } from "../views/dimension-table.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell } from "../views/state.ts";
 import { copyState, mergeState, type View } from "../views/view.ts";
+import type { KnownBound } from "./log-bound.ts";
 import type { Layer } from "./parameters.ts";
 import { type Provenance, provenanceOf } from "./provenance.ts";
 import { Recent } from "./recent.ts";
@@ -23,7 +23,7 @@ export interface TableState extends Disposable {
   readonly table: DimensionTable;
   /** The attributes' values of a key, in the table's order; undefined: there is no such row. */
   find(key: Scalar): readonly Scalar[] | undefined;
-  provenance(logEnd: Cut): TableProvenance;
+  provenance(logEnd: KnownBound): TableProvenance;
 }
 
 export interface TableParts {

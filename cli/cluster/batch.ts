@@ -51,6 +51,9 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   return { url: await node.listen(server), done: Promise.race([failed, membership.done]) };
 }
 
+/** A run goes on without the speed layer after so many sessions: its partitions have been taken over by then, if by anyone. */
+const sessionsPerSeal = 6;
+
 /** Starts something whenever it is this process's turn, and ends it when the turn is over, one after the other. */
 class Turns implements AsyncDisposable {
   readonly #start: () => Promise<AsyncDisposable>;
@@ -129,6 +132,7 @@ async function startWriting(
             {
               ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
               sealedTail: seal,
+              sealWithinMs: node.sessionMs * sessionsPerSeal,
               archive: async (until, archiveSignal, progress) =>
                 archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
             },

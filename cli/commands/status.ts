@@ -22,11 +22,14 @@ export function registerStatus(program: Command, terminal: Terminal): void {
 }
 
 function describeStatus(terminal: Terminal, status: StatusAnswer): string {
-  const { app, profile, uptimeMs, log, archived, views, runs, deadLetters } = status;
+  const { app, profile, uptimeMs, log, logObstacle, archived, views, runs, deadLetters } = status;
   const topics = Object.entries(log);
   const rows = Object.entries(views);
   const total = (nexts: readonly number[]) => nexts.reduce((sum, next) => sum + next, 0);
-  const reasons = rows.flatMap(([, { unready }]) => (unready === null ? [] : [`not ready: ${unready}`]));
+  const reasons = rows.flatMap(([, { unready, gap }]) => [
+    ...(unready === null ? [] : [`not ready: ${unready}`]),
+    ...(gap === null ? [] : [gap]),
+  ]);
   return [
     `${paint(terminal, "bold", app)}, ${profile}, up for ${formatSpan(uptimeMs)}`,
     "",
@@ -44,13 +47,16 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
       { title: "tail entries", values: rows.map(([, { tail }]) => tail?.entries ?? null) },
       { title: "lag", values: rows.map(([, { lag }]) => lag) },
     ]),
+    ...(logObstacle === null ? [] : [logObstacle]),
     ...reasons,
     ...[runs.running, runs.last].flatMap((run) => (run === null ? [] : [runLine(run)])),
     ...(runs.obstacle === null ? [] : [runs.obstacle]),
     ...(runs.queued === null || runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
-    deadLetters === 0
-      ? "no dead letters"
-      : `${plural(deadLetters, "dead letter")}: tidemark dead-letter list`,
+    ...(deadLetters === null ? [] : [deadLetterLine(deadLetters)]),
     "",
   ].join("\n");
+}
+
+function deadLetterLine(count: number): string {
+  return count === 0 ? "no dead letters" : `${plural(count, "dead letter")}: tidemark dead-letter list`;
 }

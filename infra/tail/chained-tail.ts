@@ -91,6 +91,12 @@ export class ChainedTail implements Tail, AsyncDisposable {
     this.#mergeLongChains();
   }
 
+  /** Boundaries have changed under a reader that knows. */
+  protected forgetPaths(): void {
+    this.#paths.clear();
+    this.#version++;
+  }
+
   release(view: View, cut: Cut): void {
     for (const chain of this.chainsOf(view)) {
       chain.release(offsetIn(cut, view, chain.partition));

@@ -99,7 +99,9 @@ export class PartitionReplica {
     if (chain === undefined || !this.#started.has(chain)) return false;
     if (record.base > chain.next) chain.jump(record.base);
     if (record.base === chain.open.from) return extend(chain, record, rows);
-    return record.isSealed && record.base < chain.open.from && addPrefix(chain, record, rows);
+    // One of which the beginning was passed over is not whole.
+    const isPrefix = record.isSealed && record.base < chain.open.from && record.from === record.base;
+    return isPrefix && addPrefix(chain, record, rows);
   }
 
   #find({ name, fingerprint }: ViewName): Chain | undefined {

@@ -1,12 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 import type { App } from "../../views/app.ts";
-import type { Offset } from "../../views/cut.ts";
+import type { Cut, Offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import type { View } from "../../views/view.ts";
 import type { Consumer, Log, LogBatch } from "../log/log.ts";
 import type { Chain } from "./chain.ts";
 import { ChainedTail } from "./chained-tail.ts";
 import { PartitionReplica, viewsOf } from "./partition-replica.ts";
+import type { Segment } from "./tail.ts";
 import { decodeTailRecord, tailTopic } from "./tail-record.ts";
 
 export interface ReplicatedTailOptions {
@@ -19,7 +21,11 @@ interface Followed {
   readonly replica: PartitionReplica;
   /** The next record of the tail topic. */
   next: Offset;
+  /** Where the tail topic ended when it was begun to be read, or begun anew: from there on this is as fresh as others. */
+  end: Offset;
 }
+
+const unknown = Number.POSITIVE_INFINITY as Offset;
 
 /** How long records are applied in one turn of the event loop, in milliseconds. */
 const turnMs = 5;
@@ -34,6 +40,7 @@ export class ReplicatedTail extends ChainedTail {
   /** Rejects when it can't go on; resolves once disposed of. */
   readonly done: Promise<void>;
   readonly #log: Log;
+  readonly #followed: ReadonlyMap<string, readonly Followed[]>;
   readonly #stop = new AbortController();
   readonly #consumers = new Set<Consumer>();
 
@@ -44,11 +51,13 @@ export class ReplicatedTail extends ChainedTail {
         Array.from({ length: partitions }, (_, partition) => ({
           replica: new PartitionReplica(viewsOf(app, name, partition)),
           next: 0 as Offset,
+          end: unknown,
         })),
       ]),
     );
     super(chainsOf(app, followed));
     this.#log = log;
+    this.#followed = followed;
     const follows = [...followed].map(([topic, partitions]) => this.#follow(topic, partitions));
     this.ready = Promise.all(follows.map(({ ready }) => ready)).then(() => {});
     this.done = Promise.all(follows.map(({ done }) => done)).then(() => {});
@@ -57,12 +66,39 @@ export class ReplicatedTail extends ChainedTail {
     this.done.catch(() => {});
   }
 
+  /**
+   * A cut that is ahead of all that is known needs no worker to align itself to it: nothing lies between it and the position,
+   * which is then the cut itself. So what runs make is served though nobody folds.
+   */
+  override segments(view: View, cut: Cut): readonly Segment[] | undefined {
+    return super.segments(view, cut) ?? (this.#beginAt(view, cut) ? super.segments(view, cut) : undefined);
+  }
+
+  #beginAt(view: View, cut: Cut): boolean {
+    const chains = this.chainsOf(view).map((chain) => ({ chain, at: offsetIn(cut, view, chain.partition) }));
+    if (!chains.every(({ chain, at }) => chain.hasBoundary(at) || (chain.next <= at && this.#isFresh(chain))))
+      return false;
+    for (const { chain, at } of chains) {
+      if (chain.hasBoundary(at)) continue;
+      if (chain.next === at) chain.seal();
+      else chain.jump(at);
+    }
+    this.forgetPaths();
+    return true;
+  }
+
+  /** Whether it is known to its end, as far as others have told. */
+  #isFresh(chain: Chain): boolean {
+    const { topic, partition } = viewPartition(chain.view, chain.partition);
+    const followed = this.#followed.get(topic)?.[partition];
+    return followed !== undefined && followed.next >= followed.end && followed.replica.hasStarted(chain);
+  }
+
   #follow(topic: string, partitions: readonly Followed[]) {
     const name = tailTopic(topic);
     let isReady: () => void = () => {};
-    let ends: readonly Offset[] = partitions.map(() => Number.POSITIVE_INFINITY as Offset);
     const look = () => {
-      if (partitions.every(({ next }, p) => next >= (ends[p] ?? 0))) isReady();
+      if (partitions.every(({ next, end }) => next >= end)) isReady();
     };
     const reached = new Promise<void>((resolve) => {
       isReady = resolve;
@@ -76,9 +112,13 @@ export class ReplicatedTail extends ChainedTail {
           // What it has not read yet was trimmed: a snapshot that stands further on tells it all again.
           followed.replica.reset();
           followed.next = start;
+          followed.end = unknown;
         });
         this.boundariesChanged();
-        if (ends.includes(Number.POSITIVE_INFINITY as Offset)) ends = await this.#log.nexts(name);
+        const ends = await this.#log.nexts(name);
+        partitions.forEach((followed, p) => {
+          if (followed.end === unknown) followed.end = ends[p] ?? (0 as Offset);
+        });
         look();
         try {
           const consumer = this.#log.consume({

@@ -39,6 +39,8 @@ export class RunningCluster implements AsyncDisposable {
   readonly visit;
   readonly app;
   readonly data: string;
+  /** What the nodes logged, from warnings on. */
+  readonly said: string[] = [];
   readonly #lifecycle = new Lifecycle();
 
   static async deploy(): Promise<RunningCluster> {
@@ -73,7 +75,7 @@ export class RunningCluster implements AsyncDisposable {
       data: this.data,
       host: "127.0.0.1",
       port: 0,
-      logger: pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }, pino.destination(2)),
+      logger: pino({ level: "warn" }, { write: (line) => void this.said.push(line) }),
       keys: [],
       environment: { KAFKA_BROKERS: inject("kafkaBrokers").join(","), REDIS_URL: inject("redisUrl") },
     });

@@ -243,15 +243,21 @@ export class PlainTail implements Tail {
   }
 }
 
-/** A log of which only the end is asked. */
+/** A log of which only where it begins and ends is asked. */
 export class PlainLog implements Log {
   readonly topics: Log["topics"];
+  readonly begins: Map<string, readonly Offset[]>;
   readonly ends: Map<string, readonly Offset[]>;
   readonly #listeners = new Set<() => void>();
 
   constructor(views: readonly View[]) {
     this.topics = [...new Set(views.flatMap(({ mappings }) => mappings.map(({ event }) => event)))];
+    this.begins = new Map(this.topics.map(({ name, partitions }) => [name, Array(partitions).fill(0)]));
     this.ends = new Map(this.topics.map(({ name, partitions }) => [name, Array(partitions).fill(0)]));
+  }
+
+  async starts(topic: string): Promise<readonly Offset[]> {
+    return this.begins.get(topic) ?? [];
   }
 
   async nexts(topic: string): Promise<readonly Offset[]> {
@@ -270,23 +276,19 @@ export class PlainLog implements Log {
   }
 
   append(): never {
-    throw new Error("only the end is asked");
-  }
-
-  starts(): never {
-    throw new Error("only the end is asked");
+    throw new Error("only where it begins and ends is asked");
   }
 
   read(): never {
-    throw new Error("only the end is asked");
+    throw new Error("only where it begins and ends is asked");
   }
 
   consume(): never {
-    throw new Error("only the end is asked");
+    throw new Error("only where it begins and ends is asked");
   }
 
   trim(): never {
-    throw new Error("only the end is asked");
+    throw new Error("only where it begins and ends is asked");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

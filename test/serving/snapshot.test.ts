@@ -185,6 +185,35 @@ describe("a snapshot", () => {
       expect((await get(total)).body.provenance).toMatchObject({ lag: 1, complete: false });
     }, clock);
   });
+
+  test("of a log that does not answer any more goes on answering, and never claims to be complete", async () => {
+    await serve(async ({ log, tail, get }) => {
+      tail.put(byMachine, [{ partition: 0, from: 0, next: 1, rows: states(1) }]);
+      log.advanceTo(topic, [1, 0]);
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 0, complete: true });
+      const before = log.nexts;
+      log.nexts = () => new Promise(() => undefined);
+      log.advanceTo(topic, [2, 0]);
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 0, complete: false });
+      const silent = expect.stringContaining("the log does not answer");
+      expect(await get("/readyz")).toMatchObject({ status: 200, body: { degraded: [silent] } });
+      expect((await get("/v1/status")).body).toMatchObject({ logObstacle: silent, deadLetters: null });
+      log.nexts = before;
+      log.advanceTo(topic, [2, 0]);
+      expect((await get(total)).body.provenance).toMatchObject({ lag: 1, complete: false });
+      expect((await get("/readyz")).body).toEqual({ status: "ready" });
+    });
+  });
+
+  test("names the records that the log let go of before the tail had them", async () => {
+    await serve(async ({ log, tail, get }) => {
+      tail.put(byMachine, [{ partition: 0, from: 0, next: 1, rows: states(1) }]);
+      log.begins.set(topic, [3, 0] as never);
+      const gap = expect.stringContaining(`the log has let go of records [1, 3) of ${topic}/0`);
+      expect((await get("/readyz")).body).toMatchObject({ status: "ready", degraded: [gap] });
+      expect((await get("/v1/status")).body).toMatchObject({ views: { "by-machine": { gap } } });
+    });
+  });
 });
 
 describe("after", () => {

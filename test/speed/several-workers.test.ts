@@ -98,6 +98,8 @@ async function run(running: SeveralWorkers, steps: readonly Step[]): Promise<voi
         const at = running.nexts.map((next, p) => Math.round((each.at[p] ?? 0) * next));
         cuts.set(view, at);
         running.pointers.point(view, cutAt(at));
+        // Some nodes ask for the new cut before any worker has aligned itself to it, and begin there.
+        for (const tail of running.tails) tail.segments(view, cutAt(at));
         break;
       }
       case "serve":
@@ -155,3 +157,25 @@ async function sealAndRead(running: SeveralWorkers): Promise<void> {
     expect(sorted.length).toBe(Object.keys(rowsByKey(view, sorted)).length);
   }
 }
+
+test("a generation ahead of all that was folded is served though nobody folds, and a worker that comes back goes on from there", async () => {
+  const visit: Visit = { id: "1", place: "ORD", time: 0, stay: 5 };
+  several = await SeveralWorkers.start();
+  several.assign("a", [0, 1]);
+  await several.append(0, [visit, { ...visit, id: "2" }]);
+  const tail = await several.serve();
+  await several.caughtUp(tail);
+  await several.stop("a");
+  await several.append(0, [{ ...visit, id: "3" }]);
+  await several.append(1, [visit]);
+
+  expect(tail.segments(placesByHour, cutAt([1, 0]))).toBeUndefined();
+  several.pointers.point(placesByHour, cutAt([3, 1]));
+  expect(tail.segments(placesByHour, cutAt([3, 1]))?.map(({ size }) => size)).toEqual([0, 0]);
+  expect(nextsOf(tail.position(placesByHour))).toEqual([3, 1]);
+
+  several.assign("b", [0, 1]);
+  await several.append(0, [{ ...visit, id: "4" }]);
+  await several.caughtUp(tail);
+  check(several, tail, new Map([[placesByHour, [3, 1]]]));
+});

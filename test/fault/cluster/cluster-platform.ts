@@ -42,6 +42,7 @@ export class ClusterPlatform implements AsyncDisposable {
   readonly redis: RedisNode;
   readonly settings: KafkaSettings;
   readonly data: string;
+  readonly sessionMs: number;
   /** Requests that were sent again in full, since no answer came. */
   sentAgain = 0;
   readonly #environment: Readonly<Record<string, string>>;
@@ -70,7 +71,16 @@ export class ClusterPlatform implements AsyncDisposable {
       const settings = kafkaSettings(environment);
       await deploy(settings, data);
       const witness = lifecycle.use(await Witness.begin(settings));
-      const platform = new ClusterPlatform({ kafka, redis, settings, data, environment, witness, lifecycle });
+      const platform = new ClusterPlatform({
+        kafka,
+        redis,
+        settings,
+        data,
+        sessionMs,
+        environment,
+        witness,
+        lifecycle,
+      });
       const counts = { ingestion: 1, speed: 2, batch: 1, serving: 2, ...processes };
       await Promise.all(
         roleNames.flatMap((role) =>
@@ -89,6 +99,7 @@ export class ClusterPlatform implements AsyncDisposable {
     readonly redis: RedisNode;
     readonly settings: KafkaSettings;
     readonly data: string;
+    readonly sessionMs: number;
     readonly environment: Readonly<Record<string, string>>;
     readonly witness: Witness;
     readonly lifecycle: Lifecycle;
@@ -97,6 +108,7 @@ export class ClusterPlatform implements AsyncDisposable {
     this.redis = parts.redis;
     this.settings = parts.settings;
     this.data = parts.data;
+    this.sessionMs = parts.sessionMs;
     this.#environment = parts.environment;
     this.#witness = parts.witness;
     this.#lifecycle = parts.lifecycle;
@@ -147,13 +159,17 @@ export class ClusterPlatform implements AsyncDisposable {
     );
   }
 
+  get folder(): ReturnType<typeof dataFolder> {
+    return dataFolder(this.data);
+  }
+
   get #all(): readonly UpProcess[] {
     return [...this.#processes.values()].flat().filter((process) => process !== undefined);
   }
 
   /** Posts NDJSON as a producer does: what was not acknowledged is sent again, to whichever gateway is up. */
   async ingest(lines: string): Promise<string> {
-    const { position } = await this.#again("no gateway takes events", async () => {
+    const { position } = await this.again("no gateway takes events", async () => {
       const gateway = this.#processes.get("ingestion")?.find((process) => process?.isAlive);
       if (gateway === undefined) throw new Error("no gateway is up");
       try {
@@ -179,30 +195,26 @@ export class ClusterPlatform implements AsyncDisposable {
 
   /** Asks for a run on whichever serving node is up. */
   startRun(): Promise<string> {
-    return this.#again("no run can be asked for", () => this.#anyServing().startRun());
+    return this.again("no run can be asked for", () => this.#anyServing().startRun());
   }
 
   /** Waits until the run has succeeded, and every serving node serves what it made. */
   async runIsDone(id: string): Promise<Row> {
-    const run = await this.#again(`run ${id} has not ended`, async () => {
+    const run = await this.again(`run ${id} has not ended`, async () => {
       const shown = await this.#anyServing().get<Row>(`/v1/batch/runs/${id}`);
       if (shown.state === "queued" || shown.state === "running") throw new Error(JSON.stringify(shown));
       return shown;
     });
     if (run.state !== "succeeded") throw new Error(`run ${JSON.stringify(run)}`);
-    for (const node of this.serving) await this.#again("a run is not served", () => node.isServed(run));
+    for (const node of this.serving) await this.again("a run is not served", () => node.isServed(run));
     return run;
   }
 
   /** Every view on every serving node, held against the oracle at what was acknowledged; gives the number of rows. */
   async compareAll(when: string): Promise<number> {
     let rows = 0;
+    await this.covered();
     for (const [number, node] of this.serving.entries()) {
-      await this.#again(`${when}: what was acknowledged is not covered`, () =>
-        node.get(
-          `/v1/views/totals-by-hour/rows?limit=1&after=${encodeURIComponent(this.acknowledged)}&timeout=30s`,
-        ),
-      );
       rows += await compareNow(
         node,
         (nexts) => this.#witness.before(nexts),
@@ -210,6 +222,16 @@ export class ClusterPlatform implements AsyncDisposable {
       );
     }
     return rows;
+  }
+
+  /** Comes back once every serving node answers with what has been acknowledged by now. */
+  async covered(): Promise<void> {
+    const query = new URLSearchParams({ limit: "1", after: this.acknowledged, timeout: "5s" });
+    for (const node of this.serving) {
+      await this.again("what was acknowledged is not covered", () =>
+        node.get(`/v1/views/totals-by-hour/rows?${query}`),
+      );
+    }
   }
 
   async flightsServed(): Promise<number> {
@@ -266,8 +288,8 @@ export class ClusterPlatform implements AsyncDisposable {
     return node;
   }
 
-  /** Until it succeeds; throws the last failure when patience is at its end. */
-  async #again<T>(otherwise: string, attempt: () => Promise<T>): Promise<T> {
+  /** Attempts it until it succeeds; throws the last failure when patience is at its end. */
+  async again<T>(otherwise: string, attempt: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + patienceMs;
     for (;;) {
       try {
