@@ -18,15 +18,19 @@ import type { Piece } from "./session-pieces.ts";
 import { type Cell, copyCell } from "./state.ts";
 import { formatTime } from "./time.ts";
 
-/** An aggregate that does not say what its values are shows numbers. */
+/** An aggregate that does not say what its values are shows numbers; of a histogram there is none. */
 type FieldOf<A> = "shows" extends keyof A
   ? A extends { readonly shows?: infer T }
-    ? ExpressionOf<Exclude<T, undefined>>
+    ? [Exclude<T, undefined>] extends [never]
+      ? never
+      : ExpressionOf<Exclude<T, undefined>>
     : never
   : NumberExpression;
 
 /** A session as what its measures are made of: the values of the measures over its records, and its times. */
-export type SessionFields<M> = { readonly [K in keyof M]: FieldOf<M[K]> } & {
+export type SessionFields<M> = {
+  readonly [K in keyof M as [FieldOf<M[K]>] extends [never] ? never : K]: FieldOf<M[K]>;
+} & {
   /** Of its first record; `eventTime()` too. */
   readonly start: TimeExpression;
   /** Of its last record. */

@@ -43,7 +43,7 @@ export interface SourceOf<
   readonly booleansType?: Booleans;
 }
 
-/** The names of the measures whose values are of this type. */
+/** The names of the measures whose values are of this type; a histogram, which is no value, is among those of each. */
 export type NamesShowing<M extends Measures, T> = {
   [K in keyof M & string]: "shows" extends keyof M[K]
     ? M[K] extends { readonly shows?: infer S }
@@ -56,7 +56,9 @@ export type NamesShowing<M extends Measures, T> = {
 
 /** The measures of all sources, by the names of those that show something else than numbers. */
 export type MergedMeasures<Measured extends string, Texts extends string, Booleans extends string> = {
-  readonly [K in Measured]: AggregateOf<K extends Texts ? string : K extends Booleans ? boolean : number>;
+  readonly [K in Measured]: AggregateOf<
+    K extends Texts & Booleans ? never : K extends Texts ? string : K extends Booleans ? boolean : number
+  >;
 };
 
 /** `source(click, { by, measures })`: a source of a view of several event types, for its `from`. */

@@ -204,6 +204,13 @@ defineView({
   }),
   derived: (m) => ({ rate: m.buying.dividedBy(m.orders) }),
 });
+const binned = [
+  source(click, { by: visits.by, measures: (f) => ({ n: histogram(f.ms, { edges: [1] }), pages: count() }) }),
+  source(order, { by: visits.by, measures }),
+];
+defineView({ name, from: binned, sessions: (s) => ({ pages: mean(s.pages) }) });
+// @ts-expect-error a histogram of one of the sources
+defineView({ name, from: binned, sessions: (s) => ({ m: count({ where: s.n.isNull() }) }) });
 // @ts-expect-error a measure that no source has
 defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.sales) }) });
 // @ts-expect-error the mean of a text
@@ -213,6 +220,8 @@ defineView({ name, from: ofBoth, sessions: (s) => ({ m: mean(s.isNew) }) });
 const bins = { ...visits, measures: () => ({ n: histogram(ms, { edges: [1] }) }) };
 // @ts-expect-error a histogram, which is no value to compute with
 defineView({ ...bins, sessions: (s) => ({ m: mean(s.n) }) });
+// @ts-expect-error nor one to compare
+defineView({ ...bins, sessions: (s) => ({ m: count({ where: s.n.isNull() }) }) });
 const landings = { ...visits, measures: () => ({ n: earliest(page) }) };
 // @ts-expect-error the mean of a text
 defineView({ ...landings, sessions: (s) => ({ m: mean(s.n) }) });

@@ -141,20 +141,30 @@ test("the fingerprint follows the meaning, not the name", () => {
       ...change,
     }).fingerprint;
   expect(again({})).toBe(clicks.fingerprint);
-  const changes = [
-    { by: () => ({ hour: tumbling("1h") }) },
-    { where: (f: { ms: { gt(n: number): never } }) => f.ms.gt(0) },
-    { measures: () => ({ clicks: count() }) },
-  ];
-  const others = changes.map(again);
-  const threshold = again({
-    measures: (f: never) => ({
-      clicks: count(),
-      slow: count({ where: (f as { ms: { gt(n: number): never } }).ms.gt(101) }),
-      mean: mean((f as { ms: never }).ms),
-    }),
+  const by = (length: string) => (f: Pick<Fields, "page">) => ({ page: f.page, hour: tumbling(length) });
+  const measures = (field: "ms" | "share", least: number) => (f: Fields) => ({
+    clicks: count(),
+    slow: count({ where: f.ms.gt(least) }),
+    mean: mean(f[field]),
   });
-  expect(new Set([clicks.fingerprint, threshold, ...others]).size).toBe(5);
+  const others = {
+    "a dimension less": { by: () => ({ hour: tumbling("1h") }) },
+    "a dimension under another name": { by: (f: Fields) => ({ path: f.page, hour: tumbling("1h") }) },
+    "panes of another length": { by: by("2h") },
+    "no panes": { by: (f: Fields) => ({ page: f.page }) },
+    "records of a condition": { where: (f: Fields) => f.ms.gt(0) },
+    "fewer measures": { measures: () => ({ clicks: count() }) },
+    "a measure of another condition": { measures: measures("ms", 101) },
+    "a measure of another field": { measures: measures("share", 100) },
+    "another event type": { from: defineEvent({ ...click, name: "web.page.shown" }) },
+    "another rule of duplicates": { from: defineEvent({ ...click, name: click.name, duplicatesWithin: 9 }) },
+  };
+  const seen = new Set([clicks.fingerprint]);
+  for (const [what, change] of Object.entries(others)) {
+    const fingerprint = again(change);
+    expect(seen, what).not.toContain(fingerprint);
+    seen.add(fingerprint);
+  }
 });
 
 test.each([
@@ -170,7 +180,7 @@ test.each([
     "two columns of one name",
     declare({ measures: () => ({ Page: count() }) }),
     "TIDEMARK_DECLARATION_NAME",
-    "Page",
+    'two columns named "Page"',
   ],
   ["no measure", declare({ measures: () => ({}) }), "TIDEMARK_DECLARATION_VIEW", "at least one"],
   [
@@ -428,9 +438,24 @@ test.each([
   ],
   [
     "a key that may be missing",
-    () => defineEvent({ ...click, name: "a.b.c", key: (f) => f.share as never }),
+    () => {
+      const schema = Type.Object({ page: Type.Optional(Type.String()) });
+      return defineEvent({ name: "a.b.c", schema, key: (f) => f.page });
+    },
     "TIDEMARK_DECLARATION_FIELD",
-    "key",
+    "key must be a required",
+  ],
+  [
+    "a key that is a float",
+    () => defineEvent({ name: "a.b.c", schema: Type.Object({ at: Type.Number() }), key: (f) => f.at }),
+    "TIDEMARK_DECLARATION_FIELD",
+    "string or integer field",
+  ],
+  [
+    "a key that is computed",
+    () => defineEvent({ ...click, name: "a.b.c", key: (f) => f.page.lower() }),
+    "TIDEMARK_DECLARATION_FIELD",
+    "key must be a required",
   ],
   [
     "a number of partitions",
