@@ -12,16 +12,18 @@ type KeyColumn = Pick<Dimension, "type" | "nullable">;
 
 /** Text that is equal for two lists of values exactly if the values are; all lists are of the same dimensions. */
 export function groupKey(dimensions: readonly KeyColumn[], values: readonly Scalar[]): string {
-  if (isPlainKey(dimensions)) return values[0] as string;
   let key = "";
-  for (const value of values) key += keyPart(value);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as Scalar;
+    key += endsKey(dimensions, i) ? value : keyPart(value);
+  }
   return key;
 }
 
-/** A single string that is never null is its own key. */
-function isPlainKey(dimensions: readonly KeyColumn[]): boolean {
-  const [only, second] = dimensions;
-  return second === undefined && only?.type === "string" && !only.nullable;
+/** A string that is never null and behind which nothing follows is a part as it is: every text that is made costs the fold. */
+function endsKey(dimensions: readonly KeyColumn[], i: number): boolean {
+  const dimension = dimensions[i];
+  return i === dimensions.length - 1 && dimension?.type === "string" && !dimension.nullable;
 }
 
 function keyPart(value: Scalar): string {
@@ -32,9 +34,9 @@ function keyPart(value: Scalar): string {
 /** The same as `groupKey`, as JavaScript over the texts of the dimensions' values. */
 export function groupKeyToJs(dimensions: readonly KeyColumn[], values: readonly string[]): string {
   if (dimensions.length === 0) return '""';
-  if (isPlainKey(dimensions)) return `${values[0]}`;
   const parts = dimensions.map((dimension, i) => {
-    const value = values[i];
+    const value = values[i] ?? "";
+    if (endsKey(dimensions, i)) return value;
     const part = dimension.type === "string" ? `${value}.length + ":" + ${value}` : `${value} + ";"`;
     return dimension.nullable ? `(${value} === null ? "~" : ${part})` : part;
   });

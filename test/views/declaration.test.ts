@@ -142,10 +142,10 @@ test("the fingerprint follows the meaning, not the name", () => {
     }).fingerprint;
   expect(again({})).toBe(clicks.fingerprint);
   const by = (length: string) => (f: Pick<Fields, "page">) => ({ page: f.page, hour: tumbling(length) });
-  const measures = (field: "ms" | "share", least: number) => (f: Fields) => ({
+  const measures = (factor: number, least: number) => (f: Fields) => ({
     clicks: count(),
     slow: count({ where: f.ms.gt(least) }),
-    mean: mean(f[field]),
+    mean: mean(f.ms.times(factor)),
   });
   const others = {
     "a dimension less": { by: () => ({ hour: tumbling("1h") }) },
@@ -154,8 +154,9 @@ test("the fingerprint follows the meaning, not the name", () => {
     "no panes": { by: (f: Fields) => ({ page: f.page }) },
     "records of a condition": { where: (f: Fields) => f.ms.gt(0) },
     "fewer measures": { measures: () => ({ clicks: count() }) },
-    "a measure of another condition": { measures: measures("ms", 101) },
-    "a measure of another field": { measures: measures("share", 100) },
+    "a measure of twice as much": { measures: measures(2, 100) },
+    "a measure of another condition": { measures: measures(2, 101) },
+    "a measure of three times as much": { measures: measures(3, 100) },
     "another event type": { from: defineEvent({ ...click, name: "web.page.shown" }) },
     "another rule of duplicates": { from: defineEvent({ ...click, name: click.name, duplicatesWithin: 9 }) },
   };

@@ -2,7 +2,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Scalar } from "../../views/expression.ts";
-import { compareKeys, encodeKey, groupKey, maxKeyBytes, storageKey } from "../../views/key.ts";
+import { compareKeys, encodeKey, groupKey, groupKeyToJs, maxKeyBytes, storageKey } from "../../views/key.ts";
 import type { Dimension } from "../../views/view.ts";
 
 const text = fc.oneof(
@@ -32,6 +32,24 @@ test("group keys and storage keys are equal exactly if the values are", () => {
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("the group key of texts that are never null tells them apart, whatever they hold, and the fold makes the same one", () => {
+  const letters = fc.string({ unit: fc.constantFrom("a", ":", "1", "~", ";"), maxLength: 4 });
+  const required = (["string", "integer", "string"] as const).map((type) => ({ type, nullable: false }));
+  for (const columns of [[0, 1, 2], [0, 2], [1, 2], [2, 1], [0]].map((places) =>
+    places.map((i) => required[i] as (typeof required)[number]),
+  )) {
+    const names = columns.map((_column, i) => `values[${i}]`);
+    const keyOf = new Function("values", `return ${groupKeyToJs(columns, names)};`);
+    const list = fc.tuple(...columns.map(({ type }) => (type === "string" ? letters : fc.integer())));
+    fc.assert(
+      fc.property(list, list, (a, b) => {
+        expect(groupKey(columns, a) === groupKey(columns, b)).toBe(isSame(a, b));
+        expect(keyOf(a)).toBe(groupKey(columns, a));
+      }),
+    );
+  }
 });
 
 test("storage keys sort as DuckDB sorts the values, nulls first", async () => {
