@@ -40,7 +40,7 @@ export async function benchKafka(
   lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   const say = (what: string) => process.stderr.write(`${what}\n`);
   const environment = await kafkaServices(lifecycle, say);
-  const roles = new Roles(folder, environment);
+  const roles = new Roles(folder, environment, lifecycle);
   const measuring = measure({
     folder,
     roles,
@@ -70,7 +70,7 @@ async function measure({ folder, roles, settings, lifecycle, report, note, say }
 
   await roles.deploy(flightsApp);
   await roles.deploy(countApp);
-  const ingestion = lifecycle.use(await roles.start(flightsApp, "ingestion"));
+  const ingestion = await roles.start(flightsApp, "ingestion");
   const gateway = lifecycle.use(new Client(ingestion.url));
   report(await benchKafkaIngest(gateway, brokers, plain));
 
@@ -93,7 +93,7 @@ async function measure({ folder, roles, settings, lifecycle, report, note, say }
   report(await benchKafkaFreshness(gateway, roles));
 
   await orNote(note, async () => {
-    await using streams = await StreamsProgram.start(brokers, say);
+    const streams = lifecycle.use(await StreamsProgram.start(brokers, say));
     const startSpeed = () => roles.start(countApp, "speed");
     for (const row of await benchStreams({ log, generations, streams, output, startSpeed })) report(row);
   });

@@ -10,6 +10,8 @@ import { kafkaVersion, obtainJava } from "../../infra/kafka/services/kafka-progr
 import { TidemarkError } from "../../views/errors.ts";
 
 const source = fileURLToPath(new URL("../kafka-streams/CountPerKeyAndHour.java", import.meta.url));
+const howToGet =
+  "Kafka Streams needs Maven to get its jars with (Debian: apt-get install maven; macOS: brew install maven)";
 const closingMs = 20_000;
 
 /** `bench/kafka-streams` in a JVM of its own, compiled as it starts. It takes commands; see there. */
@@ -28,7 +30,7 @@ export class StreamsProgram implements AsyncDisposable {
         name: "Kafka Streams",
         version: kafkaVersion,
         artifacts: [`org.apache.kafka:kafka-streams:${kafkaVersion}`, "org.slf4j:slf4j-nop:1.7.36"],
-        missing: (why) => new TidemarkError("TIDEMARK_SERVICE_MISSING", why),
+        missing: (why) => new TidemarkError("TIDEMARK_SERVICE_MISSING", `${why}. ${howToGet}`),
       },
       report,
     );
