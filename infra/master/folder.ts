@@ -4,6 +4,7 @@ import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { asidePath, makeFolder, moveDurably, removeAsides } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
+import { leadingFiles } from "./leading-files.ts";
 import type { Master, MasterFile } from "./master.ts";
 
 const namePattern = /^(\d{16})-(\d{16})\.parquet$/;
@@ -87,12 +88,14 @@ export class MasterFolder implements Master {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    const files: MasterFile[] = [];
-    for (const name of names.sort()) {
+    const found = names.sort().flatMap((name): readonly MasterFile[] => {
       const match = namePattern.exec(name);
-      if (match === null) continue;
+      if (match === null) return [];
       const [from, next] = [offset(Number(match[1])), offset(Number(match[2]))];
-      const file = { topic, partition, from, next, path: join(folder, name) };
+      return [{ topic, partition, from, next, path: join(folder, name) }];
+    });
+    const files: MasterFile[] = [];
+    for (const file of leadingFiles(found)) {
       requireRange(file, nextOf(files), files.at(-1));
       files.push(file);
     }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { compareNow } from "./compare-now.ts";
+import { compareNow, oracleOf } from "./compare-now.ts";
 import { flightLines } from "./flights-in-order.ts";
 import { embeddedRecords } from "./oracle.ts";
 import { Platform } from "./platform.ts";
@@ -73,7 +73,7 @@ export async function surviveKills(options: KillsOptions): Promise<KillsReport> 
     await platform.runIsDone(await platform.startRun());
     rowsCompared = await compareNow(
       platform,
-      (nexts) => embeddedRecords(join(data, "log"), nexts),
+      oracleOf((nexts) => embeddedRecords(join(data, "log"), nexts)),
       `seed ${options.seed}, after ${kills} kills`,
     );
     const code = await platform.stop();

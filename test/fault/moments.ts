@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Row } from "./client.ts";
-import { compareNow } from "./compare-now.ts";
+import { compareNow, oracleOf } from "./compare-now.ts";
 import { flightLines } from "./flights-in-order.ts";
 import { embeddedRecords } from "./oracle.ts";
 import { Platform } from "./platform.ts";
@@ -61,7 +61,7 @@ export async function compareAtMoments(options: MomentsOptions): Promise<Moments
       }
       rowsCompared += await compareNow(
         platform,
-        (nexts) => embeddedRecords(join(data, "log"), nexts),
+        oracleOf((nexts) => embeddedRecords(join(data, "log"), nexts)),
         `seed ${options.seed}, moment ${moment} (${sent} sent)`,
       );
       options.say?.(

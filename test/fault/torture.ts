@@ -12,6 +12,9 @@ const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
 const chosen = only === undefined ? halves : halves.filter((half) => half === only);
 if (chosen.length === 0) throw new Error(`--only takes ${halves.join(" or ")}, not "${only}"`);
 
+// Whatever was started ends with us.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
 const seed = Number(process.env.TORTURE_SEED ?? Date.now() % 1_000_000);
 const events = Number(process.env.TORTURE_EVENTS ?? 600_000);
 const say = (text: string) => console.log(`  ${text}`);

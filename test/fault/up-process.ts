@@ -43,7 +43,12 @@ export class UpProcess {
         reject(new Error(`up ended with ${code} before it was ready:\n${output}`)),
       );
     });
-    return new UpProcess(child, url, () => output);
+    const up = new UpProcess(child, url, () => output);
+    // Not in our process group, it would outlive us.
+    const end = () => up.#signal("SIGKILL");
+    process.once("exit", end);
+    child.once("exit", () => process.off("exit", end));
+    return up;
   }
 
   get isAlive(): boolean {

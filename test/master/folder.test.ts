@@ -86,6 +86,29 @@ test("a gap or an overlap among the files is an error that names them", async ()
   await expect(owner.files(topic)).rejects.toMatchObject({ code: "TIDEMARK_STORE_GAP" });
 });
 
+test("of files that a stale writer left beside those of the one that took over, those count that lead furthest", async () => {
+  const owner = await MasterFolder.own(root, topics);
+  const folder = join(root, topic, "0");
+  const found = async () => (await owner.files(topic)).map(({ from, next }) => [from, next]);
+  for (const [from, next] of [
+    [0, 5],
+    [0, 8],
+  ] as const)
+    await writeFile(join(folder, name(from, next)), "x");
+  expect(await found()).toEqual([[0, 8]]);
+  await writeFile(join(folder, name(5, 9)), "x");
+  expect(await found()).toEqual([
+    [0, 5],
+    [5, 9],
+  ]);
+  await owner.add(range(9, 10), write);
+  expect(await found()).toEqual([
+    [0, 5],
+    [5, 9],
+    [9, 10],
+  ]);
+});
+
 test("what a crash left half written is no file, and is removed by the owner", async () => {
   const owner = await MasterFolder.own(root, topics);
   let written: () => void = () => undefined;

@@ -22,10 +22,6 @@ test("a speed worker is stopped for longer than its session: the other takes ove
   await stage.survive("stall a speed worker", faults.stallSpeedWorker);
 }, 180_000);
 
-test("a batch process is stopped in a run: another does the run, and the stale one does no harm", async () => {
-  await stage.survive("stall a batch process", faults.stallBatch);
-}, 180_000);
-
 test("two speed workers come and go at random", async () => {
   await stage.survive("churn speed workers", (on) => faults.churnSpeedWorkers(on, 10_000));
 }, 180_000);

