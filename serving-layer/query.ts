@@ -100,8 +100,10 @@ export class Queries {
   rowsAtOnce(view: string, search: string): string | undefined {
     const prepared = this.#prepare(view, search);
     const logEnd = this.#logEnd.known();
-    if (logEnd === undefined || !this.#isCovered(prepared.plan.query)) return undefined;
-    const moment = this.#moment(prepared.plan.query, logEnd);
+    const { query } = prepared.plan;
+    if (logEnd === undefined || !this.#isCovered(query) || this.#ungenerated(query).length > 0)
+      return undefined;
+    const moment = this.#moment(query, logEnd);
     const { answer } = prepared;
     if (answer !== undefined && isSameMoment(answer.moment, moment)) return answer.text;
     if (!isPoint(prepared.plan, moment.snapshot.reader)) return undefined;
@@ -114,7 +116,7 @@ export class Queries {
   async rows(view: string, search: string, isGone: () => boolean): Promise<string> {
     const prepared = this.#prepare(view, search);
     const { plan } = prepared;
-    await this.#covered(plan.query);
+    await this.#reached(plan.query);
     const moment = this.#moment(plan.query, await this.#logEnd.current());
     if (isPoint(plan, moment.snapshot.reader)) return this.#point(prepared, moment);
     return this.#scan(prepared, moment, isGone);
@@ -123,7 +125,8 @@ export class Queries {
   /** The answer of `compare` as JSON text. */
   async compare(view: string, search: string, isGone: () => boolean): Promise<string> {
     const plan = planOf(readQuery(this.view(view), "compare", search, this.#app.events));
-    await this.#covered(plan.query);
+    await this.#snapshots.look(plan.query.stored);
+    await this.#reached(plan.query);
     const logEnd = await this.#logEnd.current();
     const { snapshot } = this.#moment(plan.query, logEnd);
     const position = this.#tail.position(plan.query.stored);
@@ -226,12 +229,30 @@ export class Queries {
     return this.#snapshots.batch(view)?.cut ?? {};
   }
 
-  #isCovered({ after, layer, stored, attributes }: Query): boolean {
-    if (after === undefined) return true;
+  /** The view, and those that its tables' attributes are from. */
+  #viewsOf({ stored, attributes }: Query): readonly View[] {
     const tables = attributes.flatMap(({ table }) =>
       table.kind === "events" ? [viewOf(this.#app, table)] : [],
     );
-    return [stored, ...tables].every((one) => {
+    return [stored, ...tables];
+  }
+
+  /** What a query of the batch layer needs a generation of and is not known to have one. */
+  #ungenerated(query: Query): readonly View[] {
+    if (query.layer !== "batch") return [];
+    return this.#viewsOf(query).filter((view) => this.#snapshots.batch(view) === undefined);
+  }
+
+  /** Waits for what the query asks to be there; TIDEMARK_QUERY_AFTER if it is not in time. */
+  async #reached(query: Query): Promise<void> {
+    for (const view of this.#ungenerated(query)) await this.#snapshots.look(view);
+    await this.#covered(query);
+  }
+
+  #isCovered(query: Query): boolean {
+    const { after, layer } = query;
+    if (after === undefined) return true;
+    return this.#viewsOf(query).every((one) => {
       const own = new Map(
         [...after].filter(([topic]) => one.mappings.some(({ event }) => event.name === topic)),
       );

@@ -79,8 +79,15 @@ export class Snapshots implements AsyncDisposable {
   /** The snapshot for the generation alone, which needs no tail; undefined if there is no generation. */
   batch(view: View): (Snapshot & { readonly reader: GenerationReader }) | undefined {
     const { serving, next } = this.#state(view);
-    const { snapshot } = serving ?? next ?? {};
+    const { snapshot } = serving?.snapshot.reader === undefined ? (next ?? {}) : serving;
     return snapshot?.reader === undefined ? undefined : { ...snapshot, reader: snapshot.reader };
+  }
+
+  /** Opens the view's first generation, if there is one by now: whoever waited for a run may ask before the pointers are looked at. */
+  async look(view: View): Promise<void> {
+    if (this.batch(view) !== undefined) return;
+    const current = await this.#parts.generations.current(view);
+    if (current !== undefined && this.batch(view) === undefined) await this.#aim(this.#state(view), current);
   }
 
   /** The tail's segments from the snapshot's cut on, of this moment. Throws TIDEMARK_NOT_READY if there are none. */

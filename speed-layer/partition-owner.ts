@@ -3,7 +3,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
-import { decodeTailRecord, encodeTailRecord, type TailRecord, tailTopic } from "../infra/tail/tail-record.ts";
+import { decodeTailRecord, type TailRecord, tailAppend, tailTopic } from "../infra/tail/tail-record.ts";
 import type { App } from "../views/app.ts";
 import { type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -150,8 +150,10 @@ export class PartitionOwner implements AsyncDisposable {
   }
 
   #hearAll({ records, next }: LogBatch): void {
-    for (const { offset, value } of records) {
+    for (const { offset, key, value } of records) {
       if (this.#epoch === undefined) this.#bytes += value.length;
+      // States are its own now, or those of one whose word does not count.
+      else if (key === "rows" || key === "segment") continue;
       this.#hear(decodeTailRecord(value), offset);
     }
     this.#next = next;
@@ -201,7 +203,7 @@ export class PartitionOwner implements AsyncDisposable {
 
   async #append(record: TailRecord): Promise<void> {
     const { log, partition } = this.#options;
-    await log.append([{ topic: this.#tailTopic, partition, key: null, value: encodeTailRecord(record) }]);
+    await log.append([tailAppend(this.#options.type.name, partition, record)]);
   }
 
   async #own(): Promise<void> {

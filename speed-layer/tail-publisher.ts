@@ -5,9 +5,8 @@ import type { TailSegment } from "../infra/tail/segment.ts";
 import {
   type EncodedRow,
   encodeRow,
-  encodeTailRecord,
   type TailRecord,
-  tailTopic,
+  tailAppend,
   viewNameOf,
 } from "../infra/tail/tail-record.ts";
 import { type Offset, offsetAt } from "../views/cut.ts";
@@ -103,7 +102,7 @@ export class TailPublisher implements AsyncDisposable {
     const requests = this.#requests.splice(0);
     const sealed = requests.length > 0 ? offsetAt(tail.seal(), topic, partition) : (0 as Offset);
     const isSnapshot = this.#bytes > Math.max(snapshotBytes, snapshotFactor * this.#snapshotBytes);
-    const batch = new Batch((records) => this.#append(records));
+    const batch = new Batch(topic, partition, (appends) => this.#append(appends));
     if (isSnapshot) {
       this.#bytes = 0;
       await batch.add({ kind: "claim", epoch, owner });
@@ -152,12 +151,9 @@ export class TailPublisher implements AsyncDisposable {
   }
 
   /** Until it is there: what was taken from the chains is nowhere else. Told twice it does no harm. */
-  async #append(records: readonly Uint8Array[]): Promise<void> {
-    const { log, topic, partition } = this.#options;
-    const appends = records.map(
-      (value): Append => ({ topic: tailTopic(topic), partition, key: null, value }),
-    );
-    for (const value of records) this.#bytes += value.length;
+  async #append(appends: readonly Append[]): Promise<void> {
+    const { log } = this.#options;
+    for (const { value } of appends) this.#bytes += value.length;
     for (let delayMs = 50; ; delayMs = Math.min(2 * delayMs, 2_000)) {
       this.#stop.signal.throwIfAborted();
       try {
@@ -181,26 +177,30 @@ export class TailPublisher implements AsyncDisposable {
 
 /** Records that are appended together. */
 class Batch {
-  readonly #append: (records: readonly Uint8Array[]) => Promise<void>;
-  #records: Uint8Array[] = [];
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #append: (appends: readonly Append[]) => Promise<void>;
+  #appends: Append[] = [];
   #bytes = 0;
 
-  constructor(append: (records: readonly Uint8Array[]) => Promise<void>) {
+  constructor(topic: string, partition: number, append: (appends: readonly Append[]) => Promise<void>) {
+    this.#topic = topic;
+    this.#partition = partition;
     this.#append = append;
   }
 
   async add(record: TailRecord): Promise<void> {
-    const encoded = encodeTailRecord(record);
-    this.#records.push(encoded);
-    this.#bytes += encoded.length;
+    const append = tailAppend(this.#topic, this.#partition, record);
+    this.#appends.push(append);
+    this.#bytes += append.value.length;
     if (this.#bytes >= appendBytes) await this.flush();
   }
 
   async flush(): Promise<void> {
-    const records = this.#records;
-    this.#records = [];
+    const appends = this.#appends;
+    this.#appends = [];
     this.#bytes = 0;
-    if (records.length > 0) await this.#append(records);
+    if (appends.length > 0) await this.#append(appends);
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Generations } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
-import { decodeTailRecord, encodeTailRecord, tailTopic } from "../../infra/tail/tail-record.ts";
+import { decodeTailRecord, tailAppend, tailTopic } from "../../infra/tail/tail-record.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
@@ -66,7 +66,6 @@ async function sealed(log: Log, { name, partitions }: EventType): Promise<void> 
   const topic = tailTopic(name);
   const request = randomUUID();
   const positions = [...(await log.nexts(topic))];
-  const value = encodeTailRecord({ kind: "seal-request", request });
   let left = partitions;
   let allSealed: () => void = () => {};
   const done = new Promise<void>((resolve) => {
@@ -83,7 +82,9 @@ async function sealed(log: Log, { name, partitions }: EventType): Promise<void> 
       }
     },
   });
-  await log.append(positions.map((_, partition) => ({ topic, partition, key: null, value })));
+  await log.append(
+    positions.map((_, partition) => tailAppend(name, partition, { kind: "seal-request", request })),
+  );
   await Promise.race([done, consumer.done]);
 }
 

@@ -9,7 +9,7 @@ import type { Log, LogBatch } from "../log/log.ts";
 import { PartitionReplica, viewsOf } from "./partition-replica.ts";
 import type { TailSegment } from "./segment.ts";
 import type { SealedTail, SealRequest } from "./tail.ts";
-import { decodeTailRecord, encodeTailRecord, tailTopic } from "./tail-record.ts";
+import { decodeTailRecord, tailAppend, tailTopic } from "./tail-record.ts";
 
 export interface ReplicatedSealOptions {
   readonly app: App;
@@ -61,15 +61,11 @@ export class ReplicatedSeal implements SealRequest, SealedTail {
         }
       }
       for (const each of sealed) each.catch(() => {});
-      const value = encodeTailRecord({ kind: "seal-request", request });
       await log.append(
         app.events.flatMap(({ name, partitions }) =>
-          Array.from({ length: partitions }, (_, partition) => ({
-            topic: tailTopic(name),
-            partition,
-            key: null,
-            value,
-          })),
+          Array.from({ length: partitions }, (_, partition) =>
+            tailAppend(name, partition, { kind: "seal-request", request }),
+          ),
         ),
       );
       const answers = await Promise.race([abort, Promise.all(sealed)]);

@@ -4,6 +4,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { decodeCell, type EncodedCell, encodeCell, type StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
+import type { Append } from "../log/log.ts";
 
 /**
  * What stands in a tail topic: `<topic>.tail` has as many partitions as the topic of the events, and partition p of it
@@ -87,6 +88,11 @@ export function decodeRow(view: View, [dimensions, pane, cells]: EncodedRow): St
 
 export function viewNameOf({ name, fingerprint }: View): ViewName {
   return { name, fingerprint };
+}
+
+/** The record on its way to the tail of a partition. Its key is its kind: who owns the partition need not read its own states. */
+export function tailAppend(topic: string, partition: number, record: TailRecord): Append {
+  return { topic: tailTopic(topic), partition, key: record.kind, value: encodeTailRecord(record) };
 }
 
 /** The tail topic of a topic. */

@@ -85,3 +85,40 @@ test("answers from generations on disk, run after run, are those from plain arra
     await rm(root, { recursive: true, force: true });
   }
 });
+
+test.each(["rows?layer=batch&limit=1", "compare?limit=1"])(
+  "who has waited for the first run may ask at once, before the pointers are looked at again: %s",
+  async (question) => {
+    const root = await mkdtemp(join(tmpdir(), "tidemark-serving-"));
+    const generations = await GenerationsFolder.own({
+      root,
+      pollMs: 3_600_000,
+      onWatchError: (error) => expect.fail(String(error)),
+    });
+    const server = createServer({});
+    const tail = new PlainTail();
+    const serving = registerServing(server, {
+      ...{ generations, tail, profile: "embedded", app: defineApp({ name: "test", views: [byMachine] }) },
+      ...{ log: new PlainLog([byMachine]), jobs: new PlainJobs(), deadLetters: new PlainDeadLetters() },
+    });
+    try {
+      const status = async (path: string) =>
+        (await server.inject({ method: "GET", url: `/v1/views/by-machine/${path}` })).statusCode;
+      await ready(() => status("rows"));
+      expect(await status(question)).toBe(409);
+      const plain = new PlainGenerations().add(byMachine, "g-1", cut, states);
+      const draft = await generations.draft(byMachine, "g-1");
+      for (const row of rollUp(byMachine, states)) await draft.add(row);
+      await writeFile(draft.statesPath, "");
+      await draft.publish(plain);
+      await generations.point(byMachine.name, "g-1");
+      tail.put(byMachine, [{ partition: 0, from: 100, next: 300, rows: since }]);
+      expect(await status(question)).toBe(200);
+      expect(await status(question)).toBe(200);
+    } finally {
+      await server.close();
+      await serving[Symbol.asyncDispose]();
+      await rm(root, { recursive: true });
+    }
+  },
+);
