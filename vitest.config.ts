@@ -1,5 +1,9 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { servicesTests } from "./test/services/needs.ts";
+
+/** Files of `alone` run side by side: half of what they take is waiting for processes. Those of `services` share a broker. */
+const filesAtOnce = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
@@ -10,12 +14,20 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "alone", include: ["test/**/*.test.ts"], exclude: [...servicesTests] },
+        test: {
+          name: "alone",
+          include: ["test/**/*.test.ts"],
+          exclude: [...servicesTests],
+          maxWorkers: filesAtOnce,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
         test: {
           name: "services",
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           include: [...servicesTests],
           globalSetup: "./test/services/setup.ts",
           runner: "./test/services/runner.ts",

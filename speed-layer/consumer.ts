@@ -24,6 +24,8 @@ export interface TopicConsumption {
   readonly tail: TailSegments;
   readonly bound: EntryBound;
   readonly skipped: Skipped;
+  /** Told of a batch before it is folded. */
+  readonly onBatch?: (batch: LogBatch) => void;
 }
 
 /** Records folded in one turn of the event loop: less than a millisecond, so that bodies coming in and queries wait for no longer. */
@@ -45,6 +47,7 @@ export function consumeTopic(consumption: TopicConsumption): Consumer {
     partitions,
     position: (partition) => positionOf(consumption.views, partition),
     handle: async (batch) => {
+      consumption.onBatch?.(batch);
       const admission = admissions[batch.partition];
       if (admission !== undefined) await handle(consumption, admission, batch);
     },

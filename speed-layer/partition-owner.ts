@@ -65,6 +65,8 @@ export class PartitionOwner implements AsyncDisposable {
   #publisher: TailPublisher | undefined;
   #tail: TailSegments | undefined;
   #gap: TidemarkError | undefined;
+  /** More records were there to be folded when the last ones came. */
+  #isBehind = false;
   #claimed: () => void = () => {};
   #lose: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
@@ -235,6 +237,7 @@ export class PartitionOwner implements AsyncDisposable {
     const publisher = new TailPublisher({
       ...{ log, topic: type.name, partition, tail, fresh },
       ...{ epoch: this.#epoch ?? 0, owner: this.#id, bytes: this.#bytes, snapshotBytes, newId },
+      isBehind: () => this.#isBehind,
     });
     this.#publisher = this.#lifecycle.use(publisher);
     publisher.done.catch((error) => this.#fail(error));
@@ -279,7 +282,12 @@ export class PartitionOwner implements AsyncDisposable {
       chains[partition] = chain;
       return { fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping), chains };
     });
-    return consumeTopic({ log, type, partitions: [partition], views, tail, bound, skipped });
+    return consumeTopic({
+      ...{ log, type, partitions: [partition], views, tail, bound, skipped },
+      onBatch: ({ next, end }) => {
+        this.#isBehind = next < end;
+      },
+    });
   }
 
   /** Resolves once no view has to read what the log no longer holds; throws if one is ahead of the log. */

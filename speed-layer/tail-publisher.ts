@@ -30,11 +30,15 @@ export interface TailPublisherOptions {
   readonly bytes: number;
   /** So much he may have to read before a snapshot spares him that. */
   readonly snapshotBytes: number;
+  /** Whether more is to be folded at once than what was. */
+  readonly isBehind: () => boolean;
   readonly newId: () => string;
 }
 
 /** Shortest time from one publication to the next, in milliseconds. */
 const minGapMs = 20;
+/** And while the worker is behind: what it folds next changes most of the same states again. */
+const behindGapMs = 500;
 /** What one record holds, and what is appended at once, about: a broker takes a megabyte. */
 const recordBytes = 256 * 1024;
 const appendBytes = 512 * 1024;
@@ -94,7 +98,21 @@ export class TailPublisher implements AsyncDisposable {
         throw error;
       }
       await woken;
+      await this.#caughtUp(start + behindGapMs);
     }
+  }
+
+  /** Or asked to seal; at that time at the latest. */
+  #caughtUp(atLatest: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, atLatest - performance.now());
+      this.#wake = () => {
+        if (this.#options.isBehind() && this.#requests.length === 0 && !this.#stop.signal.aborted) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#wake();
+    });
   }
 
   async #publish(): Promise<void> {

@@ -8,6 +8,7 @@ import { Signal } from "./signal.ts";
 interface Chunk {
   readonly records: FetchedRecords;
   readonly next: Offset;
+  readonly end: Offset;
 }
 
 /** A partition that is read on and on: what was fetched of it and has not been taken yet, one fetch ahead at most. */
@@ -59,13 +60,13 @@ export class FetchLane {
   }
 
   /** What a fetch from `from` on brought; let go of if the lane has moved meanwhile. */
-  put(from: Offset, { batches, aborted }: FetchedPartition): void {
+  put(from: Offset, { batches, aborted, end }: FetchedPartition): void {
     if (from !== this.#fetchFrom) return;
     const records = new FetchedRecords(`${this.topic}/${this.partition}`, batches, aborted);
     const next = records.next();
     // Nothing, or what ends before the position: nothing more than that was there.
     if (next === undefined || next <= from) return;
-    this.#chunks.push({ records, next });
+    this.#chunks.push({ records, next, end });
     this.#fetchFrom = next;
     this.#arrived.raise();
   }
@@ -80,7 +81,7 @@ export class FetchLane {
     const next = chunk.records.take(from, chunk.next, records, batchBounds);
     if (next >= chunk.next) this.#chunks.shift();
     this.#at = next;
-    return { topic, partition, from, next, records };
+    return { topic, partition, from, next, end: Math.max(next, chunk.end) as Offset, records };
   }
 
   /** Resolves when something is put, or by `wake`. */

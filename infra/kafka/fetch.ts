@@ -7,6 +7,8 @@ import { WireReader, WireWriter } from "./wire.ts";
 export interface FetchedPartition {
   readonly partition: number;
   readonly errorCode: number;
+  /** Where the partition ends, for readers of committed records. */
+  readonly end: Offset;
   /** Whole batches, but for the last one; they may begin before what was asked for. */
   readonly batches: Buffer;
   readonly aborted: readonly AbortedTransaction[];
@@ -58,9 +60,9 @@ function decodePartition(reader: WireReader): FetchedPartition {
   const partition = reader.int32();
   const errorCode = reader.int16();
   reader.int64(); // high watermark
-  reader.int64(); // last stable offset
+  const end = reader.int64() as Offset;
   reader.int64(); // log start
   const aborted = reader.array(() => ({ producer: reader.int64(), from: reader.int64() }));
   reader.int32(); // preferred replica
-  return { partition, errorCode, aborted, batches: reader.bytes() };
+  return { partition, errorCode, end, aborted, batches: reader.bytes() };
 }

@@ -108,7 +108,7 @@ export class KafkaLog implements Log {
       while (at < reached) {
         const taken: LogRecord[] = [];
         const upTo = records.take(at, reached, taken, batchBounds);
-        yield { topic, partition, from: at, next: upTo, records: taken };
+        yield { topic, partition, from: at, next: upTo, end: next, records: taken };
         at = upTo;
         await turn();
       }

@@ -177,7 +177,8 @@ export class LmdbLog implements Log {
     if (batch !== undefined && reached < batch.next) this.#held.set(id, batch);
     else this.#held.delete(id);
     if (records.length === 0) return undefined;
-    return { topic, partition, from, next: reached, records };
+    const end = Math.max(reached, this.#store.next(id)) as Offset;
+    return { topic, partition, from, next: reached, end, records };
   }
 
   #stored(topic: string, partition: number, at: Offset) {

@@ -22,6 +22,8 @@ export interface LogBatch {
   readonly partition: number;
   readonly from: Offset;
   readonly next: Offset;
+  /** As far as was known when it was read, where the partition ends: beyond `next` there is more to come at once. */
+  readonly end: Offset;
   readonly records: readonly LogRecord[];
 }
 

@@ -260,6 +260,29 @@ export function logContract(name: string, open: (topics: readonly Topic[]) => Pr
       ).toEqual(Object.entries(headers).map(([name, value]) => [name, [...Buffer.from(value)]]));
     });
 
+    test("a batch says how far the partition went on when it was read", async () => {
+      const total = 2_500;
+      await log.append(Array.from({ length: total }, (_, i) => append(0, `${i}`)));
+      const bounds: number[][] = [];
+      let next = offset(0);
+      const { promise, resolve } = withResolvers();
+      const consumer = log.consume({
+        topic: orders.name,
+        partitions: [0],
+        position: () => next,
+        handle(batch) {
+          next = batch.next;
+          bounds.push([batch.next, batch.end]);
+          if (next === total) resolve();
+        },
+      });
+      await Promise.race([promise, consumer.done]);
+      await consumer[Symbol.asyncDispose]();
+      expect(bounds.length).toBeGreaterThan(1);
+      expect(bounds.map(([, end]) => end)).toEqual(bounds.map(() => total));
+      expect(bounds.at(-1)).toEqual([total, total]);
+    });
+
     test("a consumer of some partitions gets those and no others", async () => {
       await log.append([append(0, "a"), append(1, "b"), append(2, "c")]);
       const asked = new Set<number>();
@@ -342,4 +365,12 @@ export function logContract(name: string, open: (topics: readonly Topic[]) => Pr
       }
     });
   });
+}
+
+function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }

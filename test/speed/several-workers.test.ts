@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import type { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
+import { decodeTailRecord, tailTopic } from "../../infra/tail/tail-record.ts";
+import { offset } from "../../views/cut.ts";
 import { cutAt, mergedRows, nextsOf, rowsByKey } from "./running.ts";
 import { SeveralWorkers } from "./several-workers.ts";
-import { expectedRows, longVisits, placesByHour, type Visit, visits } from "./visits.ts";
+import { expectedRows, longVisits, placesByHour, type Visit, visit, visits } from "./visits.ts";
 
 let several: SeveralWorkers | undefined;
 
@@ -178,4 +180,32 @@ test("a generation ahead of all that was folded is served though nobody folds, a
   await several.append(0, [{ ...visit, id: "4" }]);
   await several.caughtUp(tail);
   check(several, tail, new Map([[placesByHour, [3, 1]]]));
+});
+
+test("a worker that is behind tells its states twice a second, and all of them at once when it has caught up", async () => {
+  // Without a snapshot nothing of it is trimmed.
+  several = await SeveralWorkers.start(Number.POSITIVE_INFINITY);
+  const many = Array.from({ length: 60_000 }, (_, i) => ({
+    id: `${i}`,
+    place: `${i % 300}`,
+    time: 0,
+    stay: 1,
+  }));
+  await several.append(0, many);
+  const assignedAt = performance.now();
+  several.assign("a", [0]);
+  const tail = await several.serve();
+  await several.until(tail, () => nextsOf(tail.position(placesByHour))[0] === many.length);
+  const seconds = (performance.now() - assignedAt) / 1000;
+  const topic = tailTopic(visit.name);
+  const [start, next] = [(await several.log.starts(topic))[0], (await several.log.nexts(topic))[0]];
+  let told = 0;
+  for await (const { records } of several.log.read(topic, 0, start ?? offset(0), next ?? offset(0))) {
+    for (const { value } of records) {
+      const record = decodeTailRecord(value);
+      if (record.kind === "segment" && record.view.name === placesByHour.name) told++;
+    }
+  }
+  check(several, tail);
+  expect(told).toBeLessThan(2 * seconds + 4);
 });

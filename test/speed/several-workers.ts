@@ -24,19 +24,24 @@ export class SeveralWorkers {
   readonly #seal: ReplicatedSeal;
   readonly #folder: string;
 
-  private constructor(folder: string, log: Log) {
+  readonly #snapshotBytes: number;
+
+  private constructor(folder: string, log: Log, snapshotBytes: number) {
+    this.#snapshotBytes = snapshotBytes;
     this.#folder = folder;
     this.log = log;
     this.#seal = new ReplicatedSeal({ app: visits, log, newId: randomUUID });
   }
 
-  static async start(): Promise<SeveralWorkers> {
+  /** With snapshots so small that most runs have some. */
+  static async start(snapshotBytes = 1_000): Promise<SeveralWorkers> {
     const folder = await mkdtemp(join(tmpdir(), "tidemark-workers-"));
     const topics = [visit.name, tailTopic(visit.name)].map((name) => ({
       name,
       partitions: visit.partitions,
     }));
-    return new SeveralWorkers(folder, await LmdbLog.open({ path: folder, topics, mode: "writer" }));
+    const log = await LmdbLog.open({ path: folder, topics, mode: "writer" });
+    return new SeveralWorkers(folder, log, snapshotBytes);
   }
 
   assign(worker: string, partitions: readonly number[]): void {
@@ -47,8 +52,7 @@ export class SeveralWorkers {
         log: this.log,
         generations: this.pointers,
         newId: randomUUID,
-        // So small that most runs have some.
-        limits: { entries: 1_000_000, snapshotBytes: 1_000 },
+        limits: { entries: 1_000_000, snapshotBytes: this.#snapshotBytes },
         onTailNearBound: () => {},
         onUnaligned: () => {},
         onGap: (error) => this.gaps.push(error.message),

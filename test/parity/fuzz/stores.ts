@@ -52,7 +52,7 @@ export class CaseLog implements Log {
 
   async *read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch> {
     if (from < next)
-      yield { topic, partition, from, next, records: this.records(partition).slice(from, next) };
+      yield { topic, partition, from, next, end: next, records: this.records(partition).slice(from, next) };
   }
 
   append(): never {
