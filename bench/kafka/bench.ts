@@ -1,11 +1,10 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "../../cli/client.ts";
 import { kafkaServices } from "../../examples/demo/kafka-services.ts";
 import { airportHours, flight } from "../../examples/flights/app.ts";
-import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
@@ -42,7 +41,6 @@ export async function benchKafka(
   const environment = await kafkaServices(lifecycle, say);
   const roles = new Roles(folder, environment, lifecycle);
   const measuring = measure({
-    folder,
     roles,
     settings: kafkaSettings(environment),
     lifecycle,
@@ -54,7 +52,6 @@ export async function benchKafka(
 }
 
 interface Bench {
-  readonly folder: string;
   readonly roles: Roles;
   readonly settings: KafkaSettings;
   readonly lifecycle: Lifecycle;
@@ -63,7 +60,7 @@ interface Bench {
   readonly say: (what: string) => void;
 }
 
-async function measure({ folder, roles, settings, lifecycle, report, note, say }: Bench): Promise<void> {
+async function measure({ roles, settings, lifecycle, report, note, say }: Bench): Promise<void> {
   const { brokers } = settings;
   const plain = await plainTopic(settings, "bench.plain");
   const output = await plainTopic(settings, "bench.counts");
@@ -86,16 +83,14 @@ async function measure({ folder, roles, settings, lifecycle, report, note, say }
       ],
     }),
   );
-  const generations = await noGenerations(folder);
-  for (const row of await benchConsumption({ log, generations, events: ingestedEvents }, brokers))
-    report(row);
+  for (const row of await benchConsumption({ log, brokers, events: ingestedEvents }, lifecycle)) report(row);
 
   report(await benchKafkaFreshness(gateway, roles));
 
   await orNote(note, async () => {
     const streams = lifecycle.use(await StreamsProgram.start(brokers, say));
     const startSpeed = () => roles.start(countApp, "speed");
-    for (const row of await benchStreams({ log, generations, streams, output, startSpeed })) report(row);
+    for (const row of await benchStreams({ log, streams, output, startSpeed })) report(row);
   });
 }
 
@@ -108,17 +103,6 @@ async function orNote(note: (text: string) => void, rows: () => Promise<void>): 
     if (!isMissing || process.env.CI === "true") throw error;
     note(`NOT RUN: the rows of Kafka Streams: ${error.message}`);
   }
-}
-
-async function noGenerations(folder: string): Promise<GenerationsFolder> {
-  const root = join(folder, "no-generations");
-  await mkdir(root);
-  return GenerationsFolder.read({
-    root,
-    onWatchError: (error) => {
-      throw error;
-    },
-  });
 }
 
 /** A topic of its own, like that of the flights. */

@@ -1,57 +1,38 @@
 import { randomUUID } from "node:crypto";
-import type { Generations } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
 import { decodeTailRecord, tailAppend, tailTopic } from "../../infra/tail/tail-record.ts";
-import { SpeedWorker } from "../../speed-layer/worker.ts";
-import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
-
-export interface Folding {
-  /** Its views are folded. Of one event type. */
-  readonly app: App;
-  readonly type: EventType;
-  /** Has the topic and its tail topic. */
-  readonly log: Log;
-  /** Without any. */
-  readonly generations: Pick<Generations, "current" | "watch">;
-  /** That stand in the topic. */
-  readonly events: number;
-}
+import type { Folder, Share } from "./folder.ts";
 
 /**
- * Milliseconds that a speed worker takes, from when it is assigned the topic, until it has folded all that stands there
- * into every view, and published that.
+ * Milliseconds that the workers take, from when they are assigned their parts of the topic, until they have folded all that
+ * stands there into every view, and published that.
  */
-export async function foldTopic({ app, type, log, generations, events }: Folding): Promise<number> {
+export async function foldTopic(log: Log, type: EventType, workers: readonly Folder[]): Promise<number> {
   await forgetTail(log, type);
-  let left = events;
-  let allFolded: () => void = () => {};
-  const folded = new Promise<void>((resolve) => {
-    allFolded = resolve;
-  });
-  const counted = countingLog(log, type.name, (records) => {
-    left -= records;
-    if (left <= 0) allFolded();
-  });
-  const unexpected = (error: unknown) => {
-    throw error;
-  };
-  const worker = new SpeedWorker({
-    ...{ app, log: counted, generations, newId: randomUUID },
-    limits: { entries: Number.POSITIVE_INFINITY },
-    onTailNearBound: () => {},
-    onUnaligned: (_view, error) => unexpected(error),
-    onGap: unexpected,
-  });
+  const shares = await share(log, type, workers.length);
   try {
     const assignedAt = performance.now();
-    worker.assign({ [type.name]: Array.from({ length: type.partitions }, (_, partition) => partition) });
-    await Promise.race([folded, worker.done]);
+    await Promise.all(workers.map((worker, i) => worker.fold(shares[i] ?? { partitions: [], events: 0 })));
     await sealed(log, type);
     return performance.now() - assignedAt;
   } finally {
-    await worker[Symbol.asyncDispose]();
+    await Promise.all(workers.map((worker) => worker.rest()));
   }
+}
+
+/** As a consumer group shares them: neighbours together. */
+async function share(log: Log, { name, partitions }: EventType, workers: number): Promise<readonly Share[]> {
+  const [starts, nexts] = [await log.starts(name), await log.nexts(name)];
+  const each = Math.ceil(partitions / workers);
+  return Array.from({ length: workers }, (_, worker) => {
+    const own = nexts.map((_next, partition) => partition).slice(worker * each, (worker + 1) * each);
+    const events = own.reduce(
+      (sum, partition) => sum + (nexts[partition] ?? 0) - (starts[partition] ?? 0),
+      0,
+    );
+    return { partitions: own, events };
+  });
 }
 
 /** So that a worker begins at the beginning. */
@@ -90,26 +71,4 @@ async function sealed(log: Log, { name, partitions }: EventType): Promise<void> 
 
 function raise(what: string): never {
   throw new Error(what);
-}
-
-/** The log, with the records of one topic counted as they have been handled. */
-function countingLog(log: Log, topic: string, onHandled: (records: number) => void): Log {
-  return {
-    topics: log.topics,
-    append: (records) => log.append(records),
-    starts: (name) => log.starts(name),
-    nexts: (name) => log.nexts(name),
-    read: (name, partition, from, next) => log.read(name, partition, from, next),
-    trim: (name, partition, before) => log.trim(name, partition, before),
-    consume: (consumption) =>
-      log.consume({
-        ...consumption,
-        position: (partition) => consumption.position(partition),
-        handle: async (batch) => {
-          await consumption.handle(batch);
-          if (consumption.topic === topic) onHandled(batch.records.length);
-        },
-      }),
-    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
-  };
 }

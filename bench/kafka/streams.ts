@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { formatCount } from "../../cli/quantity.ts";
-import type { Generations } from "../../infra/generations/generations.ts";
 import type { Append, Log } from "../../infra/log/log.ts";
 import { decodeTailRecord, tailTopic } from "../../infra/tail/tail-record.ts";
 import { partitionOf } from "../../views/partition.ts";
@@ -8,6 +7,8 @@ import { type Lines, loadLines, splitLines } from "../lines.ts";
 import { alternateAll, type Row, settle, unbounded } from "../rounds.ts";
 import countApp, { counted } from "./count-app.ts";
 import { foldTopic } from "./folded.ts";
+import { LocalFolder } from "./folder.ts";
+import { noGenerations } from "./no-generations.ts";
 import type { StreamsProgram } from "./streams-program.ts";
 import { measureVisibility, type Visibility, type Waits } from "./visibility.ts";
 
@@ -18,7 +19,6 @@ const followedEvents = 100_000;
 export interface StreamsBench {
   /** Has the topic of `counted`, its tail topic, and the output. */
   readonly log: Log;
-  readonly generations: Pick<Generations, "current" | "watch">;
   readonly streams: StreamsProgram;
   /** Where Kafka Streams tells its counts. */
   readonly output: string;
@@ -34,10 +34,11 @@ export async function benchStreams(bench: StreamsBench): Promise<readonly Row[]>
   return [...(await benchRate(bench)), await benchFreshness(bench)];
 }
 
-async function benchRate({ log, generations, streams, output }: StreamsBench): Promise<readonly Row[]> {
+async function benchRate({ log, streams, output }: StreamsBench): Promise<readonly Row[]> {
+  const worker = new LocalFolder({ app: countApp, type: counted, log, generations: noGenerations });
   const ours = async () => {
     settle();
-    return (events * 1000) / (await foldTopic({ app: countApp, type: counted, log, generations, events }));
+    return (events * 1000) / (await foldTopic(log, counted, [worker]));
   };
   const theirs = (guarantee: Guarantee) => async () => {
     const ms = await streams.ask("count", `bench.${randomUUID()}`, guarantee, counted.name, output, events);
