@@ -1,6 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { Duckdb } from "../../infra/duckdb.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { type ArchivedId, type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
 import { type ClusterNode, registerHealth } from "./node.ts";
@@ -14,6 +18,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
     new SpeedWorker({
       app,
       log,
+      archivedIds: (range) => archivedIdsOf(node, range),
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },
@@ -46,4 +51,16 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
   const server = node.createServer();
   registerHealth(server, "speed", () => worker.obstacles);
   return { url: await node.listen(server), done: Promise.race([worker.done, membership.done]) };
+}
+
+/** Seldom asked for: only where the log has let go of records that a duplicate may be of. */
+async function* archivedIdsOf(
+  { folder, topics }: ClusterNode,
+  range: ArchivedRange,
+): AsyncGenerator<ArchivedId, void, undefined> {
+  await mkdir(folder.scratch, { recursive: true });
+  await using duckdb = await Duckdb.open({
+    ...{ memoryLimit: "512MB", threads: 1, temporaryFolder: folder.scratch },
+  });
+  yield* archivedIds(await duckdb.connect(), MasterFolder.read(folder.master, topics), range);
 }
