@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
@@ -55,12 +54,11 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
 
 /** Seldom asked for: only where the log has let go of records that a duplicate may be of. */
 async function* archivedIdsOf(
-  { folder, topics }: ClusterNode,
+  node: ClusterNode,
   range: ArchivedRange,
 ): AsyncGenerator<ArchivedId, void, undefined> {
-  await mkdir(folder.scratch, { recursive: true });
-  await using duckdb = await Duckdb.open({
-    ...{ memoryLimit: "512MB", threads: 1, temporaryFolder: folder.scratch },
-  });
-  yield* archivedIds(await duckdb.connect(), MasterFolder.read(folder.master, topics), range);
+  const temporaryFolder = await node.makeScratch();
+  await using duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 1, temporaryFolder });
+  const master = MasterFolder.read(node.folder.master, node.topics);
+  yield* archivedIds(await duckdb.connect(), master, range);
 }
