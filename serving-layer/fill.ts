@@ -1,7 +1,7 @@
 import { TidemarkError } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
-import type { View } from "../views/view.ts";
-import { zeroState } from "../views/view.ts";
+import type { Cell } from "../views/state.ts";
+import { type View, zeroState } from "../views/view.ts";
 import { paneAfter, startOf, type Window } from "../views/window.ts";
 import { maxGroups, tooManyGroups } from "./group-bound.ts";
 import { readChoice } from "./parameter-text.ts";
