@@ -1,0 +1,30 @@
+/** Some of several, each on or off. */
+export function Choices(props: {
+  readonly legend: string;
+  readonly names: readonly string[];
+  readonly chosen: readonly string[];
+  /** At least one stays chosen. */
+  readonly needsOne?: boolean;
+  readonly choose: (names: readonly string[]) => void;
+}) {
+  const { legend, names, chosen, needsOne = false, choose } = props;
+  const toggle = (name: string) => choose(names.filter((each) => (each === name) !== chosen.includes(each)));
+  return (
+    <fieldset class="field">
+      <legend>{legend}</legend>
+      <div class="chips">
+        {names.map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={chosen.includes(name)}
+            disabled={needsOne && chosen.length === 1 && chosen[0] === name}
+            onClick={() => toggle(name)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
