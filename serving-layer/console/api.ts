@@ -31,7 +31,9 @@ export async function* follow(path: string, signal: AbortSignal): AsyncGenerator
 }
 
 export function rowsPath(view: string, parameters: URLSearchParams, of: "rows" | "compare" = "rows"): string {
-  return `/v1/views/${encodeURIComponent(view)}/${of}?${parameters}`;
+  // As people write them: a query may hold both as they are.
+  const query = parameters.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+  return `/v1/views/${encodeURIComponent(view)}/${of}?${query}`;
 }
 
 async function send(path: string, { method = "GET", body, signal }: Call): Promise<Response> {

@@ -35,9 +35,9 @@ export function App() {
   }, [title, status?.app]);
   return (
     <>
-      <a class="skip" href="#content" onClick={toContent}>
+      <button type="button" class="skip" onClick={() => document.getElementById("content")?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <Header titles={Object.fromEntries(Object.entries(shown).map(([name, { title }]) => [name, title]))} />
       <main id="content" tabIndex={-1} key={page}>
         <Page />
@@ -46,10 +46,4 @@ export function App() {
       {isHelping && <ShortcutsDialog close={() => setHelping(false)} />}
     </>
   );
-}
-
-/** The hash is where one is, so that following it would leave the page. */
-function toContent(event: Event): void {
-  event.preventDefault();
-  document.getElementById("content")?.focus();
 }

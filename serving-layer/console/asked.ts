@@ -19,7 +19,6 @@ export function useWork<T>(name: string | undefined, work: (signal: AbortSignal)
   const [round, setRound] = useState(0);
   const [outcome, setOutcome] = useState<{ readonly answer?: T; readonly problem?: Problem }>({});
   const [isAsking, setAsking] = useState(name !== undefined);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the name stands for the work; a round asks again
   useEffect(() => {
     if (name === undefined) {
       setOutcome({});

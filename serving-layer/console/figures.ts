@@ -25,13 +25,15 @@ export function formatValue(value: AnswerValue | undefined): string {
   return String(value);
 }
 
-/** A time of midnight is a date, and seconds show where there are some. */
+/** Seconds show where there are some. */
 export function formatTime(time: string): string {
-  const text = time.replace("T", " ").replace(/\.000Z$/, "Z");
-  return text
-    .replace(/ 00:00:00Z$/, "")
-    .replace(/:00Z$/, "")
-    .replace(/Z$/, "");
+  return time.replace("T", " ").replace(/(:00)?(\.\d+)?Z$/, "");
+}
+
+/** Times of which all are midnights are dates. */
+export function formatTimes(times: readonly string[]): readonly string[] {
+  const areDates = times.every((time) => time.endsWith("T00:00:00.000Z"));
+  return times.map((time) => (areDates ? time.slice(0, 10) : formatTime(time)));
 }
 
 export function isTime(value: unknown): value is string {

@@ -18,7 +18,6 @@ export function DriftPage() {
     "/v1/reconciliations?limit=1000",
   );
   const last = status?.runs.last?.id;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: there are others now
   useEffect(again, [last, again]);
   const all = answer?.reconciliations ?? [];
   const chosen = choose(all, subject, query.get("generation"));

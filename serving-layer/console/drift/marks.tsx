@@ -25,10 +25,11 @@ export function Marks(props: {
               reconciliation.kind === "not-compared" ? "none" : reconciliation.differing > 0 ? "bad" : ""
             }
             href={hrefOf("drift", view, new URLSearchParams({ generation }))}
-            aria-label={label}
             title={label}
             aria-current={generation === chosen ? "true" : undefined}
-          />
+          >
+            <span class="unseen">{label}</span>
+          </a>
         );
       })}
     </span>

@@ -1,5 +1,6 @@
 import type { AnswerRow } from "../answers.ts";
 import { formatValue, numberOf } from "../figures.ts";
+import { Scroller } from "../parts/scroller.tsx";
 
 export interface SideRow {
   readonly key: readonly string[];
@@ -17,8 +18,7 @@ export function SideTable(props: {
 }) {
   const { label, keys, measures, sides, rows } = props;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
-    <div class="grid tall" tabIndex={0} role="region" aria-label={label}>
+    <Scroller label={label}>
       <table>
         <thead>
           <tr>
@@ -39,14 +39,12 @@ export function SideTable(props: {
             differing(measures, values).map((measure, i) => (
               <tr key={`${key.join("\n")}\n${measure}`}>
                 {key.map((value, k) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: columns stay in their places
                   <td key={k} class={i > 0 ? "soft" : ""}>
                     {value}
                   </td>
                 ))}
                 <td>{measure}</td>
                 {values.map((side, s) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: sides stay in their places
                   <td key={s} class="figure">
                     {side === null ? "no row" : formatValue(side[measure])}
                   </td>
@@ -57,7 +55,7 @@ export function SideTable(props: {
           )}
         </tbody>
       </table>
-    </div>
+    </Scroller>
   );
 }
 

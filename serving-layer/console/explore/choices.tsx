@@ -8,19 +8,16 @@ export function Choices(props: {
   readonly choose: (names: readonly string[]) => void;
 }) {
   const { legend, names, chosen, needsOne = false, choose } = props;
-  const toggle = (name: string) => choose(names.filter((each) => (each === name) !== chosen.includes(each)));
+  const toggle = (name: string) => {
+    const next = names.filter((each) => (each === name) !== chosen.includes(each));
+    if (next.length > 0 || !needsOne) choose(next);
+  };
   return (
     <fieldset class="field">
       <legend>{legend}</legend>
       <div class="chips">
         {names.map((name) => (
-          <button
-            key={name}
-            type="button"
-            aria-pressed={chosen.includes(name)}
-            disabled={needsOne && chosen.length === 1 && chosen[0] === name}
-            onClick={() => toggle(name)}
-          >
+          <button key={name} type="button" aria-pressed={chosen.includes(name)} onClick={() => toggle(name)}>
             {name}
           </button>
         ))}

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { ViewDescription } from "../answers.ts";
 import { useAsked, useWork } from "../asked.ts";
 import { Empty, ProblemNote } from "../parts/note.tsx";
+import { useWide } from "../parts/use-wide.ts";
 import { type Route, useRoute } from "../route.ts";
 import { ask } from "./outcome.ts";
 import { OutcomeView } from "./outcome-view.tsx";
@@ -36,6 +37,7 @@ function Explorer(props: {
   const question = readQuestion(view, route);
   const name = `${question.layer === "both" ? compareUrl(question) : rowsUrl(question)} ${question.charted.name}`;
   const { answer, problem, isAsking, again } = useWork(name, (signal) => ask(question, signal));
+  const isWide = useWide(1_101);
   const [isLive, setLive] = useState(false);
   useEffect(() => {
     if (!isLive || isAsking) return;
@@ -45,15 +47,24 @@ function Explorer(props: {
   const isOfNow = answer?.question.view === view;
   return (
     <div class="explore">
-      <QuestionForm views={views} question={question} />
+      {isWide ? (
+        <QuestionForm views={views} question={question} />
+      ) : (
+        <details class="fold">
+          <summary>
+            <b>{view.name}</b> {question.measures.join(", ")} by {question.groupBy.join(", ") || "nothing"}
+          </summary>
+          <QuestionForm views={views} question={question} />
+        </details>
+      )}
       <section aria-label="Answer" aria-busy={isAsking}>
         <p class="row end">
-          <label>
+          <label class="check">
             <input
               type="checkbox"
               checked={isLive}
               onChange={({ currentTarget }) => setLive(currentTarget.checked)}
-            />{" "}
+            />
             keep asking
           </label>
           <button type="button" onClick={again}>

@@ -1,4 +1,5 @@
-import { formatCount, formatShort, formatValue } from "../figures.ts";
+import { formatCount, formatShort, formatTimes, formatValue } from "../figures.ts";
+import { Scroller } from "../parts/scroller.tsx";
 import { ShareBar, ShareLegend } from "../parts/share-bar.tsx";
 import { go } from "../route.ts";
 import { type Outcome, type OutcomeRow, sharesOf } from "./outcome.ts";
@@ -13,13 +14,14 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
   const { groupBy, charted, layer } = question;
   const shares = rows.map((row) => sharesOf(question, row));
   const most = Math.max(0, ...shares.map((each) => (each === undefined ? 0 : each.batch + each.speed)));
+  const time = question.view.window?.name ?? "";
+  const times = formatTimes(rows.map(({ key }) => String(key[time])));
   const withShares = layer === "both" && isAdditive(charted);
   const withBatch = layer === "both" && !isAdditive(charted);
   const measures = question.view.measures.filter(({ name }) => question.measures.includes(name));
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="grid tall" tabIndex={0} role="region" aria-label="Rows">
+      <Scroller label="Rows">
         <table>
           <thead>
             <tr>
@@ -44,7 +46,9 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
             {rows.slice(0, shownRows).map((row, i) => (
               <tr key={JSON.stringify(row.key)}>
                 {groupBy.map((name) => (
-                  <td key={name}>{formatValue(row.key[name])}</td>
+                  <td key={name} class={name === time ? "time" : ""}>
+                    {name === time ? times[i] : formatValue(row.key[name])}
+                  </td>
                 ))}
                 {measures.map(({ name }) => (
                   <td key={name} class="figure">
@@ -57,7 +61,7 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroller>
       <p class="soft">
         {rows.length === 1 ? "1 row" : `${formatCount(rows.length)} rows`} in {Math.round(outcome.ms)} ms
         {rows.length > shownRows && `; the first ${formatShort(shownRows)} are shown`}

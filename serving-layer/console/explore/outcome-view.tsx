@@ -1,5 +1,4 @@
 import { useMemo } from "preact/hooks";
-import { formatTime } from "../figures.ts";
 import { storedKey } from "../key.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Empty } from "../parts/note.tsx";
@@ -35,8 +34,8 @@ export function OutcomeView({ outcome }: { readonly outcome: Outcome }) {
       {rows.length > 0 && (
         <>
           <div class="chart-head">
-            <label>
-              <span class="unseen">Measure that is drawn</span>
+            <label class="check">
+              <span class="soft">drawn</span>
               <select
                 value={question.charted.name}
                 onChange={({ currentTarget }) => go(withParameter(question, { chart: currentTarget.value }))}
@@ -66,6 +65,7 @@ export function OutcomeView({ outcome }: { readonly outcome: Outcome }) {
 }
 
 function formatBoundary(seconds: number): string {
-  const text = new Date(seconds * 1_000).toISOString();
-  return formatTime(text).length === 10 ? formatTime(text) : text.replace(".000Z", "Z");
+  return new Date(seconds * 1_000)
+    .toISOString()
+    .replace(/(T00:00:00)?\.000Z$/, (_, midnight) => (midnight ? "" : "Z"));
 }

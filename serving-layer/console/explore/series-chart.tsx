@@ -4,6 +4,7 @@ import { formatShort, formatValue } from "../figures.ts";
 import { useStore } from "../store.ts";
 import { colourOf, colours } from "../theme.ts";
 import type { Series } from "./series.ts";
+import { stepOf, tickTexts } from "./time-axis.ts";
 
 const strokes = ["--batch", "--speed", "--series-4", "--series-3", "--series-5", "--series-6"];
 
@@ -18,7 +19,6 @@ export function SeriesChart(props: {
   const zoomed = useRef(zoom);
   zoomed.current = zoom;
   const colour = useStore(colours);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: drawn again in other colours
   useEffect(() => {
     const target = element.current;
     if (target === null) return;
@@ -59,14 +59,22 @@ function optionsOf(
   };
   const isBars = kind === "stacked" && times.length <= 400;
   const paths = isBars ? uPlot.paths.bars?.({ size: [0.8, 40, 1] }) : undefined;
+  // Half of the first bar and of the last one would be outside.
+  const margin = isBars ? stepOf(times) / 2 : 0;
   return {
     width,
     height: 280,
     // Times are shown as the server has them.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
-    scales: { y: { range: (_, min, max) => [Math.min(0, min), max <= 0 ? 1 : max * 1.06] } },
+    scales: {
+      x: { range: (_, min, max) => [min - margin, max + margin] },
+      y: { range: (_, min, max) => [Math.min(0, min), max <= 0 ? 1 : max * 1.06] },
+    },
     cursor: { drag: { x: true, y: false, setScale: false } },
-    axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => formatShort(tick)) }],
+    axes: [
+      { ...axis, values: (_, ticks, _axis, _space, increment) => tickTexts(ticks, increment) },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => formatShort(tick)) },
+    ],
     series: [
       { label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
       ...lines.map(({ label }, i): uPlot.Series => {

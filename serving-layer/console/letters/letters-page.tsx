@@ -37,16 +37,19 @@ export function LettersPage() {
       <div class="row">
         {(["code", "topic"] as const).map((name) => (
           <label class="field grow" key={name}>
-            <span>{name}</span>
+            <span>{name === "code" ? "Code" : "Event type"}</span>
             <input
               {...(name === "code" && { "data-first": true })}
-              placeholder={name === "code" ? "such as TIDEMARK_EVENT_DATA" : "of which event type"}
+              list={`${name}s`}
+              placeholder="any"
               value={query.get(name) ?? ""}
               onChange={({ currentTarget }) => filter(name, currentTarget.value.trim())}
             />
           </label>
         ))}
-        <button type="button" onClick={again}>
+        <Known id="codes" names={(answer?.deadLetters ?? []).map(({ code }) => code)} />
+        <Known id="topics" names={Object.keys(status?.log ?? {})} />
+        <button type="button" class="low" onClick={again}>
           Look again
         </button>
       </div>
@@ -55,7 +58,7 @@ export function LettersPage() {
       <div class={subject === undefined ? "" : "two"}>
         {answer !== undefined && answer.deadLetters.length > 0 && (
           <div class="grid tall">
-            <table>
+            <table class="stack">
               <thead>
                 <tr>
                   <th>received</th>
@@ -92,6 +95,16 @@ export function LettersPage() {
         </p>
       )}
     </>
+  );
+}
+
+function Known({ id, names }: { readonly id: string; readonly names: readonly string[] }) {
+  return (
+    <datalist id={id}>
+      {[...new Set(names)].map((name) => (
+        <option key={name} value={name} />
+      ))}
+    </datalist>
   );
 }
 

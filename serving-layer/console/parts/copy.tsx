@@ -18,7 +18,7 @@ export function Copy({ label, text }: { readonly label: string; readonly text: s
     <div class="copy">
       <span class="copy-label">{label}</span>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <code ref={element} tabIndex={0} aria-label={label}>
+      <code ref={element} tabIndex={0}>
         {text}
       </code>
       <button type="button" onClick={copy} aria-label={`Copy the ${label}`}>

@@ -6,7 +6,7 @@ export function Water({ box, level }: { readonly box: Box; readonly level: numbe
   const top = height - 4 - Math.max(0, Math.min(1, level)) * (height - 40);
   const wave = Array.from({ length: 6 }, () => "q20 -7 40 0 t40 0").join("");
   return (
-    <g class="water" aria-hidden="true">
+    <g class="water">
       <clipPath id="tank">
         <rect width={width} height={height} rx="12" />
       </clipPath>

@@ -18,7 +18,6 @@ export function Generations({ view }: { readonly view: string }) {
   const { answer, problem, again } = useAsked<Answer>(`/v1/views/${encodeURIComponent(view)}`);
   const [chosen, choose] = useState<GenerationDescription | undefined>(undefined);
   const activating = useDeed();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: there are others now
   useEffect(again, [serving, again]);
   const activate = (id: string) => {
     choose(undefined);
@@ -39,7 +38,7 @@ export function Generations({ view }: { readonly view: string }) {
       {answer?.generations.length === 0 && <Empty>None yet: the first run makes one.</Empty>}
       {answer !== undefined && answer.generations.length > 0 && (
         <div class="grid">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th>generation</th>
@@ -47,7 +46,9 @@ export function Generations({ view }: { readonly view: string }) {
                 <th class="figure">rows</th>
                 <th class="figure">records</th>
                 <th>reconciled</th>
-                <th class="unseen">serve it</th>
+                <th>
+                  <span class="unseen">serve it</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -55,8 +56,12 @@ export function Generations({ view }: { readonly view: string }) {
                 <tr key={generation.id} class={generation.isServing ? "selected" : ""}>
                   <td class="mono">{generation.id}</td>
                   <td title={formatTime(generation.createdAt)}>{formatAge(generation.createdAt)}</td>
-                  <td class="figure">{formatCount(generation.rows)}</td>
-                  <td class="figure">{formatCount(generation.records)}</td>
+                  <td class="figure" data-unit="rows">
+                    {formatCount(generation.rows)}
+                  </td>
+                  <td class="figure" data-unit="records">
+                    {formatCount(generation.records)}
+                  </td>
                   <td>
                     <ReconciliationChip reconciliation={generation.reconciliation} />
                   </td>

@@ -16,7 +16,6 @@ export function RunsPage() {
   const starting = useDeed();
   const { running, queued, last } = status?.runs ?? {};
   const known = `${running?.id} ${queued} ${last?.id}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: there are others now
   useEffect(again, [known, again]);
   const start = () =>
     starting.start(async () => {
@@ -39,7 +38,7 @@ export function RunsPage() {
       )}
       {answer !== undefined && answer.runs.length > 0 && (
         <div class="grid tall">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th>state</th>
@@ -47,7 +46,9 @@ export function RunsPage() {
                 <th>by</th>
                 <th class="figure">took</th>
                 <th>what came of it</th>
-                <th class="unseen">cancel</th>
+                <th>
+                  <span class="unseen">cancel</span>
+                </th>
               </tr>
             </thead>
             <tbody>

@@ -1,5 +1,6 @@
 import type { AnswerValue } from "../answers.ts";
 import { formatCount, formatValue } from "../figures.ts";
+import { Scroller } from "../parts/scroller.tsx";
 
 export interface SqlAnswer {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
@@ -18,8 +19,7 @@ export function ResultGrid({ answer, ms }: { readonly answer: SqlAnswer; readonl
         {rows.length === 1 ? "1 row" : `${formatCount(rows.length)} rows`} in {Math.round(ms)} ms
         {rows.length > shownRows && `; the first ${formatCount(shownRows)} are shown`}
       </p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="grid tall" tabIndex={0} role="region" aria-label="Result">
+      <Scroller label="Result">
         <table>
           <thead>
             <tr>
@@ -32,7 +32,6 @@ export function ResultGrid({ answer, ms }: { readonly answer: SqlAnswer; readonl
           </thead>
           <tbody>
             {rows.slice(0, shownRows).map((row, r) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows of a result have no key
               <tr key={r}>
                 {columns.map(({ name }, i) => (
                   <td key={name} class={isFigure[i] ? "figure" : ""}>
@@ -43,7 +42,7 @@ export function ResultGrid({ answer, ms }: { readonly answer: SqlAnswer; readonl
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroller>
     </>
   );
 }
