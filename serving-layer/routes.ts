@@ -11,6 +11,7 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { registerConsole } from "./console-routes.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRowsRoute } from "./rows-route.ts";
@@ -57,7 +58,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
-  server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
+  registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();
