@@ -17,6 +17,7 @@ import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
 import { EmbeddedJobs } from "../infra/jobs/embedded-jobs.ts";
+import { measureRuns } from "../infra/jobs/run-metrics.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
@@ -27,6 +28,7 @@ import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
+import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
@@ -131,11 +133,12 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  lifecycle.use(jobs.work(worker.perform));
+  const server = createServer({ loggerInstance: logger, keys: options.keys });
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(worker.perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
-  const server = createServer({ loggerInstance: logger, keys: options.keys });
+  measureFolding(server.metrics, speed);
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(

@@ -6,6 +6,7 @@ import Fastify, {
 } from "fastify";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
 import { type ApiKey, requireApiKeys } from "./access.ts";
+import { registerMetrics } from "./metrics.ts";
 
 export interface Problem {
   readonly type: string;
@@ -63,6 +64,7 @@ export function createServer({ keys = [], ...options }: ServerOptions): FastifyI
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
   if (keys.length > 0) requireApiKeys(server, keys);
+  registerMetrics(server);
   server.setNotFoundHandler((request, reply) => {
     const problem = problemOf(
       new TidemarkError(

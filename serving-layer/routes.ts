@@ -12,6 +12,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { measureServing } from "./serving-metrics.ts";
 import { Snapshots } from "./snapshot.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerViewRoutes } from "./view-routes.ts";
@@ -48,6 +49,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
   server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
   return {
     [Symbol.asyncDispose]: () => {

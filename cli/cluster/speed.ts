@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Membership } from "../../infra/kafka/membership.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
+import { measureFolding } from "../../speed-layer/speed-metrics.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
 import { type ClusterNode, registerHealth } from "./node.ts";
 
@@ -44,6 +45,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
     }),
   );
   const server = node.createServer();
+  measureFolding(server.metrics, worker);
   registerHealth(server, "speed", () => worker.obstacles);
   return { url: await node.listen(server), done: Promise.race([worker.done, membership.done]) };
 }
