@@ -4,7 +4,6 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
-import type { ApiKey } from "../infra/access.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -34,6 +33,7 @@ import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
+import type { Security } from "./security.ts";
 
 export interface EmbeddedOptions {
   readonly app: App;
@@ -43,8 +43,8 @@ export interface EmbeddedOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
-  /** Whom it answers; none: everybody who reaches it. */
-  readonly keys: readonly ApiKey[];
+  /** Whom it answers; of nothing said, everybody who reaches it. */
+  readonly security: Security;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -133,7 +133,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  const server = createServer({ loggerInstance: logger, keys: options.keys });
+  const server = createServer({ loggerInstance: logger, ...options.security });
   lifecycle.use(jobs.work(measureRuns(server.metrics)(worker.perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),

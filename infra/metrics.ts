@@ -113,7 +113,7 @@ export function registerMetrics(server: FastifyInstance): void {
   const metrics = new Metrics();
   server.decorate("metrics", metrics);
   measureLatency(server, metrics.registry);
-  server.get("/metrics", async (_request, reply) =>
+  server.get("/metrics", { config: { permission: "metrics" } }, async (_request, reply) =>
     reply.header("content-type", metrics.registry.contentType).send(await metrics.text()),
   );
 }

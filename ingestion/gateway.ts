@@ -81,7 +81,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
         if (!request.raw.complete) request.raw.destroy();
       });
     });
-    scope.post("/v1/events", ingest);
+    scope.post("/v1/events", { config: { permission: "ingest", keepsToSight: true } }, ingest);
   });
 }
 

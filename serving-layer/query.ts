@@ -1,3 +1,4 @@
+import { everything, type Sight } from "../infra/access/rights.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
@@ -29,6 +30,7 @@ import {
 } from "./rows.ts";
 import { TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
+import { isVisible, keepToSight } from "./sight.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
 import { TableStates, viewOf } from "./table-state.ts";
 
@@ -85,20 +87,26 @@ export class Queries {
     this.#tables = new TableStates(parts);
   }
 
-  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are. */
-  view(name: string): View {
-    const view = this.#app.views.find((candidate) => candidate.name === name);
+  /** Those that a caller may read. */
+  views(sight: Sight): readonly View[] {
+    return this.#app.views.filter((view) => isVisible(view, sight));
+  }
+
+  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
+  view(name: string, sight = everything): View {
+    const views = this.views(sight);
+    const view = views.find((candidate) => candidate.name === name);
     if (view !== undefined) return view;
-    const names = this.#app.views.map((candidate) => candidate.name);
+    const names = views.map((candidate) => candidate.name);
     throw new TidemarkError(
       "TIDEMARK_QUERY_VIEW_UNKNOWN",
-      `there is no view "${name.slice(0, 100)}"; there are ${names.join(", ")}`,
+      `there is no view "${name.slice(0, 100)}"; there are ${names.join(", ") || "none"}`,
     );
   }
 
   /** The answer as JSON text, if it takes neither waiting nor a scan. */
-  rowsAtOnce(view: string, search: string): string | undefined {
-    const prepared = this.#prepare(view, search);
+  rowsAtOnce(view: string, search: string, sight: Sight): string | undefined {
+    const prepared = this.#prepare(view, search, sight);
     const logEnd = this.#logEnd.known();
     const { query } = prepared.plan;
     if (logEnd === undefined || !this.#isCovered(query) || this.#ungenerated(query).length > 0)
@@ -113,8 +121,8 @@ export class Queries {
   }
 
   /** The answer as JSON text; waits for the position of `after` and gives up the thread while it scans. */
-  async rows(view: string, search: string, isGone: () => boolean): Promise<string> {
-    const prepared = this.#prepare(view, search);
+  async rows(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
+    const prepared = this.#prepare(view, search, sight);
     const { plan } = prepared;
     await this.#reached(plan.query);
     const moment = this.#moment(plan.query, await this.#logEnd.current());
@@ -123,8 +131,9 @@ export class Queries {
   }
 
   /** The answer of `compare` as JSON text. */
-  async compare(view: string, search: string, isGone: () => boolean): Promise<string> {
-    const plan = planOf(readQuery(this.view(view), "compare", search, this.#app.events));
+  async compare(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
+    const query = readQuery(this.view(view, sight), "compare", search, this.#app.events);
+    const plan = planOf(keepToSight(query, sight));
     await this.#snapshots.look(plan.query.stored);
     await this.#reached(plan.query);
     const logEnd = await this.#logEnd.current();
@@ -146,12 +155,12 @@ export class Queries {
     }
   }
 
-  #prepare(viewName: string, search: string): Prepared {
-    const key = `${viewName}?${search}`;
+  #prepare(viewName: string, search: string, sight: Sight): Prepared {
+    const key = `${sight.scope}${viewName}?${search}`;
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
-    const view = this.view(viewName);
-    const query = readQuery(view, "rows", search, this.#app.events);
+    const view = this.view(viewName, sight);
+    const query = keepToSight(readQuery(view, "rows", search, this.#app.events), sight);
     const rowJson = compileRowJson(query);
     const prepared: Prepared = {
       plan: planOf(query),
