@@ -143,7 +143,14 @@ function corsOptions(origins: readonly string[]) {
       "traceparent",
       "x-request-id",
     ],
-    exposedHeaders: ["etag", "location", "retry-after", "x-request-id"],
+    exposedHeaders: [
+      "etag",
+      "location",
+      "retry-after",
+      "tidemark-cursor",
+      "tidemark-provenance",
+      "x-request-id",
+    ],
     maxAge: 600,
   };
 }
