@@ -16,6 +16,7 @@ import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { measureServing } from "./serving-metrics.ts";
 import { Snapshots } from "./snapshot.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerViewRoutes } from "./view-routes.ts";
@@ -59,6 +60,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();

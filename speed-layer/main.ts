@@ -45,6 +45,8 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   seal(): Promise<Cut>;
   /** Counts since the start. */
   readonly skipped: Readonly<Skipped>;
+  /** That the tail holds. */
+  readonly entries: number;
   /** Rejects when the speed layer fails for good; resolves once it is disposed of. */
   readonly done: Promise<void>;
 }
@@ -125,6 +127,9 @@ function start(
   return {
     tail,
     skipped,
+    get entries() {
+      return tail.entries;
+    },
     done: Promise.race([
       failed,
       Promise.all([checkpointing.done, ...consumers.map((consumer) => consumer.done)]).then(() => {}),

@@ -117,8 +117,8 @@ export class SpeedWorker implements AsyncDisposable {
       ...{ onUnaligned, onGap },
       ...{ foldOf: this.#foldOf, bound: this.#bound, skipped: this.skipped },
       snapshotBytes: limits.snapshotBytes ?? defaultSnapshotBytes,
-      maxEntries: () => limits.entries - this.#entries,
-      onAdvance: () => this.#bound.note(this.#entries),
+      maxEntries: () => limits.entries - this.entries,
+      onAdvance: () => this.#bound.note(this.entries),
     });
     owned.owner = owner;
     try {
@@ -126,11 +126,12 @@ export class SpeedWorker implements AsyncDisposable {
     } finally {
       await owner[Symbol.asyncDispose]();
       owned.owner = undefined;
-      this.#bound.note(this.#entries);
+      this.#bound.note(this.entries);
     }
   }
 
-  get #entries(): number {
+  /** Of the partitions that are folded here. */
+  get entries(): number {
     let entries = 0;
     for (const { owner } of this.#owned.values()) entries += owner?.entries ?? 0;
     return entries;
