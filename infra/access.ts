@@ -77,7 +77,10 @@ export function requireApiKeys(server: FastifyInstance, keys: readonly ApiKey[])
 
 function permissionFor({ method, url }: FastifyRequest): Permission {
   if (method === "GET" || method === "HEAD") return "query";
-  return method === "POST" && url.split("?", 1)[0] === "/v1/events" ? "ingest" : "operate";
+  const path = url.split("?", 1)[0];
+  // A statement changes nothing; it is sent in a body because it may be long.
+  if (method === "POST" && path === "/v1/sql") return "query";
+  return method === "POST" && path === "/v1/events" ? "ingest" : "operate";
 }
 
 /** Every key is looked at, so that the time it takes tells nothing. */

@@ -53,7 +53,7 @@ export const errorCodes = {
   TIDEMARK_SQL_TABLE_UNKNOWN: { status: 400, canRetry: false },
   TIDEMARK_SQL_FAILED: { status: 400, canRetry: false },
   TIDEMARK_SQL_TOO_LARGE: { status: 400, canRetry: false },
-  TIDEMARK_SQL_TIMEOUT: { status: 504, canRetry: false },
+  TIDEMARK_SQL_TIMEOUT: { status: 400, canRetry: false },
   TIDEMARK_SQL_BUSY: { status: 429, canRetry: true },
   // runs and generations
   TIDEMARK_RUN_UNKNOWN: { status: 404, canRetry: false },

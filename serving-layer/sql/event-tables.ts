@@ -88,7 +88,7 @@ function shownOf({ fields }: EventType): readonly string[] {
 
 /** A view takes no parameters: the text with the values in it. */
 function withLiterals(sql: string, { values }: SqlParameters): string {
-  return sql.replace(/\$(\d+)/g, (_, number: string) => {
+  return sql.replace(/(?<![\w"])\$(\d+)/g, (_, number: string) => {
     const value = values[Number(number) - 1];
     return typeof value === "string" ? quoteText(value) : String(value);
   });

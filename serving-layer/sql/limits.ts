@@ -2,7 +2,7 @@
 export interface SqlLimits {
   /** Characters of a statement. */
   readonly length: number;
-  /** Of waiting, of making its tables and of running, together. */
+  /** Of making a statement's tables and of running it, together. */
   readonly timeoutMs: number;
   /** Of the answer. */
   readonly rows: number;
