@@ -9,6 +9,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Run } from "../infra/jobs/jobs.ts";
+import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
 import type {
   AnswerRow,
@@ -24,7 +25,6 @@ import type {
   SqlAnswer,
   StatusAnswer,
 } from "./answers.ts";
-import { readServerSentEvents } from "./server-sent-events.ts";
 
 /** Query parameters; one that is undefined is left out, an array repeats. */
 export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -15,6 +15,13 @@ export interface ApiKey {
   readonly digest: Buffer;
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Whether this request needs no key, since the answer to it says nothing about the platform. */
+    readonly isOpen?: (request: FastifyRequest) => boolean;
+  }
+}
+
 const fewestCharacters = 16;
 
 /**
@@ -58,6 +65,7 @@ function readKey(text: string, what: string): ApiKey {
 export function requireApiKeys(server: FastifyInstance, keys: readonly ApiKey[]): void {
   server.addHook("onRequest", async (request, reply) => {
     if (request.url === "/healthz" || request.url === "/readyz") return;
+    if (request.routeOptions.config?.isOpen?.(request) === true) return;
     const key = keyOf(request, keys);
     if (key === undefined) {
       reply.header("www-authenticate", "Bearer");

@@ -1,6 +1,6 @@
 /**
- * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, or the programs, to start and to
- * kill ones of their own.
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, the programs, to start and to
+ * kill ones of their own, or a browser.
  */
 const needs = {
   kafka: ["kafka"],
@@ -9,9 +9,10 @@ const needs = {
   cluster: ["kafka", "redis"],
   services: ["programs"],
   "fault/cluster": ["programs"],
+  browser: ["chromium"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis" | "kcat" | "programs";
+export type ServiceName = "kafka" | "redis" | "kcat" | "programs" | "chromium";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

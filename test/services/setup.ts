@@ -5,6 +5,7 @@ import { obtainKcat } from "../../infra/kafka/services/kcat.ts";
 import { obtainRedis, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { obtainChromium } from "../browser/obtain-chromium.ts";
 import { needsOf, type ServiceName } from "./needs.ts";
 
 /** Why a service is not there, and what that means for the tests that need it. */
@@ -22,6 +23,8 @@ declare module "vitest" {
     readonly redisUrl: string;
     /** The program: a producer of Kafka that is not ours. */
     readonly kcat: string;
+    /** The program: a browser. */
+    readonly chromium: string;
     readonly absentServices: Partial<Record<ServiceName, Absence>>;
   }
 }
@@ -51,6 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   // Not beside the others: apt-get lets only one install at a time.
   const kcat = await begin("kcat", "", () => obtainKcat(report));
+  const chromium = await begin("chromium", "", () => obtainChromium(report));
   const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
@@ -62,6 +66,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("kafkaBrokers", kafkaBrokers);
   project.provide("redisUrl", redisUrl);
   project.provide("kcat", kcat);
+  project.provide("chromium", chromium);
   project.provide("absentServices", absent);
   return () => lifecycle[Symbol.asyncDispose]();
 }
