@@ -51,7 +51,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     salt: randomUUID(),
   });
   registerViewRoutes(server, { app, generations, snapshots, queries });
-  registerRowsRoute(server, queries);
+  registerRowsRoute(server, queries, clock);
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, connect } from "node:net";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Cut } from "../../views/cut.ts";
 import { onlyMapping } from "../../views/mapping.ts";
@@ -79,10 +79,10 @@ describe("NDJSON", () => {
   });
 
   test("is written as the client takes it: who takes nothing holds up nothing, and who leaves ends it", async () => {
-    const many = Array.from({ length: 60_000 }, (_, i) =>
-      stateOf({ ...one, site: `${"s".repeat(200)}${i}` }),
+    const long = Array.from({ length: 40 }, (_, i) =>
+      stateOf({ ...one, site: `${i}${"s".repeat(500_000)}` }),
     );
-    serving.tail.put(byMachine, [{ partition: 1, from: 0, next: 60_000, rows: many }]);
+    serving.tail.put(byMachine, [{ partition: 1, from: 0, next: 40, rows: long }]);
     const address = await serving.server.listen({ port: 0, host: "127.0.0.1" });
     const socket = connect(Number(new URL(address).port), "127.0.0.1");
     socket.write(`GET ${rows}?format=ndjson&limit=100000 HTTP/1.1\r\nhost: x\r\n\r\n`);
@@ -99,8 +99,7 @@ describe("NDJSON", () => {
     while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
     const all = await fetch(`${address}${rows}?format=ndjson&limit=100000`);
     const lines = (await all.text()).trimEnd().split("\n");
-    expect(lines).toHaveLength(60_010);
-    expect((server.address() as AddressInfo).port).toBeGreaterThan(0);
+    expect(lines).toHaveLength(50);
   });
 });
 

@@ -99,7 +99,7 @@ export function randomQuery(random: Random, subject: Subject, sample: Sample): A
       .map(({ one }) => one);
   }
 
-  function valueOf(column: Column): Value {
+  function anyValue(column: Column): Value {
     const values = sample.values.get(column.name) ?? [];
     if (random.chance(0.05)) return column.type === "string" ? "zz no such" : 99;
     if (column.nullable && random.chance(0.15)) return null;
@@ -107,16 +107,16 @@ export function randomQuery(random: Random, subject: Subject, sample: Sample): A
   }
 
   function oneOf(column: Column): AskedFilter {
-    return { column, values: [valueOf(column)], not: [], prefixes: [], from: undefined, to: undefined };
+    return { column, values: [anyValue(column)], not: [], prefixes: [], from: undefined, to: undefined };
   }
 
   function anyFilter(column: Column): AskedFilter {
-    const values = () => Array.from({ length: random.whole(1, 4) }, () => valueOf(column));
+    const values = () => Array.from({ length: random.whole(1, 4) }, () => anyValue(column));
     const has = { values: random.chance(0.4), not: random.chance(0.25), range: random.chance(0.35) };
-    const [a, b] = [valueOf(column), valueOf(column)].sort(compare);
+    const [a, b] = [anyValue(column), anyValue(column)].sort(compare);
     const [from, to] = has.range && a !== null && b !== null ? [a, b] : [undefined, undefined];
     const hasPrefix = column.type === "string" && random.chance(0.35);
-    const starts = () => [...String(valueOf(column) ?? "")].slice(0, random.whole(0, 3)).join("");
+    const starts = () => [...String(anyValue(column) ?? "")].slice(0, random.whole(0, 3)).join("");
     return {
       column,
       values: has.values ? values() : [],
