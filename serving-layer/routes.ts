@@ -64,7 +64,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
     registerSqlRoutes(server, answers, limits);
   }
-  registerRowsRoute(server, queries);
+  registerRowsRoute(server, queries, clock);
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
