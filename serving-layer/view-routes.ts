@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import { readListQuery } from "../infra/list-query.ts";
 import type { App } from "../views/app.ts";
@@ -7,6 +7,7 @@ import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
 import type { Queries } from "./query.ts";
+import { searchOf } from "./search.ts";
 import type { Snapshots } from "./snapshot.ts";
 
 interface ViewRoute {
@@ -24,7 +25,7 @@ export interface ViewRouteParts {
   readonly queries: Queries;
 }
 
-/** Views, their rows, comparisons, generations and reconciliations. */
+/** Views, comparisons, generations and reconciliations. */
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
   const { app, generations, snapshots, queries } = parts;
 
@@ -41,15 +42,6 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
         isServing: manifest.id === serving,
       })),
     };
-  });
-
-  server.get<ViewRoute>("/v1/views/:view/rows", (request, reply) => {
-    const search = searchOf(request);
-    const answer = queries.rowsAtOnce(request.params.view, search);
-    if (answer !== undefined) return sendJson(reply, answer);
-    return queries
-      .rows(request.params.view, search, () => request.raw.socket.destroyed)
-      .then((text) => sendJson(reply, text));
   });
 
   server.get<ViewRoute>("/v1/views/:view/compare", async (request, reply) =>
@@ -96,11 +88,6 @@ async function findGeneration(generations: Generations, view: View, id: string):
     "TIDEMARK_GENERATION_UNKNOWN",
     `generation "${id.slice(0, 100)}" of view "${view.name}" ${reason}; there are ${usable.join(", ") || "none"}`,
   );
-}
-
-function searchOf({ raw: { url = "" } }: FastifyRequest): string {
-  const at = url.indexOf("?");
-  return at === -1 ? "" : url.slice(at + 1);
 }
 
 function sendJson(reply: FastifyReply, text: string): FastifyReply {
