@@ -82,8 +82,8 @@ test("an answer shows of each row how much is batch and how much speed, and what
 test("a filter and a stretch of the chart are in the address, and narrow the answer", async () => {
   await page.goto(`${stage.url}/#/explore/airport-hours?groupBy=hour&measures=flights`);
   await page.getByLabel("Add a filter").selectOption("origin");
-  await page.getByLabel("origin is").fill("ORD");
-  await page.getByLabel("origin is").press("Enter");
+  await page.getByLabel("origin is", { exact: true }).fill("ORD");
+  await page.getByLabel("origin is", { exact: true }).press("Enter");
   await expect.poll(() => page.url()).toContain("origin=ORD");
   const chart = page.locator(".chart .u-over");
   const box = await chart.boundingBox();
