@@ -12,6 +12,7 @@ import {
   requireChangesAllowed,
 } from "../infra/declarations/declarations.ts";
 import { readDimensionFiles } from "../infra/dimensions/dimension-file.ts";
+import { type DrainTimes, drain } from "../infra/drain.ts";
 import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
@@ -21,6 +22,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
+import type { Tracing } from "../infra/tracing.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
 import { Pressure } from "../ingestion/pressure.ts";
@@ -47,6 +49,8 @@ export interface EmbeddedOptions {
   readonly logger: Logger;
   /** Whom it answers; of nothing said, everybody who reaches it. */
   readonly security: Security;
+  readonly drain: DrainTimes;
+  readonly tracing: Tracing | undefined;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -70,7 +74,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 }
 
 async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
-  const { appPath, data, host, port, logger } = options;
+  const { appPath, data, host, port, logger, tracing } = options;
   const files = await readDimensionFiles(options.app, dirname(appPath));
   await mkdir(data, { recursive: true });
   lifecycle.use(await lockFolder(data));
@@ -113,6 +117,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       timers: globalThis,
       now: () => performance.now(),
       limits: { entries: defaultEntries },
+      tracing,
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
         jobs.submit(request).catch((err: unknown) => logger.info({ err }, "no run is needed to make room"));
@@ -135,8 +140,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  const server = createServer({ loggerInstance: logger, ...options.security });
-  lifecycle.use(jobs.work(measureRuns(server.metrics)(worker.perform)));
+  const server = createServer({ loggerInstance: logger, tracing, ...options.security });
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(tracing?.runs(worker.perform) ?? worker.perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
@@ -165,7 +170,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   // Closed before what its routes rest on: requests in hand are answered.
-  lifecycle.defer(() => server.close());
+  lifecycle.defer(() => drain(server, options.drain));
   await worker.ready();
   const url = await server.listen({ host, port });
   const done = Promise.race([speed.done, reception.failed]);
