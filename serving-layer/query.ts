@@ -122,6 +122,13 @@ export class Queries {
     return this.#scan(prepared, moment, isGone);
   }
 
+  /** What the query asks for, once the position of `after` is covered. */
+  async planned(view: string, search: string): Promise<Plan> {
+    const { plan } = this.#prepare(view, search);
+    await this.#reached(plan.query);
+    return plan;
+  }
+
   /** The answer of `compare` as JSON text. */
   async compare(view: string, search: string, isGone: () => boolean): Promise<string> {
     const plan = planOf(readQuery(this.view(view), "compare", search, this.#app.events));

@@ -9,6 +9,7 @@ import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRunRoutes } from "./run-routes.ts";
@@ -30,6 +31,7 @@ export interface ServingParts {
   /** "embedded" or "cluster", for the status only. */
   readonly profile: string;
   readonly clock?: Clock;
+  readonly live?: Partial<LiveLimits>;
 }
 
 /** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
@@ -42,7 +44,9 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const queries = new Queries({ app, snapshots, tail, files, logEnd, clock });
-  registerViewRoutes(server, { app, generations, snapshots, queries });
+  const limits = { ...defaultLiveLimits, ...parts.live };
+  const live = new LiveQueries({ queries, snapshots, tail, logEnd, clock }, limits);
+  registerViewRoutes(server, { app, generations, snapshots, queries, live });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },

@@ -33,8 +33,7 @@ export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Cl
 
   server.get<RunRoute>("/v1/batch/runs/:id/events", async ({ params }, reply) => {
     const run = await findRun(jobs, params.id);
-    reply.hijack();
-    await events.stream(run, reply.raw);
+    await events.stream(run, reply);
   });
 }
 

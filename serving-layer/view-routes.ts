@@ -6,6 +6,8 @@ import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
+import type { LiveQueries } from "./live/live-queries.ts";
+import { readLive } from "./live/parameters.ts";
 import type { Queries } from "./query.ts";
 import type { Snapshots } from "./snapshot.ts";
 
@@ -22,11 +24,12 @@ export interface ViewRouteParts {
   readonly generations: Generations;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  readonly live: LiveQueries;
 }
 
 /** Views, their rows, comparisons, generations and reconciliations. */
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
-  const { app, generations, snapshots, queries } = parts;
+  const { app, generations, snapshots, queries, live } = parts;
 
   server.get("/v1/views", () => ({ views: app.views.map(describeView) }));
 
@@ -43,8 +46,13 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     };
   });
 
+  server.addHook("preClose", async () => live.endAll());
   server.get<ViewRoute>("/v1/views/:view/rows", (request, reply) => {
-    const search = searchOf(request);
+    const view = queries.view(request.params.view);
+    const { search, everyMs } = readLive(view, searchOf(request), live.limits.leastEveryMs);
+    if (everyMs !== undefined && request.method === "GET") {
+      return live.follow(view, { search, everyMs }, request.headers["last-event-id"], reply);
+    }
     const answer = queries.rowsAtOnce(request.params.view, search);
     if (answer !== undefined) return sendJson(reply, answer);
     return queries
