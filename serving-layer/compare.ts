@@ -47,7 +47,7 @@ export class Comparison {
     plan: Plan,
     snapshot: Snapshot,
     turns: Turns,
-  ): Promise<{ page: Page; reconciliation: ComparedWith }> {
+  ): Promise<{ page: Page<string>; reconciliation: ComparedWith }> {
     const { query } = plan;
     const { view, stored } = query;
     const { reader } = snapshot;
@@ -79,7 +79,9 @@ export class Comparison {
             rollupInto(view, () => ["speed"]),
           );
       }
-      const page = new PageSink<ComparedGroup>(plan, ({ merged }) => merged ?? zeroState(view));
+      const page = new PageSink<ComparedGroup>(plan, (group) =>
+        plan.orderKeyOf(group, group.merged ?? zeroState(view)),
+      );
       const sink: Sink<ComparedGroup> = {
         offer: (group) => {
           if (!query.differing || (reconciliation.kind === "compared" && differs(query, group)))
@@ -98,7 +100,9 @@ export class Comparison {
         const rollup = rollupInto(view, (row) => [(row as SideRow).side]);
         await scanGroups(plan, sideBySide(sources), ahead, rollup, sink, turns);
       }
-      return { page: page.page(compileJson(query, reconciliation.kind === "compared")), reconciliation };
+      const { rows, cursor } = page.page();
+      const json = compileJson(query, reconciliation.kind === "compared");
+      return { page: { rows: rows.map(json), cursor }, reconciliation };
     } finally {
       hold[Symbol.dispose]();
     }
@@ -136,8 +140,8 @@ function sideBySide(
   sources: Readonly<Record<Side, Pick<GenerationReader, "scan">>>,
 ): Pick<GenerationReader, "scan"> {
   return {
-    *scan(prefix, from, to): Generator<SideRow, void, undefined> {
-      for (const rows of joinSorted(sides.map((side) => sources[side].scan(prefix, from, to)))) {
+    *scan(prefix, from, to, within): Generator<SideRow, void, undefined> {
+      for (const rows of joinSorted(sides.map((side) => sources[side].scan(prefix, from, to, within)))) {
         for (const [i, side] of sides.entries()) {
           const row = rows[i];
           if (row !== undefined) yield { ...row, side };

@@ -2,27 +2,19 @@ import type { Measure } from "../views/aggregate.ts";
 import { type Position, parsePosition } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
-import type { Scalar } from "../views/expression.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
 import type { Window } from "../views/window.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
-import { readFilter } from "./filter.ts";
+import { type Fill, readFill } from "./fill.ts";
+import { type Condition, conditions, type Filter, FilterReader } from "./filter.ts";
+import { type Format, formats, isCsv } from "./format.ts";
 import { overlapping, readBuckets } from "./granularity.ts";
+import { listNames, parameterError, readChoice, readNames } from "./parameter-text.ts";
 import { type Range, readRange } from "./range.ts";
+import { type OrderTerm, readLimit, readMeasures, readOrderBy } from "./selection.ts";
 
 export type Layer = "merged" | "batch" | "speed";
-
-export type Column =
-  /** `index` is that of the query's columns. */
-  | { readonly kind: "dimension"; readonly index: number }
-  | { readonly kind: "window" }
-  | { readonly kind: "measure"; readonly measure: Measure };
-
-export interface OrderTerm {
-  readonly column: Column;
-  readonly descending: boolean;
-}
 
 /** A question to one view, read and checked. */
 export interface Query {
@@ -38,8 +30,8 @@ export interface Query {
   /** The view's dimensions, then those attributes of theirs that the query names. */
   readonly columns: readonly KeyColumn[];
   readonly attributes: readonly AttributeColumn[];
-  /** By column, the values that are let through; undefined: all. Without doubles. */
-  readonly filters: readonly (readonly Scalar[] | undefined)[];
+  /** By column; undefined: every value is let through. */
+  readonly filters: readonly (Filter | undefined)[];
   /** Indexes of columns, rising. */
   readonly groupBy: readonly number[];
   readonly measures: readonly Measure[];
@@ -53,6 +45,13 @@ export interface Query {
   /** Of the topics of the view and of the tables that its attributes are from. */
   readonly after: Position | undefined;
   readonly timeoutMs: number;
+  /** What stands in the buckets of a series that have no row; undefined: nothing does. */
+  readonly fill: Fill | undefined;
+  /** Whether the answer has the measures of all rows together as well. */
+  readonly hasTotals: boolean;
+  /** Whether the answer says how it was come by. */
+  readonly isExplained: boolean;
+  readonly format: Format;
 }
 
 const known = {
@@ -69,6 +68,10 @@ const known = {
     "layer",
     "after",
     "timeout",
+    "fill",
+    "totals",
+    "explain",
+    "format",
   ],
   compare: [
     "from",
@@ -86,9 +89,7 @@ const known = {
   ],
 } as const;
 
-export const maxLimit = 100_000;
 const maxTimeoutMs = 30_000;
-const maxFilterValues = 1_000;
 
 /** Reads a query string (without "?"). Every error names what is wrong and what there is instead. */
 export function readQuery(
@@ -105,6 +106,8 @@ export function readQuery(
   const range = readRange(view, single.get("from"), single.get("to"));
   const { groupBy, buckets } = readGroupBy(view, columns, single, range);
   const after = single.get("after");
+  const format = readChoice("format", single.get("format") ?? "json", formats);
+  const isSet = (name: string) => readChoice(name, single.get(name) ?? "false", ["true", "false"]) === "true";
   return Object.freeze({
     kind,
     view,
@@ -117,19 +120,24 @@ export function readQuery(
     groupBy,
     measures: readMeasures(view, single.get("measures")),
     orderBy: readOrderBy(view, columns, groupBy, buckets !== undefined, single.get("orderBy")),
-    limit: readLimit(single.get("limit")),
+    limit: readLimit(format, single.get("limit")),
     cursor: single.get("cursor"),
     layer: readChoice("layer", single.get("layer") ?? "merged", ["merged", "batch", "speed"]),
-    differing: readChoice("differing", single.get("differing") ?? "false", ["true", "false"]) === "true",
+    differing: isSet("differing"),
     after: after === undefined ? undefined : readAfter(topicsOf(view, attributes), after, events),
     timeoutMs: readTimeout(single.get("timeout") ?? "5s"),
+    fill: readFill(view, buckets, single.get("fill")),
+    hasTotals: requireTotals(view, format, isSet("totals")),
+    isExplained: requireJson("explain", format, isSet("explain")),
+    format,
   });
 }
 
 /** Attributes that are filtered or grouped by, in the order of their dimensions. */
 function namedAttributes(view: View, parameters: URLSearchParams): readonly AttributeColumn[] {
   if (view.references.length === 0) return [];
-  const names = new Set([...parameters.keys(), ...readNames("groupBy", parameters.get("groupBy") ?? "")]);
+  const filtered = [...parameters.keys()].map((name) => splitCondition(name)[0]);
+  const names = new Set([...filtered, ...readNames("groupBy", parameters.get("groupBy") ?? "")]);
   return attributesOf(view).filter(({ name }) => names.has(name));
 }
 
@@ -146,19 +154,12 @@ function sortParameters(
 ) {
   const names: ReadonlySet<string> = new Set(known[kind]);
   const single = new Map<string, string>();
-  const filters: Scalar[][] = columns.map(() => []);
+  const filters = columns.map((column) => new FilterReader(column));
   for (const [name, value] of parameters) {
-    const index = columns.findIndex((column) => column.name === name);
-    const column = columns[index];
-    if (column !== undefined) {
-      const values = filters[index];
-      const scalar = readFilter(column, value);
-      if (values?.includes(scalar) === false) values.push(scalar);
-      if ((values?.length ?? 0) > maxFilterValues) {
-        throw parameterError(
-          `${name} is given more than ${maxFilterValues} values; ask several times, or without the filter`,
-        );
-      }
+    const [columnName, condition] = splitCondition(name);
+    const index = columns.findIndex((column) => column.name === columnName);
+    if (index !== -1) {
+      filters[index]?.add(readCondition(name, condition), value);
     } else if (!names.has(name)) {
       throw unknownParameter(view, kind, name);
     } else if (single.has(name)) {
@@ -167,16 +168,32 @@ function sortParameters(
       single.set(name, value);
     }
   }
-  return { single, filters: filters.map((values) => (values.length === 0 ? undefined : values)) };
+  return { single, filters: filters.map((reader) => reader.filter()) };
+}
+
+/** `origin:prefix` is the condition "prefix" of the column "origin". */
+function splitCondition(name: string): readonly [column: string, condition?: string] {
+  const at = name.indexOf(":");
+  return at === -1 ? [name] : [name.slice(0, at), name.slice(at + 1)];
+}
+
+function readCondition(name: string, text: string | undefined): Condition | undefined {
+  const condition = conditions.find((candidate) => candidate === text);
+  if (condition !== undefined || text === undefined) return condition;
+  throw new TidemarkError(
+    "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
+    `there is no parameter "${name.slice(0, 200)}": behind a dimension and ":" stands one of ${conditions.join(", ")}`,
+  );
 }
 
 function unknownParameter(view: View, kind: Query["kind"], name: string): TidemarkError {
-  refuseAttribute(view, name);
-  const hint = name === view.window?.name ? ` (rows are chosen by time with from and to)` : "";
+  const [column] = splitCondition(name);
+  refuseAttribute(view, column);
+  const hint = column === view.window?.name ? ` (rows are chosen by time with from and to)` : "";
   const dimensions = listNames([...view.dimensions, ...attributesOf(view)]);
   return new TidemarkError(
     "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
-    `there is no parameter "${name.slice(0, 100)}"${hint}; there are ${known[kind].join(", ")}, and the dimensions of view "${view.name}" as filters: ${dimensions}`,
+    `there is no parameter "${name.slice(0, 100)}"${hint}; there are ${[...known[kind], ...(kind === "rows" ? ["live", "every"] : [])].join(", ")}, and the dimensions of view "${view.name}" as filters: ${dimensions}; also with ${conditions.map((one) => `:${one}`).join(", ")}`,
   );
 }
 
@@ -226,71 +243,16 @@ function readGroupBy(
   };
 }
 
-function readMeasures(view: View, text: string | undefined): readonly Measure[] {
-  if (text === undefined) return view.measures;
-  const names = readNames("measures", text);
-  if (names.length === 0) throw parameterError(`measures is empty: name some of ${listNames(view.measures)}`);
-  for (const name of names) {
-    if (!view.measures.some((measure) => measure.name === name)) {
-      throw new TidemarkError(
-        "TIDEMARK_QUERY_MEASURE_UNKNOWN",
-        `view "${view.name}" has no measure "${name}"; it has ${listNames(view.measures)}`,
-      );
-    }
-  }
-  return view.measures.filter((measure) => names.includes(measure.name));
+/** Windows that overlap have no total: an event would count several times. */
+function requireTotals(view: View, format: Format, isAsked: boolean): boolean {
+  if (isAsked && view.window?.window.kind === "sliding")
+    throw overlapping(view.window, "totals=true won't do");
+  return requireJson("totals", format, isAsked);
 }
 
-function readOrderBy(
-  view: View,
-  keyColumns: readonly KeyColumn[],
-  groupBy: readonly number[],
-  isByTime: boolean,
-  text: string | undefined,
-) {
-  const columns = new Map<string, Column>(
-    groupBy.map((index) => [keyColumns[index]?.name ?? "", { kind: "dimension", index }]),
-  );
-  if (view.window !== undefined && isByTime) columns.set(view.window.name, { kind: "window" });
-  const key = [...columns];
-  for (const measure of view.measures) {
-    if (measure.aggregate.value.type !== "histogram") columns.set(measure.name, { kind: "measure", measure });
-  }
-  const terms: OrderTerm[] = [];
-  const taken = new Set<string>();
-  for (const term of readNames("orderBy", text ?? "")) {
-    const descending = term.startsWith("-");
-    const name = descending ? term.slice(1) : term;
-    const column = columns.get(name);
-    if (column === undefined) {
-      throw parameterError(
-        `orderBy: rows of this query have no column "${name}"; they can be ordered by ${[...columns.keys()].join(", ")}`,
-      );
-    }
-    if (taken.has(name)) throw parameterError(`orderBy names "${name}" twice`);
-    taken.add(name);
-    terms.push({ column, descending });
-  }
-  for (const [name, column] of key) if (!taken.has(name)) terms.push({ column, descending: false });
-  return terms;
-}
-
-function readNames(parameter: string, text: string): readonly string[] {
-  const names = text === "" ? [] : text.split(",").map((name) => name.trim().slice(0, 101));
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw parameterError(`${parameter} names "${twice}" twice`);
-  return names;
-}
-
-function readLimit(text: string | undefined): number {
-  if (text === undefined) return 1_000;
-  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > maxLimit) {
-    throw parameterError(
-      `limit="${text.slice(0, 100)}": give a whole number from 1 to ${maxLimit}, and go on with cursor`,
-    );
-  }
-  return limit;
+function requireJson(name: string, format: Format, isAsked: boolean): boolean {
+  if (!isAsked || !isCsv(format)) return isAsked;
+  throw parameterError(`${name}=true has no place in CSV: ask for JSON or NDJSON`);
 }
 
 function readTimeout(text: string): number {
@@ -301,14 +263,6 @@ function readTimeout(text: string): number {
     );
   }
   return ms;
-}
-
-function readChoice<C extends string>(name: string, text: string, choices: readonly C[]): C {
-  const choice = choices.find((candidate) => candidate === text);
-  if (choice === undefined) {
-    throw parameterError(`${name}="${text.slice(0, 100)}": give one of ${choices.join(", ")}`);
-  }
-  return choice;
 }
 
 /** A position may speak of several topics; an answer can wait for those only that it rests on. */
@@ -329,12 +283,4 @@ function readAfter(topics: ReadonlySet<string>, text: string, events: readonly E
     }
   }
   return new Map([...position].filter(([topic]) => topics.has(topic)));
-}
-
-function listNames(named: readonly { readonly name: string }[]): string {
-  return named.length === 0 ? "none" : named.map(({ name }) => name).join(", ");
-}
-
-function parameterError(message: string): TidemarkError {
-  return new TidemarkError("TIDEMARK_QUERY_PARAMETER", message);
 }

@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
 import type { Value } from "../views/aggregate.ts";
-import { TidemarkError, unreachable } from "../views/errors.ts";
+import { unreachable } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
-import { compareKeys, encodeKey, groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
+import { groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
 import { slidingWindow } from "../views/sliding-rows.ts";
 import type { Cell } from "../views/state.ts";
 import { bucketing } from "./buckets.ts";
 import { decodeCursor } from "./cursor.ts";
+import { matcherOf } from "./filter.ts";
+import { type KeyRange, keyRangesOf } from "./key-ranges.ts";
 import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
-import type { Column, OrderTerm, Query } from "./parameters.ts";
+import type { Query } from "./parameters.ts";
+import type { Column, OrderTerm } from "./selection.ts";
 
 /** A group that the query asks for: of `dimensions`, widened, only the grouped ones mean anything. */
 export interface Group {
@@ -32,9 +35,9 @@ export interface Plan {
   widen(dimensions: readonly Scalar[]): readonly Scalar[];
   /** Whether the filters let the widened dimensions through. */
   matches(dimensions: readonly Scalar[]): boolean;
-  /** The index is read below each of these, in its order; `[[]]` is all of it. */
-  readonly prefixes: readonly (readonly Scalar[])[];
-  /** `groupKey` of each prefix, where every dimension has its values: the tail is then looked up instead of walked. */
+  /** The parts of the index that hold what is asked for, in its order. */
+  readonly ranges: readonly KeyRange[];
+  /** `groupKey` of each range, where every dimension has its values: the tail is then looked up instead of walked. */
   readonly groupKeys: readonly string[] | undefined;
   /** How many first dimensions are grouped by or have one value: rows that share them lie together in the index. */
   readonly leading: number;
@@ -46,15 +49,13 @@ export interface Plan {
   readonly compare: CompareKeys;
 }
 
-const maxPrefixes = 256;
-
 export function planOf(query: Query): Plan {
   const { view, buckets, filters, groupBy, orderBy } = query;
   const hash = hashOf(query);
-  const isFixed = (i: number) => filters[i]?.length === 1;
+  const isFixed = (i: number) => isOneValue(filters[i]);
   const free = view.dimensions.findIndex((_, i) => !isFixed(i) && !groupBy.includes(i));
   const leading = free === -1 ? view.dimensions.length : free;
-  const prefixes = prefixesOf(query);
+  const ranges = keyRangesOf(query);
   const orderThatMatters = orderBy.filter(
     ({ column }) => column.kind !== "dimension" || !isFixed(column.index),
   );
@@ -66,9 +67,9 @@ export function planOf(query: Query): Plan {
     bucketOf: bucketing(view.window, buckets),
     widen: (dimensions) => dimensions,
     matches: matching(filters),
-    prefixes,
-    groupKeys: prefixes.every((prefix) => prefix.length === view.dimensions.length)
-      ? prefixes.map((prefix) => groupKey(view.dimensions, prefix))
+    ranges,
+    groupKeys: ranges.every(({ prefix }) => prefix.length === view.dimensions.length)
+      ? ranges.map(({ prefix }) => groupKey(view.dimensions, prefix))
       : undefined,
     leading,
     isIndexOrdered: beginsWithLeading(orderThatMatters, leading, isFixed),
@@ -82,11 +83,11 @@ export function planOf(query: Query): Plan {
 
 /** Where the query names one group of the index, its key. */
 export function onlyGroup(plan: Plan): { dimensions: readonly Scalar[]; key: string } | undefined {
-  const [dimensions, second] = plan.prefixes;
+  const [range, second] = plan.ranges;
   const key = plan.groupKeys?.[0];
-  return dimensions === undefined || second !== undefined || key === undefined
+  return range === undefined || second !== undefined || key === undefined
     ? undefined
-    : { dimensions, key };
+    : { dimensions: range.prefix, key };
 }
 
 function compileKey({ columns, groupBy, buckets }: Query): Plan["keyOf"] {
@@ -98,18 +99,8 @@ function compileKey({ columns, groupBy, buckets }: Query): Plan["keyOf"] {
   return new Function("dimensions", "bucket", `return ${text};`) as Plan["keyOf"];
 }
 
-/** All combinations of the first dimensions' values, in the index's order, while they are not too many. */
-function prefixesOf({ view, filters }: Query): readonly (readonly Scalar[])[] {
-  let prefixes: readonly (readonly Scalar[])[] = [[]];
-  for (let i = 0; i < view.dimensions.length; i++) {
-    const values = filters[i];
-    if (values === undefined || prefixes.length * values.length > maxPrefixes) break;
-    prefixes = prefixes.flatMap((prefix) => values.map((value) => [...prefix, value]));
-  }
-  return prefixes
-    .map((prefix) => ({ prefix, key: encodeKey(prefix) }))
-    .sort((a, b) => compareKeys(a.key, b.key))
-    .map(({ prefix }) => prefix);
+export function isOneValue(filter: Query["filters"][number]): boolean {
+  return filter?.kind === "values" && filter.values.length === 1;
 }
 
 function beginsWithLeading(
@@ -145,8 +136,10 @@ function valueIn(column: Column, { dimensions, pane }: Group, cells: readonly Ce
 }
 
 function matching(filters: Query["filters"]): Plan["matches"] {
-  const sets = filters.flatMap((values, i) => (values === undefined ? [] : [{ i, values: new Set(values) }]));
-  return (dimensions) => sets.every(({ i, values }) => values.has(dimensions[i] ?? null));
+  const tests = filters.flatMap((filter, i) =>
+    filter === undefined ? [] : [{ i, lets: matcherOf(filter) }],
+  );
+  return (dimensions) => tests.every(({ i, lets }) => lets(dimensions[i] ?? null));
 }
 
 function hashOf(query: Query): string {
@@ -176,6 +169,7 @@ function hashOf(query: Query): string {
     differing,
     ...(attributes.length === 0 ? [] : [attributes.map(({ name }) => name)]),
     ...(sliding === undefined ? [] : [{ lengthMs: sliding.lengthMs }]),
+    ...(query.fill === undefined ? [] : [query.fill]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
 }
@@ -188,14 +182,4 @@ export function isStoredWhole(dimensions: readonly Scalar[], leading: number): b
     bytes += 12 + (typeof value === "string" ? 3 * value.length : 0);
   }
   return bytes <= wholeKeyBytes;
-}
-
-/** How many groups one query may hold at a time. */
-export const maxGroups = 1_000_000;
-
-export function tooManyGroups({ query: { view } }: Plan): TidemarkError {
-  return new TidemarkError(
-    "TIDEMARK_QUERY_TOO_LARGE",
-    `this query of view "${view.name}" makes more than ${maxGroups} rows that have to be held at once: narrow it by from, to or a filter, or group by fewer dimensions`,
-  );
 }

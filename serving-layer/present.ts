@@ -1,9 +1,10 @@
-import type { Value } from "../views/aggregate.ts";
+import type { Aggregate, Value } from "../views/aggregate.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell } from "../views/state.ts";
 import { formatTime } from "../views/time.ts";
 import { startOf, type Window } from "../views/window.ts";
 import type { Query } from "./parameters.ts";
+import { isOneValue } from "./plan.ts";
 
 /** JSON members (without braces) of a row's key: dimensions, then the bucket's first instant. */
 export type KeyJson = (dimensions: readonly Scalar[], pane: number) => string;
@@ -19,13 +20,35 @@ export function compileMeasuresJson(query: Query): MeasuresJson {
   return compile(["cells"], measureParts(query), query) as MeasuresJson;
 }
 
-/** Generated per query: a whole row. */
-export function compileRowJson(
-  query: Query,
-): (dimensions: readonly Scalar[], pane: number, cells: readonly Cell[]) => string {
+/** JSON of a whole row. */
+export type RowJson = (dimensions: readonly Scalar[], pane: number, cells: readonly Cell[]) => string;
+
+/** Generated per query. */
+export function compileRowJson(query: Query): RowJson {
   const members = [...keyParts(query), ...measureParts(query)];
-  const row = compile(["dimensions", "pane", "cells"], members, query, "{", "}");
-  return row as ReturnType<typeof compileRowJson>;
+  return compile(["dimensions", "pane", "cells"], members, query, "{", "}") as RowJson;
+}
+
+/** The same for a row that is made to fill a gap. */
+export function compileMadeRowJson(
+  query: Query,
+  made: "zero" | "null",
+): (dimensions: readonly Scalar[], pane: number) => string {
+  const measures = query.measures.map(({ name, aggregate }): Part[] => [
+    { kind: "text", text: `${JSON.stringify(name)}:${valueJson(madeValue(aggregate, made))}` },
+  ]);
+  const row = compile(["dimensions", "pane"], [...keyParts(query), ...measures], query, "{", "}");
+  return row as ReturnType<typeof compileMadeRowJson>;
+}
+
+/** Nothing is a number only as 0. */
+export function madeValue({ value }: Aggregate, made: "zero" | "null"): Value {
+  return made === "zero" && (value.type === "integer" || value.type === "number") ? 0 : null;
+}
+
+/** The measures' values alone. */
+export function measuresJson(query: Query, cells: readonly Cell[]): string {
+  return `{${compileMeasuresJson(query)(cells)}}`;
 }
 
 /** A piece of JavaScript that gives a member's JSON; `text` is constant. */
@@ -34,9 +57,11 @@ type Part = { readonly kind: "text" | "code"; readonly text: string };
 function keyParts({ view, columns, filters, groupBy, buckets }: Query): readonly Part[][] {
   const members = groupBy.map((i): Part[] => {
     const dimension = columns[i];
-    const values = filters[i];
+    const filter = filters[i];
     const name: Part = { kind: "text", text: `${JSON.stringify(dimension?.name)}:` };
-    if (values?.length === 1) return [name, { kind: "text", text: JSON.stringify(values[0]) }];
+    if (filter?.kind === "values" && isOneValue(filter)) {
+      return [name, { kind: "text", text: JSON.stringify(filter.values[0]) }];
+    }
     const value = `dimensions[${i}]`;
     return [name, { kind: "code", text: dimension?.type === "string" ? `JSON.stringify(${value})` : value }];
   });
@@ -82,7 +107,7 @@ export function valueJson(value: Value): string {
 }
 
 /** A bucket's first instant as text, remembered for the buckets that many rows share. */
-function timeTexts(buckets: Window | undefined): (pane: number) => string {
+export function timeTexts(buckets: Window | undefined): (pane: number) => string {
   if (buckets?.kind !== "calendar") return timeText;
   let recent = new Map<number, string>();
   return (pane) => {

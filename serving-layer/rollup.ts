@@ -3,8 +3,9 @@ import type { Entry, Segment } from "../infra/tail/tail.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { StateRow } from "../views/state.ts";
 import type { Turns } from "./clock.ts";
+import { maxGroups, tooManyGroups } from "./group-bound.ts";
 import { compareValues } from "./order.ts";
-import { type Group, isStoredWhole, maxGroups, type Plan, tooManyGroups } from "./plan.ts";
+import { type Group, isStoredWhole, type Plan } from "./plan.ts";
 
 /** How states become groups `G` of an answer. */
 export interface Rollup<G extends Group> {
@@ -71,7 +72,7 @@ export function gather<G extends Group>(
   const key = plan.keyOf(dimensions, bucket);
   const group = groups.get(key);
   if (group !== undefined) rollup.add(group, row);
-  else if (groups.size >= maxGroups) throw tooManyGroups(plan);
+  else if (groups.size >= maxGroups) throw tooManyGroups(plan.query.view.name);
   else groups.set(key, rollup.start(row, bucket, dimensions));
 }
 
@@ -109,8 +110,8 @@ export async function scanGroups<G extends Group>(
     held.clear();
   };
   let last: StateRow | undefined;
-  for (const prefix of reader === undefined ? [] : plan.prefixes) {
-    for (const row of reader?.scan(prefix, query.from, query.to) ?? []) {
+  for (const { prefix, within } of reader === undefined ? [] : plan.ranges) {
+    for (const row of reader?.scan(prefix, query.from, query.to, within) ?? []) {
       if (turns.isDue()) await turns.next();
       if (!plan.matches(plan.widen(row.dimensions))) continue;
       if (last !== undefined && !sharesLeading(last, row, leading)) {

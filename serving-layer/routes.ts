@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import { registerDeadLetters } from "../infra/dead-letters/routes.ts";
@@ -8,10 +9,12 @@ import type { Log } from "../infra/log/log.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
+import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
+import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { Snapshots } from "./snapshot.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
@@ -32,21 +35,29 @@ export interface ServingParts {
   readonly profile: string;
   readonly clock?: Clock;
   readonly live?: Partial<LiveLimits>;
+  /** Takes the best path of each query; a test may take others. */
+  readonly planner?: Planner;
 }
 
 /** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
 export function registerServing(server: FastifyInstance, parts: ServingParts): AsyncDisposable {
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
-  const { files = new Map() } = parts;
+  const { files = new Map(), planner = bestPath } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
-  const queries = new Queries({ app, snapshots, tail, files, logEnd, clock });
-  const limits = { ...defaultLiveLimits, ...parts.live };
-  const live = new LiveQueries({ queries, snapshots, tail, logEnd, clock }, limits);
-  registerViewRoutes(server, { app, generations, snapshots, queries, live });
+  const queries = new Queries({
+    ...{ app, snapshots, tail, files, logEnd, clock, planner },
+    salt: randomUUID(),
+  });
+  const live = new LiveQueries(
+    { queries, snapshots, tail, logEnd, clock },
+    { ...defaultLiveLimits, ...parts.live },
+  );
+  registerViewRoutes(server, { app, generations, snapshots, queries });
+  registerRowsRoute(server, queries, live);
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },

@@ -4,10 +4,10 @@ import type { Scalar } from "../views/expression.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
 import { encodeCursor } from "./cursor.ts";
+import type { SeriesRow } from "./fill.ts";
 import { FirstRows, type OrderKey } from "./order.ts";
 import { type Group, onlyGroup, type Plan } from "./plan.ts";
 import { forEachEntry, type Rollup, type Sink } from "./rollup.ts";
-import { isShownAsStored } from "./shown-rows.ts";
 
 /** One row of `rows`: a group and its merged state. */
 export interface RowGroup extends Group {
@@ -22,9 +22,9 @@ export function rowRollup(view: View): Rollup<RowGroup> {
   };
 }
 
-/** One page of an answer as JSON texts. */
-export interface Page {
-  readonly rows: readonly string[];
+/** One page of an answer. */
+export interface Page<G> {
+  readonly rows: readonly G[];
   /** Null: there are no more. */
   readonly cursor: string | null;
 }
@@ -32,14 +32,14 @@ export interface Page {
 /** Takes groups as they come and keeps the page's. */
 export class PageSink<G extends Group> implements Sink<G> {
   readonly #plan: Plan;
-  readonly #orderCells: (group: G) => readonly Cell[];
+  readonly #keyOf: (group: G) => OrderKey;
   readonly #first: FirstRows<G>;
   #groups = 0;
 
-  /** `orderCells` gives the state by which a group is ordered. */
-  constructor(plan: Plan, orderCells: (group: G) => readonly Cell[]) {
+  /** `keyOf` gives what a group is ordered by. */
+  constructor(plan: Plan, keyOf: (group: G) => OrderKey) {
     this.#plan = plan;
-    this.#orderCells = orderCells;
+    this.#keyOf = keyOf;
     this.#first = new FirstRows(plan.query.limit + 1, plan.compare, plan.after);
   }
 
@@ -47,26 +47,49 @@ export class PageSink<G extends Group> implements Sink<G> {
     return this.#first.isFull;
   }
 
-  get isEmpty(): boolean {
-    return this.#groups === 0;
+  /** How many were offered. */
+  get groups(): number {
+    return this.#groups;
   }
 
   offer(group: G): void {
     this.#groups++;
-    this.#first.offer(this.#plan.orderKeyOf(group, this.#orderCells(group)), group);
+    this.#first.offer(this.#keyOf(group), group);
   }
 
-  page(json: (group: G) => string): Page {
+  page(): Page<G> {
     const { limit } = this.#plan.query;
     const rows = this.#first.sorted();
-    const page = rows.slice(0, limit).map(({ row }) => json(row));
-    return pageOf(this.#plan, page, rows.length > limit ? rows[limit - 1]?.key : undefined);
+    const page = rows.slice(0, limit).map(({ row }) => row);
+    return {
+      rows: page,
+      cursor: cursorOf(this.#plan, rows.length > limit ? rows[limit - 1]?.key : undefined),
+    };
   }
 }
 
 /** `lastKey`: of the page's last row, if there are more. */
-function pageOf(plan: Plan, rows: readonly string[], lastKey: OrderKey | undefined): Page {
-  return { rows, cursor: lastKey === undefined ? null : encodeCursor(plan.hash, lastKey) };
+function cursorOf(plan: Plan, lastKey: OrderKey | undefined): string | null {
+  return lastKey === undefined ? null : encodeCursor(plan.hash, lastKey);
+}
+
+/** Adds up all that goes by to the sink behind it: rows before and after the page too. */
+export class TotalsSink implements Sink<SeriesRow> {
+  readonly isFull = false;
+  readonly #view: View;
+  readonly #sink: Sink<SeriesRow>;
+  readonly cells: Cell[];
+
+  constructor(view: View, sink: Sink<SeriesRow>) {
+    this.#view = view;
+    this.#sink = sink;
+    this.cells = zeroState(view);
+  }
+
+  offer(group: SeriesRow): void {
+    mergeState(this.#view, this.cells, group.cells);
+    this.#sink.offer(group);
+  }
 }
 
 /** `groupBy=` asks for the total of what there is, which is a row even of nothing. */
@@ -78,27 +101,13 @@ export function totalOfNothing(view: View): RowGroup {
   return { dimensions: view.dimensions.map(() => null), pane: 0, cells: zeroState(view) };
 }
 
-/** A point read wider than this many panes gives up the thread like a scan. */
-const maxPointPanes = 10_000;
-
-/** Whether the query asks for one group of the index, over a range that is read in one go. */
-export function isPoint(plan: Plan, reader: GenerationReader | undefined): boolean {
-  const { view, stored, attributes, from, to } = plan.query;
-  if (!isShownAsStored(stored) || attributes.length > 0 || onlyGroup(plan) === undefined) return false;
-  const panes = reader?.manifest.panes;
-  if (view.window === undefined || panes === undefined || panes === null) return true;
-  const first = Math.max(from ?? panes.first, panes.first);
-  const next = Math.min(to ?? Number.POSITIVE_INFINITY, panes.last + view.window.window.widthMs);
-  return (next - first) / view.window.window.widthMs <= maxPointPanes;
-}
-
 /** The groups of a point query in order of time. Synchronous; rows may be the store's own: not to be written to. */
 export function readPoint(
   plan: Plan,
   rollup: Rollup<RowGroup>,
-  reader: GenerationReader | undefined,
+  reader: Pick<GenerationReader, "group"> | undefined,
   segments: readonly Segment[],
-): readonly Pick<StateRow, "dimensions" | "pane" | "cells">[] {
+): readonly StateRow[] {
   const only = onlyGroup(plan);
   if (only === undefined) throw new Error("not a point query");
   const { buckets, view, from, to } = plan.query;
@@ -126,11 +135,7 @@ export function readPoint(
 }
 
 /** A page of groups that come in the answer's own order. */
-export function pageInOrder(
-  plan: Plan,
-  groups: readonly StateRow[],
-  json: (group: StateRow) => string,
-): Page {
+export function pageInOrder(plan: Plan, groups: readonly StateRow[]): Page<StateRow> {
   const { limit } = plan.query;
   const { after } = plan;
   let at = 0;
@@ -141,13 +146,17 @@ export function pageInOrder(
       at++;
     }
   }
-  const rows: string[] = [];
-  const next = Math.min(groups.length, at + limit);
-  for (; at < next; at++) {
-    const group = groups[at];
-    if (group !== undefined) rows.push(json(group));
-  }
-  const last = groups[next - 1];
-  const hasMore = next < groups.length;
-  return pageOf(plan, rows, hasMore && last !== undefined ? plan.orderKeyOf(last, last.cells) : undefined);
+  const rows = groups.slice(at, at + limit);
+  const last = rows.at(-1);
+  const hasMore = at + rows.length < groups.length;
+  return {
+    rows,
+    cursor: cursorOf(plan, hasMore && last !== undefined ? plan.orderKeyOf(last, last.cells) : undefined),
+  };
+}
+
+export function pageSorted(plan: Plan, groups: readonly StateRow[]): Page<StateRow> {
+  const sink = new PageSink<StateRow>(plan, (group) => plan.orderKeyOf(group, group.cells));
+  for (const group of groups) sink.offer(group);
+  return sink.page();
 }

@@ -1,4 +1,4 @@
-import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { GenerationReader, ValueRange } from "../infra/generations/generations.ts";
 import { groupKey } from "../views/key.ts";
 import { mergeSorted } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
@@ -52,12 +52,13 @@ export class ServedRows implements StoredRows {
     prefix: StateRow["dimensions"],
     from = Number.NEGATIVE_INFINITY,
     to = Number.POSITIVE_INFINITY,
+    within?: ValueRange,
   ): Iterable<StateRow> {
     const added = this.#served.added.filter(
       ({ dimensions, pane }) =>
         pane >= from && pane < to && prefix.every((value, i) => dimensions[i] === value),
     );
-    return mergeSorted(this.#view, [this.#kept(this.#reader.scan(prefix, from, to)), added]);
+    return mergeSorted(this.#view, [this.#kept(this.#reader.scan(prefix, from, to, within)), added]);
   }
 
   *#kept(rows: Iterable<StateRow>): Generator<StateRow, void, undefined> {

@@ -1,4 +1,4 @@
-import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { GenerationReader, ValueRange } from "../infra/generations/generations.ts";
 import { TailSegment } from "../infra/tail/segment.ts";
 import type { Segment } from "../infra/tail/tail.ts";
 import { offset } from "../views/cut.ts";
@@ -16,7 +16,12 @@ import { panesOf } from "./sliding.ts";
 /** Stored rows in the index's order, of one layer. */
 export interface StoredRows {
   group(dimensions: readonly Scalar[], from: number | undefined, to: number | undefined): Iterable<StateRow>;
-  scan(prefix: readonly Scalar[], from: number | undefined, to: number | undefined): Iterable<StateRow>;
+  scan(
+    prefix: readonly Scalar[],
+    from: number | undefined,
+    to: number | undefined,
+    within?: ValueRange,
+  ): Iterable<StateRow>;
 }
 
 /** The tail's rows that may have a part in the query's sessions, or in its overlapping windows, as they are at this moment. */
@@ -71,6 +76,7 @@ export class SessionSource implements Pick<GenerationReader, "scan"> {
     prefix: readonly Scalar[],
     from: number | undefined,
     to: number | undefined,
+    within?: ValueRange,
   ): Generator<StateRow, void, undefined> {
     const first = from === undefined ? undefined : paneBefore(this.#view, from);
     const next = to === undefined ? undefined : paneAfter(this.#view, to);
@@ -80,7 +86,7 @@ export class SessionSource implements Pick<GenerationReader, "scan"> {
       piece.lastMs + this.#sessions.gapMs >= next;
     const rows = sessionRows(
       this.#sessions,
-      this.#merged((store) => store.scan(prefix, first, next)),
+      this.#merged((store) => store.scan(prefix, first, next, within)),
       (open) => (goesOn(open) ? this.#merged((store) => store.group(open.dimensions, next, undefined)) : []),
     );
     for (const row of rows) {

@@ -1,4 +1,4 @@
-import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { GenerationReader, ValueRange } from "../infra/generations/generations.ts";
 import type { Scalar } from "../views/expression.ts";
 import { slidingRows } from "../views/sliding-rows.ts";
 import { mergeSorted } from "../views/sorted-rows.ts";
@@ -26,11 +26,16 @@ export class SlidingSource implements Pick<GenerationReader, "scan"> {
   }
 
   /** The windows that begin in `[from, to)`. */
-  scan(prefix: readonly Scalar[], from: number | undefined, to: number | undefined): Iterable<StateRow> {
+  scan(
+    prefix: readonly Scalar[],
+    from: number | undefined,
+    to: number | undefined,
+    within?: ValueRange,
+  ): Iterable<StateRow> {
     const panes = panesOf(this.#window, { from, to });
     const rows = mergeSorted(
       this.#view,
-      this.#stores.map((store) => store.scan(prefix, panes.from, panes.to)),
+      this.#stores.map((store) => store.scan(prefix, panes.from, panes.to, within)),
     );
     return slidingRows(this.#view, this.#window, rows, from, to);
   }

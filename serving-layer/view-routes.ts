@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import { readListQuery } from "../infra/list-query.ts";
 import type { App } from "../views/app.ts";
@@ -6,9 +6,8 @@ import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
-import type { LiveQueries } from "./live/live-queries.ts";
-import { readLive } from "./live/parameters.ts";
 import type { Queries } from "./query.ts";
+import { searchOf } from "./search.ts";
 import type { Snapshots } from "./snapshot.ts";
 
 interface ViewRoute {
@@ -24,12 +23,11 @@ export interface ViewRouteParts {
   readonly generations: Generations;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
-  readonly live: LiveQueries;
 }
 
-/** Views, their rows, comparisons, generations and reconciliations. */
+/** Views, comparisons, generations and reconciliations. */
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
-  const { app, generations, snapshots, queries, live } = parts;
+  const { app, generations, snapshots, queries } = parts;
 
   server.get("/v1/views", () => ({ views: app.views.map(describeView) }));
 
@@ -44,20 +42,6 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
         isServing: manifest.id === serving,
       })),
     };
-  });
-
-  server.addHook("preClose", async () => live.endAll());
-  server.get<ViewRoute>("/v1/views/:view/rows", (request, reply) => {
-    const view = queries.view(request.params.view);
-    const { search, everyMs } = readLive(view, searchOf(request), live.limits.leastEveryMs);
-    if (everyMs !== undefined && request.method === "GET") {
-      return live.follow(view, { search, everyMs }, request.headers["last-event-id"], reply);
-    }
-    const answer = queries.rowsAtOnce(request.params.view, search);
-    if (answer !== undefined) return sendJson(reply, answer);
-    return queries
-      .rows(request.params.view, search, () => request.raw.socket.destroyed)
-      .then((text) => sendJson(reply, text));
   });
 
   server.get<ViewRoute>("/v1/views/:view/compare", async (request, reply) =>
@@ -104,11 +88,6 @@ async function findGeneration(generations: Generations, view: View, id: string):
     "TIDEMARK_GENERATION_UNKNOWN",
     `generation "${id.slice(0, 100)}" of view "${view.name}" ${reason}; there are ${usable.join(", ") || "none"}`,
   );
-}
-
-function searchOf({ raw: { url = "" } }: FastifyRequest): string {
-  const at = url.indexOf("?");
-  return at === -1 ? "" : url.slice(at + 1);
 }
 
 function sendJson(reply: FastifyReply, text: string): FastifyReply {

@@ -75,15 +75,18 @@ function start(
   const tail = new TailSegments({
     chains,
     foldFromLog: (chain, from, next, signal) =>
-      foldFromLog(log, {
-        view: chain.view,
-        fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
-        partition: chain.partition,
-        from,
-        next,
-        maxEntries: limits.entries - tail.entries,
-        signal,
-      }),
+      foldFromLog(
+        { log },
+        {
+          view: chain.view,
+          fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
+          partition: chain.partition,
+          from,
+          next,
+          maxEntries: limits.entries - tail.entries,
+          signal,
+        },
+      ),
   });
   const skipped: Skipped = { duplicates: 0, undecodable: 0 };
   const bound = new EntryBound({ entries: limits.entries, onNear: options.onTailNearBound });

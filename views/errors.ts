@@ -43,6 +43,8 @@ export const errorCodes = {
   TIDEMARK_QUERY_MEASURE_UNKNOWN: { status: 400, canRetry: false },
   TIDEMARK_QUERY_RANGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_GRANULARITY: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_FILL: { status: 400, canRetry: false },
+  TIDEMARK_QUERY_NOT_ACCEPTABLE: { status: 406, canRetry: false },
   TIDEMARK_QUERY_CURSOR: { status: 400, canRetry: false },
   TIDEMARK_QUERY_TOO_LARGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_AFTER: { status: 504, canRetry: true },

@@ -19,7 +19,7 @@ const reservedNames: ReadonlySet<string> = new Set([
     "layer",
     "after",
   ],
-  ...["asOf", "differing", "explain", "fill", "live", "totals", "timeout"],
+  ...["asOf", "differing", "explain", "fill", "format", "live", "totals", "timeout"],
 ]);
 
 /** Names that stand beside the dimensions in the rows of a comparison. */

@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { performRun } from "../../batch-layer/run.ts";
 import { scheduleRuns } from "../../batch-layer/schedule.ts";
 import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
@@ -102,9 +100,8 @@ async function startWriting(
   const { app, folder, topics, logger } = node;
   const lifecycle = new Lifecycle();
   try {
-    const scratch = join(folder.scratch, String(process.pid));
-    await mkdir(scratch, { recursive: true });
-    const duckdb = lifecycle.use(await Duckdb.open({ ...duckdbShare(), temporaryFolder: scratch }));
+    const temporaryFolder = await node.makeScratch();
+    const duckdb = lifecycle.use(await Duckdb.open({ ...duckdbShare(), temporaryFolder }));
     const master = await MasterFolder.own(folder.master, topics);
     const generations = await GenerationsFolder.own({
       root: folder.generations,

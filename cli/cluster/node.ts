@@ -1,5 +1,6 @@
-import { availableParallelism, totalmem } from "node:os";
-import { dirname, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { availableParallelism, hostname, totalmem } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { longestIntervalMs } from "../../batch-layer/schedule.ts";
@@ -116,6 +117,13 @@ export class ClusterNode {
         failed: (err) => this.logger.error({ err }, "the queue of runs failed; it is tried again"),
       }),
     );
+  }
+
+  /** A folder for what DuckDB spills, of this process alone: in containers all have one process id. */
+  async makeScratch(): Promise<string> {
+    const scratch = join(this.folder.scratch, `${hostname()}-${process.pid}`);
+    await mkdir(scratch, { recursive: true });
+    return scratch;
   }
 
   /** For whoever only reads. */

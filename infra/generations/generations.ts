@@ -46,6 +46,12 @@ export interface Manifest {
   readonly reconciliation: Reconciliation;
 }
 
+/** Values of a dimension: `[from, to)`, in the order of keys; undefined is open. */
+export interface ValueRange {
+  readonly from: Scalar | undefined;
+  readonly to: Scalar | undefined;
+}
+
 /** An opened generation. Reads are from an LMDB index; `path` names the Parquet file of states for scans. */
 export interface GenerationReader extends AsyncDisposable {
   readonly manifest: Manifest;
@@ -54,9 +60,15 @@ export interface GenerationReader extends AsyncDisposable {
   group(dimensions: readonly Scalar[], from: number | undefined, to: number | undefined): readonly StateRow[];
   /**
    * All rows in order of key, then pane, of the groups whose first dimensions are `prefix`, with `from ≤ pane < to`.
-   * Lazy: the caller may pause between rows.
+   * Lazy: the caller may pause between rows. Of groups whose dimension after these lies outside of `within` rows may be
+   * left out; to take all others is the caller's.
    */
-  scan(prefix: readonly Scalar[], from: number | undefined, to: number | undefined): Iterable<StateRow>;
+  scan(
+    prefix: readonly Scalar[],
+    from: number | undefined,
+    to: number | undefined,
+    within?: ValueRange,
+  ): Iterable<StateRow>;
   /** What was being served where it differed from this generation, by key; cells null: no such key was served. */
   drift(): Iterable<Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }>;
 }

@@ -4,7 +4,7 @@ import { encodeKey, storageKey, wholeKeyBytes } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 import { blockMsOf, blockStartOf, decodeDimensions, decodeRows } from "./block.ts";
-import type { GenerationReader, Manifest } from "./generations.ts";
+import type { GenerationReader, Manifest, ValueRange } from "./generations.ts";
 import { type IndexFile, NumberedKey, numberOf, openIndexFile } from "./index-file.ts";
 
 /** Up to so many blocks a group is read by `get`s; a cursor is dearer to set up and cheaper per block. */
@@ -68,6 +68,7 @@ export class IndexReader implements GenerationReader {
     prefix: readonly Scalar[],
     from: number | undefined,
     to: number | undefined,
+    within?: ValueRange,
   ): Generator<StateRow, void, undefined> {
     const range = this.#clamp(from, to);
     if (range === undefined) return;
@@ -75,10 +76,8 @@ export class IndexReader implements GenerationReader {
       yield* this.group(prefix, range.from, range.to);
       return;
     }
-    const whole = encodeKey(prefix);
-    const bytes = whole.length > wholeKeyBytes ? whole.subarray(0, wholeKeyBytes) : whole;
-    const end = after(bytes);
-    let start: Uint8Array | undefined = bytes;
+    const { first, end } = keysOf(prefix, within);
+    let start: Uint8Array | undefined = first;
     for (let rowsAtOnce = 32; start !== undefined; rowsAtOnce = Math.min(rowsAtOnce * 4, 2_048)) {
       this.#requireOpen();
       const rows: StateRow[] = [];
@@ -171,6 +170,22 @@ export class IndexReader implements GenerationReader {
       `generation "${this.manifest.id}" of view "${this.#view.name}" was read after it was closed`,
     );
   }
+}
+
+/** The keys that begin so, from the first on; where they are cut off, a few more. */
+function keysOf(
+  prefix: readonly Scalar[],
+  { from, to }: ValueRange = { from: undefined, to: undefined },
+): { readonly first: Uint8Array; readonly end: Uint8Array | undefined } {
+  const first = storedPart(from === undefined ? prefix : [...prefix, from]);
+  if (to === undefined) return { first, end: after(storedPart(prefix)) };
+  const last = encodeKey([...prefix, to]);
+  return { first, end: last.length > wholeKeyBytes ? after(last.subarray(0, wholeKeyBytes)) : last };
+}
+
+function storedPart(values: readonly Scalar[]): Uint8Array {
+  const whole = encodeKey(values);
+  return whole.length > wholeKeyBytes ? whole.subarray(0, wholeKeyBytes) : whole;
 }
 
 /** The least key that is greater than all keys which begin so; undefined: there is none. */

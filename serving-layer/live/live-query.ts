@@ -66,9 +66,10 @@ export class LiveQuery implements Task {
     this.#search = search;
     this.#everyMs = everyMs;
     this.#parts = parts;
-    const { view, stored, columns, groupBy, buckets, attributes, layer, limit } = plan.query;
+    const { view, stored, columns, groupBy, buckets, attributes, layer, limit, fill } = plan.query;
     this.#told = new ToldRows(limit);
-    this.#isAsked = !isShownAsStored(stored) || attributes.length > 0 || layer === "batch";
+    const isMade = !isShownAsStored(stored) || attributes.length > 0 || fill !== undefined;
+    this.#isAsked = isMade || layer === "batch";
     this.#key = [
       ...groupBy.map((i) => columns[i]?.name ?? ""),
       ...(view.window === undefined || buckets === undefined ? [] : [view.window.name]),
@@ -173,8 +174,9 @@ export class LiveQuery implements Task {
     const { view, layer } = this.plan.query;
     const version = tail.version;
     const reader = layer === "batch" ? this.#snapshot()?.reader : undefined;
-    const text = await queries.rows(view.name, this.#search, () => false);
-    const { rows, provenance } = JSON.parse(text) as {
+    const answer = await queries.rows(view.name, this.#search, { isGone: () => false, isKnown: () => false });
+    if (answer.kind !== "json") throw new Error(`live rows are read as JSON, not ${answer.kind}`);
+    const { rows, provenance } = JSON.parse(answer.text) as {
       readonly rows: readonly Readonly<Record<string, unknown>>[];
       readonly provenance: unknown;
     };

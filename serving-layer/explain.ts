@@ -1,0 +1,91 @@
+import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { Segment } from "../infra/tail/tail.ts";
+import type { StateRow } from "../views/state.ts";
+import { type AccessPath, pathsOf } from "./access-path.ts";
+import type { Plan } from "./plan.ts";
+import { forEachEntry } from "./rollup.ts";
+
+/** How an answer was come by, for who asks with `explain=true`. */
+export interface Explanation {
+  readonly path: AccessPath;
+  /** The other paths that would have given the same answer. */
+  readonly instead: readonly AccessPath[];
+  /** Null: no generation has a part in the answer. */
+  readonly generation: {
+    readonly id: string;
+    /** Parts of the index that were read. */
+    readonly ranges: number;
+    /** Of this many rows… */
+    readonly rows: number;
+    /** …so many were read. */
+    readonly read: number;
+  } | null;
+  /** Null: the tail has no part in it. */
+  readonly tail: {
+    readonly how: "looked up" | "walked";
+    readonly segments: number;
+    /** Of this many entries… */
+    readonly entries: number;
+    /** …so many are in the answer. */
+    readonly matched: number;
+  } | null;
+  /** Groups that were put together, before order and limit. */
+  readonly groups: number;
+  /** In the answer. */
+  readonly rows: number;
+  readonly ms: number;
+}
+
+/** What an answer is made from. */
+interface Sources {
+  readonly plan: Plan;
+  readonly path: AccessPath;
+  readonly reader: GenerationReader | undefined;
+  readonly segments: readonly Segment[];
+}
+
+/** Counts what is read for one query. Made without giving up the thread after the tail's part was collected. */
+export class Account {
+  readonly #sources: Sources;
+  readonly #tail: Explanation["tail"];
+  #read = 0;
+
+  constructor(sources: Sources) {
+    const { plan, segments } = sources;
+    this.#sources = sources;
+    let matched = 0;
+    if (plan.query.layer !== "batch") forEachEntry(plan, segments, () => void matched++);
+    const entries = segments.reduce((sum, { size }) => sum + size, 0);
+    const how = plan.groupKeys === undefined ? "walked" : "looked up";
+    this.#tail = plan.query.layer === "batch" ? null : { how, segments: segments.length, entries, matched };
+  }
+
+  /** A reader that counts. */
+  of(reader: GenerationReader): Pick<GenerationReader, "group" | "scan"> {
+    return {
+      group: (...asked) => [...this.#counted(reader.group(...asked))],
+      scan: (...asked) => this.#counted(reader.scan(...asked)),
+    };
+  }
+
+  *#counted(rows: Iterable<StateRow>): Generator<StateRow, void, undefined> {
+    for (const row of rows) {
+      this.#read++;
+      yield row;
+    }
+  }
+
+  explain(groups: number, rows: number, ms: number): Explanation {
+    const { plan, path, reader } = this.#sources;
+    const generation = reader && {
+      ...{ id: reader.manifest.id, ranges: plan.ranges.length, rows: reader.manifest.rows, read: this.#read },
+    };
+    return {
+      path,
+      instead: pathsOf(plan, reader).filter((other) => other !== path),
+      generation: generation ?? null,
+      tail: this.#tail,
+      ...{ groups, rows, ms: Math.round(ms * 1_000) / 1_000 },
+    };
+  }
+}

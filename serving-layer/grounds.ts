@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import type { Tail } from "../infra/tail/tail.ts";
+import type { Join } from "./join.ts";
+import type { KnownBound } from "./log-bound.ts";
+import type { Query } from "./parameters.ts";
+import { provenanceOf } from "./provenance.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** All that an answer depends on besides its query: equal moments give equal answers. */
+export interface Moment {
+  readonly snapshot: Snapshot;
+  /** Of the tail. */
+  readonly version: number;
+  readonly logEnd: KnownBound;
+}
+
+export function isSameMoment(a: Moment, b: Moment): boolean {
+  return a.snapshot.reader === b.snapshot.reader && a.version === b.version && a.logEnd === b.logEnd;
+}
+
+/** What an answer rests on, as JSON, and a tag that is the same for the same. */
+export interface Ground {
+  readonly provenance: string;
+  readonly tag: string;
+}
+
+/** Tells what answers rest on; made once per view, layer and moment. */
+export class Grounds {
+  readonly #tail: Tail;
+  readonly #recent = new Map<
+    string,
+    { readonly moment: Moment; readonly text: string; readonly tag: string }
+  >();
+
+  constructor(tail: Tail) {
+    this.#tail = tail;
+  }
+
+  /** `approximate` is the part that queries choose, as JSON. */
+  of({ stored: view, layer }: Query, approximate: string, moment: Moment, join?: Join): Ground {
+    const key = `${view.name} ${layer}`;
+    let known = this.#recent.get(key);
+    if (known === undefined || !isSameMoment(known.moment, moment)) {
+      const position = layer === "batch" ? moment.snapshot.cut : this.#tail.position(view);
+      const provenance = provenanceOf(layer, moment.snapshot, position, moment.logEnd);
+      const text = JSON.stringify(provenance).slice(0, -1);
+      known = { moment, text, tag: tagOf(text) };
+      this.#recent.set(key, known);
+    }
+    const { text, tag } = known;
+    const tables = join === undefined ? "" : JSON.stringify(tablesOf(join, moment.logEnd)).slice(1, -1);
+    const provenance = `${text},"approximate":${approximate}${tables === "" ? "" : `,${tables}`}}`;
+    return { provenance, tag: tables === "" ? tag : tagOf(text + tables) };
+  }
+}
+
+/** By table the state that was used; nothing for a query without attributes. */
+export function tablesOf({ states }: Join, logEnd: KnownBound) {
+  if (states.length === 0) return {};
+  return {
+    dimensions: Object.fromEntries(states.map((state) => [state.table.name, state.provenance(logEnd)])),
+  };
+}
+
+/** A short text that is the same for the same. */
+export function tagOf(text: string): string {
+  return createHash("sha1").update(text).digest("base64url").slice(0, 16);
+}

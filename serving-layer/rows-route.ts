@@ -1,0 +1,105 @@
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import Negotiator from "negotiator";
+import { TidemarkError } from "../views/errors.ts";
+import type { Answer } from "./answer.ts";
+import type { Format } from "./format.ts";
+import type { LiveQueries } from "./live/live-queries.ts";
+import { readLive } from "./live/parameters.ts";
+import type { Asker, Queries } from "./query.ts";
+import { searchOf } from "./search.ts";
+
+interface RowsRoute {
+  readonly Params: { readonly view: string };
+}
+
+/** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already; with `live=true` as they change. */
+export function registerRowsRoute(server: FastifyInstance, queries: Queries, live: LiveQueries): void {
+  server.addHook("preClose", async () => live.endAll());
+  server.get<RowsRoute>("/v1/views/:view/rows", (request, reply) => {
+    const { params, headers } = request;
+    const view = queries.view(params.view);
+    const asked = readLive(view, searchOf(request), live.limits.leastEveryMs);
+    if (asked.everyMs !== undefined && request.method === "GET") {
+      const { search, everyMs } = asked;
+      return live.follow(view, { search, everyMs }, headers["last-event-id"], reply);
+    }
+    const search = withFormat(asked.search, headers.accept);
+    const known = headers["if-none-match"];
+    const asker: Asker = {
+      isGone: () => request.raw.socket.destroyed,
+      isKnown: (etag) => known !== undefined && isOneOf(known, etag),
+    };
+    const answer = queries.rowsAtOnce(params.view, search);
+    if (answer !== undefined) return send(reply, answer, asker);
+    return queries.rows(params.view, search, asker).then((later) => send(reply, later, asker));
+  });
+}
+
+const mediaTypes: Readonly<Record<string, Format>> = {
+  "application/json": "json",
+  "application/x-ndjson": "ndjson",
+  "application/ndjson": "ndjson",
+  "text/csv": "csv",
+};
+
+/** The query with the format that `Accept` asks for, unless it names one itself. Throws TIDEMARK_QUERY_NOT_ACCEPTABLE. */
+function withFormat(search: string, accept: string | undefined): string {
+  if (accept === undefined || accept === "*/*" || accept === "application/json") return search;
+  if (/(?:^|&)format=/.test(search)) return search;
+  const [type = ""] = new Negotiator({ headers: { accept } }).mediaTypes(Object.keys(mediaTypes));
+  const format = mediaTypes[type];
+  if (format === "json") return search;
+  if (format !== undefined) return `${search}${search === "" ? "" : "&"}format=${format}`;
+  throw new TidemarkError(
+    "TIDEMARK_QUERY_NOT_ACCEPTABLE",
+    `rows can't be sent as "${accept.slice(0, 200)}": accept one of ${Object.keys(mediaTypes).join(", ")}`,
+  );
+}
+
+/** Tags are compared weakly, as If-None-Match has it. */
+function isOneOf(tags: string, etag: string): boolean {
+  const opaque = (tag: string) => tag.trim().replace(/^W\//, "");
+  return tags.trim() === "*" || tags.split(",").some((tag) => opaque(tag) === opaque(etag));
+}
+
+/** Nobody waits longer for one who doesn't take what was sent. */
+const patienceMs = 60_000;
+
+const contentTypes: Readonly<Record<Format, string>> = {
+  json: "application/json; charset=utf-8",
+  ndjson: "application/x-ndjson; charset=utf-8",
+  csv: "text/csv; charset=utf-8; header=present",
+  "csv-plain": "text/csv; charset=utf-8; header=present",
+};
+
+function send(reply: FastifyReply, answer: Answer, asker: Asker): FastifyReply {
+  const { etag } = answer;
+  reply.header("vary", "accept");
+  if (etag === undefined) reply.header("cache-control", "no-store");
+  else {
+    // To be kept, and asked for again each time: what is new is in the tag.
+    reply.header("cache-control", "private, no-cache").header("etag", etag);
+    if (answer.kind === "unchanged" || asker.isKnown(etag)) return reply.code(304).send();
+  }
+  switch (answer.kind) {
+    case "unchanged":
+      return reply.code(304).send();
+    case "json":
+      return reply.header("content-type", contentTypes.json).send(answer.text);
+    case "pieces":
+      if (answer.cursor !== null) reply.header("tidemark-cursor", answer.cursor);
+      reply.raw.setTimeout(patienceMs);
+      return reply
+        .header("content-type", contentTypes[answer.format])
+        .header("tidemark-provenance", inAscii(answer.provenance))
+        .send(Readable.from(answer.pieces));
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** JSON as a header may have it. */
+function inAscii(json: string): string {
+  return json.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
