@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import type { ApiKey } from "../infra/access.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
@@ -27,20 +26,18 @@ import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
-import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
+import { type DriftOptions, tellingDrift } from "./telling-drift.ts";
 
-export interface EmbeddedOptions {
-  readonly app: App;
+export interface EmbeddedOptions extends DriftOptions {
   readonly appPath: string;
   readonly data: string;
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  readonly logger: Logger;
   /** Whom it answers; none: everybody who reaches it. */
   readonly keys: readonly ApiKey[];
 }
@@ -131,7 +128,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  lifecycle.use(jobs.work(worker.perform));
+  lifecycle.use(jobs.work(tellingDrift(worker.perform, options, lifecycle)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );

@@ -14,6 +14,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
+import { registerReconciliationRoutes } from "./reconciliation-routes.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { Snapshots } from "./snapshot.ts";
@@ -58,6 +59,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   );
   registerViewRoutes(server, { app, generations, snapshots, queries });
   registerRowsRoute(server, queries, live);
+  registerReconciliationRoutes(server, { app, generations, jobs, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },

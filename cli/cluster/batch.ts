@@ -5,7 +5,7 @@ import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
 import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
-import type { Jobs } from "../../infra/jobs/jobs.ts";
+import type { Jobs, RunHandler } from "../../infra/jobs/jobs.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
@@ -122,26 +122,25 @@ async function startWriting(
       }),
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
-    lifecycle.use(
-      jobs.work(async (run, report, signal) => {
-        try {
-          return await performRun(
-            {
-              ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
-              sealedTail: seal,
-              sealWithinMs: node.sessionMs * sessionsPerSeal,
-              archive: async (until, archiveSignal, progress) =>
-                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
-            },
-            run,
-            report,
-            signal,
-          );
-        } finally {
-          seal.letGo();
-        }
-      }),
-    );
+    const perform: RunHandler = async (run, report, signal) => {
+      try {
+        return await performRun(
+          {
+            ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+            sealedTail: seal,
+            sealWithinMs: node.sessionMs * sessionsPerSeal,
+            archive: async (until, archiveSignal, progress) =>
+              archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+          },
+          run,
+          report,
+          signal,
+        );
+      } finally {
+        seal.letGo();
+      }
+    };
+    lifecycle.use(jobs.work(node.tellingDrift(perform, lifecycle)));
     return lifecycle;
   } catch (error) {
     await lifecycle[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readDriftTarget } from "../../batch-layer/drift-webhook.ts";
 import { readApiKeys } from "../../infra/access.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -76,6 +77,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     host: options.host,
     port: options.port,
     keys,
+    drift: readDriftTarget(process.env),
     logger: pino({ level: options.logLevel }, pino.destination(2)),
   });
   greet(terminal, app, options, running.url);

@@ -5,6 +5,8 @@ import { type EventStream, eventText } from "../event-stream.ts";
 
 /** For how long a client may leave what was sent to it before it is dropped. */
 export const defaultSlowMs = 30_000;
+/** For how long after that the reason lies ready for it to read. */
+const letGoMs = 30_000;
 
 /** One client of a live query. What it does not take in time is not kept for it: it is told the sum of it later. */
 export class Subscriber {
@@ -53,6 +55,6 @@ export class Subscriber {
     const reason = `changes were left lying for ${this.#slowMs} ms: read faster, ask for fewer rows, or for changes less often (every=1s), and connect again`;
     this.end(new TidemarkError("TIDEMARK_LIVE_SLOW", reason));
     // It may come back and read why; what it has not taken by then is let go.
-    this.#blocked = this.#clock.after(this.#slowMs, () => this.stream.cutOff());
+    this.#blocked = this.#clock.after(letGoMs, () => this.stream.cutOff());
   }
 }
