@@ -12,8 +12,10 @@ import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { registerConsole } from "./console-routes.ts";
+import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
+import { registerReconciliationRoutes } from "./reconciliation-routes.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { measureServing } from "./serving-metrics.ts";
@@ -41,6 +43,7 @@ export interface ServingParts {
   /** "embedded" or "cluster", for the status only. */
   readonly profile: string;
   readonly clock?: Clock;
+  readonly live?: Partial<LiveLimits>;
   /** Takes the best path of each query; a test may take others. */
   readonly planner?: Planner;
 }
@@ -58,13 +61,18 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     ...{ app, snapshots, tail, files, logEnd, clock, planner },
     salt: randomUUID(),
   });
-  registerViewRoutes(server, { app, generations, snapshots, queries });
+  const live = new LiveQueries(
+    { queries, snapshots, tail, logEnd, clock },
+    { ...defaultLiveLimits, ...parts.live },
+  );
+  registerViewRoutes(server, { generations, snapshots, queries });
   if (parts.sql !== undefined) {
     const { engine, limits = defaultSqlLimits } = parts.sql;
     const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
     registerSqlRoutes(server, answers, limits);
   }
-  registerRowsRoute(server, queries, clock);
+  registerRowsRoute(server, queries, live, clock);
+  registerReconciliationRoutes(server, { app, generations, jobs, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
