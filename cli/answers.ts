@@ -52,6 +52,11 @@ export interface RowsAnswer {
   readonly cursor: string | null;
 }
 
+/** Of a view's description what commands need. */
+export interface ViewAnswer {
+  readonly measures: readonly { readonly name: string; readonly type: string }[];
+}
+
 /** One row on every side; null where a side has no such row or nothing to compare with. */
 export interface ComparedRow {
   readonly dimensions: AnswerRow;

@@ -20,6 +20,7 @@ import type {
   Rejection,
   RowsAnswer,
   StatusAnswer,
+  ViewAnswer,
 } from "./answers.ts";
 import { readServerSentEvents } from "./server-sent-events.ts";
 
@@ -90,6 +91,11 @@ export class Client implements Disposable {
   async rows(view: string, parameters: QueryParameters): Promise<RowsAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/rows`;
     return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
+  }
+
+  async view(view: string): Promise<ViewAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}`;
+    return (await this.#call({ method: "GET", path })) as unknown as ViewAnswer;
   }
 
   async compare(view: string, parameters: QueryParameters): Promise<CompareAnswer> {
