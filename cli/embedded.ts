@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
@@ -36,6 +36,8 @@ import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
+import { sqlBudget } from "./sql-budget.ts";
+import { SqlWorker } from "./sql-worker.ts";
 
 export interface EmbeddedOptions {
   readonly app: App;
@@ -144,6 +146,13 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
   measureFolding(server.metrics, speed);
+  const sql = lifecycle.use(
+    new SqlWorker({
+      ...{ appPath, data, isCluster: false, budget: sqlBudget(), timers: globalThis },
+      folder: join(folder.scratch, "sql"),
+      failed: (message) => logger.error(message),
+    }),
+  );
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(
@@ -156,6 +165,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
+      sql: { engine: sql },
       master: MasterFolder.read(folder.master, topics),
     }),
   );

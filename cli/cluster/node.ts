@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { availableParallelism, hostname, totalmem } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
@@ -27,6 +27,7 @@ import type { Tracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
+import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
 
 export interface NodeOptions {
@@ -138,6 +139,10 @@ export class ClusterNode {
     });
   }
 
+  get appPath(): string {
+    return this.#options.appPath;
+  }
+
   readDimensionFiles() {
     return readDimensionFiles(this.app, dirname(this.#options.appPath));
   }
@@ -192,11 +197,6 @@ export function registerHealth(
     if (reasons.length > 0) throw new TidemarkError("TIDEMARK_NOT_READY", reasons.join("; "));
     return { status: "ready", role };
   });
-}
-
-/** Of the container, where there is one with a limit. */
-function memoryBytes(): number {
-  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }
 
 /** What one DuckDB may take of this machine. */

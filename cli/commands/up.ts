@@ -122,14 +122,15 @@ function greet(terminal: Terminal, app: App, { data, role }: UpOptions, url: str
     ),
     query: view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`),
     status: line("status", `curl ${url}/v1/status`),
+    console: line("console", `${url}/`),
     ready: line("ready", `curl ${url}/readyz`),
   };
   const shown = {
-    all: lines.batch + lines.ingest + lines.query + lines.status,
+    all: lines.batch + lines.ingest + lines.query + lines.status + lines.console,
     ingestion: lines.ingest + lines.ready,
     speed: lines.ready,
     batch: lines.batch + lines.ready,
-    serving: lines.query + lines.status,
+    serving: lines.query + lines.status + lines.console,
   };
   const what = role === undefined ? `"${app.name}"` : `"${app.name}", ${role}`;
   terminal.out.write(
