@@ -35,7 +35,7 @@ export function seriesColumns({ rows, time, measures }: SeriesRows): TableColumn
   });
   const figure = (title: string, of: (known: readonly number[]) => number | undefined): TableColumn => ({
     ...{ title, align: "right", exact: true },
-    values: lines.map(({ known }) => of(known) ?? null),
+    values: lines.map(({ known }) => rounded(of(known))),
   });
   return [
     ...dimensions.map((title) => ({
@@ -49,6 +49,11 @@ export function seriesColumns({ rows, time, measures }: SeriesRows): TableColumn
     figure("least", (known) => known.reduce<number | undefined>((a, b) => Math.min(a ?? b, b), undefined)),
     figure("most", (known) => known.reduce<number | undefined>((a, b) => Math.max(a ?? b, b), undefined)),
   ];
+}
+
+/** To what a terminal has room for. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value * 100) / 100;
 }
 
 /** An integer that JSON can't carry exactly comes as its digits. */
