@@ -13,12 +13,16 @@ const probeEvery = 4;
 export interface Probed {
   readonly gateway: Client;
   readonly client: Client;
-  readonly query: MergedQuery;
+  readonly query: Omit<MergedQuery, "parameters"> & { readonly parameters: Readonly<Record<string, string>> };
 }
+
+const freshRate = 20_000;
+/** How many events `benchFreshness` takes from the replay. */
+export const freshEvents = seconds * freshRate;
 
 /** From the acknowledgement of an event until a merged answer that holds it has arrived, at 20,000 events/s. */
 export async function benchFreshness(client: Client, from: number, query: MergedQuery): Promise<Row> {
-  const { p99, detail } = await probeFreshness({ gateway: client, client, query }, from, 20_000);
+  const { p99, detail } = await probeFreshness({ gateway: client, client, query }, from, freshRate);
   return {
     what: "freshness: acknowledged → visible in a merged answer, 20,000 events/s",
     against: "milliseconds, p99",

@@ -15,13 +15,13 @@ import { replay } from "../examples/flights/flights.ts";
 import { latestDay, rangeOf } from "../examples/flights/side-by-side.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
-import { benchDuringBatch } from "./during-batch.ts";
+import { benchDuringBatch, benchDuringIngest } from "./during.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
-import { benchFreshness } from "./freshness.ts";
+import { benchFreshness, freshEvents } from "./freshness.ts";
 import { benchIngest, ingestedEvents } from "./ingest.ts";
 import { benchKafka } from "./kafka/bench.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
-import { isWithin, type Row } from "./rounds.ts";
+import { atLeast, isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
 import { describeMachine, formatMeasured, formatTable, writeIntoReadme } from "./table.ts";
 
@@ -44,10 +44,24 @@ async function bench(lifecycle: Lifecycle, report: (row: Row) => void): Promise<
     report(await benchCompute(folder));
     for (const row of await benchSketches(folder)) report(row);
     const query = await growTail(client);
-    const from = ingestedEvents + tailEvents;
-    report(await benchQuery(client, query, from, folder));
-    report(await benchFreshness(client, from + trickledEvents, query));
+    let from = ingestedEvents + tailEvents;
+    const point = { ...query, parameters: { ...query.parameters, limit: "1" } };
+    report(
+      await benchQuery(client, query, {
+        ...{ what: "merged 24-row query", mark: atLeast(0.4), aim: atLeast(0.8), from, folder },
+      }),
+    );
+    from += trickledEvents;
+    report(
+      await benchQuery(client, point, {
+        ...{ what: "point query", mark: atLeast(0.6), aim: atLeast(0.8), from, folder },
+      }),
+    );
+    from += trickledEvents;
+    report(await benchFreshness(client, from, query));
+    from += freshEvents;
     report(await benchDuringBatch(client, query));
+    report(await benchDuringIngest(client, point, from));
   };
   await Promise.race([measure(), server.failed]);
 }

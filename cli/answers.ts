@@ -122,7 +122,9 @@ export interface StatusAnswer {
 
 export interface ViewStatus {
   readonly fingerprint: string;
-  readonly generation: Pick<Manifest, "id" | "createdAt" | "rows" | "records"> | null;
+  readonly generation:
+    | (Pick<Manifest, "id" | "createdAt" | "rows" | "records"> & { readonly cut: string })
+    | null;
   readonly tail: { readonly segments: number; readonly entries: number } | null;
   readonly position: string;
   readonly lag: number;

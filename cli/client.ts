@@ -8,6 +8,7 @@ import { Agent as HttpsAgent, request as sendHttps } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Run } from "../infra/jobs/jobs.ts";
+import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
 import type {
   AnswerRow,
@@ -21,7 +22,6 @@ import type {
   RowsAnswer,
   StatusAnswer,
 } from "./answers.ts";
-import { readServerSentEvents } from "./server-sent-events.ts";
 
 /** Query parameters; one that is undefined is left out, an array repeats. */
 export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;

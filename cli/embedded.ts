@@ -4,7 +4,6 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
-import type { ApiKey } from "../infra/access.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -17,6 +16,7 @@ import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
 import { EmbeddedJobs } from "../infra/jobs/embedded-jobs.ts";
+import { measureRuns } from "../infra/jobs/run-metrics.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
@@ -27,11 +27,13 @@ import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
+import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
+import type { Security } from "./security.ts";
 
 export interface EmbeddedOptions {
   readonly app: App;
@@ -41,8 +43,8 @@ export interface EmbeddedOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
-  /** Whom it answers; none: everybody who reaches it. */
-  readonly keys: readonly ApiKey[];
+  /** Whom it answers; of nothing said, everybody who reaches it. */
+  readonly security: Security;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -131,11 +133,12 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  lifecycle.use(jobs.work(worker.perform));
+  const server = createServer({ loggerInstance: logger, ...options.security });
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(worker.perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
-  const server = createServer({ loggerInstance: logger, keys: options.keys });
+  measureFolding(server.metrics, speed);
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(

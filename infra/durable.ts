@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -7,11 +8,13 @@ import { basename, dirname, join } from "node:path";
  */
 
 const asidePrefix = ".aside-";
+/** Writers of several machines share folders, and process ids. */
+const writer = randomUUID().slice(0, 8);
 let asides = 0;
 
 /** A new name beside `path` that no reader looks at. The file's ending stays, since some writers go by it. */
 export function asidePath(path: string): string {
-  return join(dirname(path), `${asidePrefix}${process.pid}-${++asides}-${basename(path)}`);
+  return join(dirname(path), `${asidePrefix}${writer}-${++asides}-${basename(path)}`);
 }
 
 /** Removes what writers that died left in the folder. Only for the one who writes there, before it writes. */

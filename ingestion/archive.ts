@@ -1,7 +1,8 @@
-import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { Log, LogRecord } from "../infra/log/log.ts";
 import { RecordReader } from "../infra/log/record-reader.ts";
+import { archivedIds } from "../infra/master/archived-ids.ts";
 import type { Master } from "../infra/master/master.ts";
 import { RecordTable } from "../infra/master/record-table.ts";
 import type { App } from "../views/app.ts";
@@ -224,21 +225,10 @@ export class Archiver {
   /** Notes the N records before `from`, as the master dataset has them: a log may have let go of them by now. */
   async #warmUp(connection: DuckDBConnection, { type, partition }: Lane, from: Offset): Promise<Window> {
     const duplicates = new DuplicateWindow(type.duplicatesWithin);
-    const first = from - type.duplicatesWithin;
-    const paths = (await this.#parts.master.files(type.name))
-      .filter((file) => file.partition === partition && file.next > first)
-      .map((file) => file.path);
-    if (paths.length > 0 && first < from) {
-      const result = await connection.stream(
-        `SELECT _event_source, _event_id, _offset FROM read_parquet($1) WHERE _offset >= $2 ORDER BY _offset`,
-        [listValue(paths), BigInt(first)],
-      );
-      for await (const chunk of result) {
-        const [sources = [], ids = [], offsets = []] = chunk.getColumns();
-        sources.forEach((source, row) => {
-          duplicates.note(source as string, ids[row] as string, offset(Number(offsets[row])));
-        });
-      }
+    const first = offset(Math.max(0, from - type.duplicatesWithin));
+    const before = { topic: type.name, partition, from: first, next: from };
+    for await (const { source, id, offset: at } of archivedIds(connection, this.#parts.master, before)) {
+      duplicates.note(source, id, at);
     }
     return { duplicates, next: from };
   }

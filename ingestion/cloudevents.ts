@@ -36,3 +36,11 @@ function headerValue(header: string, value: string): string {
     );
   }
 }
+
+/** What was sent in binary mode, as HTTP has it: the headers that matter, an empty line, the body. For what can't be made an event. */
+export function binaryMessage(headers: IncomingHttpHeaders, body: Buffer): Buffer {
+  const lines = Object.entries(headers)
+    .filter(([name]) => name.startsWith("ce-") || name === "content-type")
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.concat([Buffer.from(`${lines.join("")}\r\n`, "latin1"), body]);
+}

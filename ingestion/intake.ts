@@ -23,6 +23,8 @@ export interface Outcome {
   /** The first ones. */
   readonly rejected: readonly Rejection[];
   readonly rejectedCount: number;
+  /** How many were rejected for what, all of them. */
+  readonly rejectedByCode: Partial<Record<ErrorCode, number>>;
   /** The next offset after the last accepted event, of each partition that took any. */
   readonly position: Position;
 }
@@ -60,6 +62,7 @@ export class Intake {
   #accepted = 0;
   #rejectedCount = 0;
   readonly #rejected: Rejection[] = [];
+  readonly #rejectedByCode: Partial<Record<ErrorCode, number>> = {};
   readonly #position = new Map<string, Map<number, Offset>>();
   #inFlight = 0;
   #flights = 0;
@@ -109,6 +112,7 @@ export class Intake {
     if (!(failure instanceof TidemarkError)) throw failure;
     const { code, message } = failure;
     if (this.#rejectedCount++ < maxRejections) this.#rejected.push({ index, code, message });
+    this.#rejectedByCode[code] = (this.#rejectedByCode[code] ?? 0) + 1;
     const receivedAt = formatTime(this.#parts.clock());
     const { bytes = raw.length, type = this.#completion.type } = known;
     const topic = typeof type === "string" && this.#parts.partitions.has(type) ? type : null;
@@ -161,6 +165,7 @@ export class Intake {
       accepted: this.#accepted,
       rejected: this.#rejected,
       rejectedCount: this.#rejectedCount,
+      rejectedByCode: this.#rejectedByCode,
       position: this.#position,
       failure: this.#failure?.reason,
     };

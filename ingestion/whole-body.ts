@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { requireUtf8 } from "../infra/log/record-text.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { receiveBody } from "./body.ts";
-import { structuredText } from "./cloudevents.ts";
+import { binaryMessage, structuredText } from "./cloudevents.ts";
 import { GrowingBytes } from "./growing-bytes.ts";
 import type { Intake } from "./intake.ts";
 import { arrayElements } from "./json-elements.ts";
@@ -84,7 +84,7 @@ function takeBinary(text: string, bytes: Buffer, headers: IncomingHttpHeaders, i
     requireUtf8(text, bytes);
     structured = structuredText(headers, text);
   } catch (failure) {
-    intake.reject(failure, bytes, 0);
+    intake.reject(failure, binaryMessage(headers, bytes), 0);
     return;
   }
   intake.take(structured, Buffer.from(structured), 0);

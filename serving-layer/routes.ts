@@ -11,10 +11,12 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { registerConsole } from "./console-routes.ts";
 import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { measureServing } from "./serving-metrics.ts";
 import { Snapshots } from "./snapshot.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerViewRoutes } from "./view-routes.ts";
@@ -57,7 +59,8 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
-  server.get("/", () => ({ app: app.name, tidemark: "see these", addresses: addressesOf(app) }));
+  registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();

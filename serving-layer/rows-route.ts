@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Negotiator from "negotiator";
+import { sightOf } from "../infra/access/guard.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
@@ -14,7 +15,7 @@ interface RowsRoute {
 
 /** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already. */
 export function registerRowsRoute(server: FastifyInstance, queries: Queries, clock: Clock): void {
-  server.get<RowsRoute>("/v1/views/:view/rows", (request, reply) => {
+  server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
     const { params, headers } = request;
     const search = withFormat(searchOf(request), headers.accept);
     const known = headers["if-none-match"];
@@ -22,9 +23,10 @@ export function registerRowsRoute(server: FastifyInstance, queries: Queries, clo
       isGone: () => request.raw.socket.destroyed,
       isKnown: (etag) => known !== undefined && isOneOf(known, etag),
     };
-    const answer = queries.rowsAtOnce(params.view, search);
+    const sight = sightOf(request);
+    const answer = queries.rowsAtOnce(params.view, search, sight);
     if (answer !== undefined) return send(reply, answer, asker, clock);
-    return queries.rows(params.view, search, asker).then((later) => send(reply, later, asker, clock));
+    return queries.rows(params.view, search, sight, asker).then((later) => send(reply, later, asker, clock));
   });
 }
 
@@ -64,7 +66,7 @@ const contentTypes: Readonly<Record<Format, string>> = {
 
 function send(reply: FastifyReply, answer: Answer, asker: Asker, clock: Clock): FastifyReply {
   const { etag } = answer;
-  reply.header("vary", "accept");
+  reply.header("vary", "accept, authorization, origin");
   if (etag === undefined) reply.header("cache-control", "no-store");
   else {
     // To be kept, and asked for again each time: what is new is in the tag.

@@ -1,5 +1,6 @@
 import type { Log, LogRecord } from "../infra/log/log.ts";
 import { RecordReader } from "../infra/log/record-reader.ts";
+import type { ArchivedIds } from "../infra/master/archived-ids.ts";
 import type { Offset } from "../views/cut.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -10,6 +11,13 @@ export interface Skipped {
   duplicates: number;
   /** No event of the topic's type; the archive keeps their bytes as dead letters. */
   undecodable: number;
+}
+
+/** Where records that came before are looked up. */
+export interface Past {
+  readonly log: Log;
+  /** Needed for a log that lets go of what is archived. */
+  readonly archivedIds?: ArchivedIds | undefined;
 }
 
 /**
@@ -38,13 +46,21 @@ export class Admission {
   }
 
   /** Looks at the N records before `at`, those that it has not seen yet. */
-  async warmUp(log: Log, at: Offset, signal?: AbortSignal): Promise<void> {
+  async warmUp({ log, archivedIds }: Past, at: Offset, signal?: AbortSignal): Promise<void> {
     if (this.isWarmAt(at)) return;
-    const { name, duplicatesWithin } = this.#type;
-    const start = (await log.starts(name))[this.#partition] ?? 0;
-    const from = Math.max(this.#next, at - duplicatesWithin, start) as Offset;
+    const { name: topic, duplicatesWithin } = this.#type;
+    const partition = this.#partition;
+    const first = Math.max(this.#next, at - duplicatesWithin) as Offset;
+    const start = (await log.starts(topic))[partition] ?? 0;
+    const from = Math.min(at, Math.max(first, start)) as Offset;
+    if (first < from && archivedIds !== undefined) {
+      for await (const { source, id, offset } of archivedIds({ topic, partition, from: first, next: from })) {
+        signal?.throwIfAborted();
+        this.#window.note(source, id, offset);
+      }
+    }
     if (from < at) {
-      for await (const batch of log.read(name, this.#partition, from, at)) {
+      for await (const batch of log.read(topic, partition, from, at)) {
         signal?.throwIfAborted();
         for (const record of batch.records) {
           const event = this.#decode(record);

@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
-import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Consumer, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { Offset } from "../views/cut.ts";
 import type { EventType } from "../views/event.ts";
-import { Admission, type Skipped } from "./admission.ts";
+import { Admission, type Past, type Skipped } from "./admission.ts";
 import type { EntryBound } from "./entry-bound.ts";
 import type { Fold } from "./fold.ts";
 import type { TailSegments } from "./segments.ts";
@@ -14,8 +14,7 @@ export interface FoldedView {
   readonly chains: readonly (Chain | undefined)[];
 }
 
-export interface TopicConsumption {
-  readonly log: Log;
+export interface TopicConsumption extends Past {
   readonly type: EventType;
   /** Default: all of the topic's. */
   readonly partitions?: readonly number[];
@@ -64,9 +63,9 @@ async function handle(
   admission: Admission,
   { partition, from, next, records }: LogBatch,
 ): Promise<void> {
-  const { log, views, tail, bound } = consumption;
+  const { views, tail, bound } = consumption;
   // Not warm at the start, and after every view has jumped forward.
-  if (!admission.isWarmAt(from)) await admission.warmUp(log, from);
+  if (!admission.isWarmAt(from)) await admission.warmUp(consumption, from);
   for (let first = 0; first < records.length; first += recordsPerTurn) {
     if (first > 0) await setImmediate();
     while (bound.isFull) await bound.room();

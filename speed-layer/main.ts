@@ -45,6 +45,8 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   seal(): Promise<Cut>;
   /** Counts since the start. */
   readonly skipped: Readonly<Skipped>;
+  /** That the tail holds. */
+  readonly entries: number;
   /** Rejects when the speed layer fails for good; resolves once it is disposed of. */
   readonly done: Promise<void>;
 }
@@ -75,15 +77,18 @@ function start(
   const tail = new TailSegments({
     chains,
     foldFromLog: (chain, from, next, signal) =>
-      foldFromLog(log, {
-        view: chain.view,
-        fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
-        partition: chain.partition,
-        from,
-        next,
-        maxEntries: limits.entries - tail.entries,
-        signal,
-      }),
+      foldFromLog(
+        { log },
+        {
+          view: chain.view,
+          fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
+          partition: chain.partition,
+          from,
+          next,
+          maxEntries: limits.entries - tail.entries,
+          signal,
+        },
+      ),
   });
   const skipped: Skipped = { duplicates: 0, undecodable: 0 };
   const bound = new EntryBound({ entries: limits.entries, onNear: options.onTailNearBound });
@@ -122,6 +127,9 @@ function start(
   return {
     tail,
     skipped,
+    get entries() {
+      return tail.entries;
+    },
     done: Promise.race([
       failed,
       Promise.all([checkpointing.done, ...consumers.map((consumer) => consumer.done)]).then(() => {}),

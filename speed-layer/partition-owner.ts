@@ -1,6 +1,6 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Consumer, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
 import { decodeTailRecord, type TailRecord, tailAppend, tailTopic } from "../infra/tail/tail-record.ts";
@@ -10,7 +10,7 @@ import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
-import type { Skipped } from "./admission.ts";
+import type { Past, Skipped } from "./admission.ts";
 import { consumeTopic } from "./consumer.ts";
 import type { EntryBound } from "./entry-bound.ts";
 import type { FoldOf } from "./fold.ts";
@@ -18,12 +18,11 @@ import { foldFromLog } from "./prefix.ts";
 import { TailSegments } from "./segments.ts";
 import { TailPublisher } from "./tail-publisher.ts";
 
-export interface PartitionOwnerOptions {
+/** Its log has the events' topics and the tail topics. */
+export interface PartitionOwnerOptions extends Past {
   readonly app: App;
   readonly type: EventType;
   readonly partition: number;
-  /** Has the events' topics and the tail topics. */
-  readonly log: Log;
   readonly generations: Pick<Generations, "current" | "watch">;
   readonly foldOf: FoldOf;
   /** Of all partitions that are folded in this process. */
@@ -222,7 +221,7 @@ export class PartitionOwner implements AsyncDisposable {
         chains: new Map(this.#replica.chains.map((chain) => [chain.view, [chain]])),
         mergesLongChains: false,
         foldFromLog: (chain, from, next, signal) =>
-          foldFromLog(log, {
+          foldFromLog(this.#options, {
             view: chain.view,
             fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
             partition: chain.partition,
@@ -276,14 +275,14 @@ export class PartitionOwner implements AsyncDisposable {
   }
 
   #consume(tail: TailSegments): Consumer {
-    const { type, partition, log, foldOf, bound, skipped } = this.#options;
+    const { type, partition, log, archivedIds, foldOf, bound, skipped } = this.#options;
     const views = this.#replica.chains.map((chain) => {
       const chains: Chain[] = [];
       chains[partition] = chain;
       return { fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping), chains };
     });
     return consumeTopic({
-      ...{ log, type, partitions: [partition], views, tail, bound, skipped },
+      ...{ log, archivedIds, type, partitions: [partition], views, tail, bound, skipped },
       onBatch: ({ next, end }) => {
         this.#isBehind = next < end;
       },

@@ -1,10 +1,9 @@
-import type { Log } from "../infra/log/log.ts";
 import { TailSegment } from "../infra/tail/segment.ts";
 import type { Offset } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type Past } from "./admission.ts";
 import type { Fold } from "./fold.ts";
 
 export interface Prefix {
@@ -24,13 +23,13 @@ export interface Prefix {
  * A sealed segment of records `[from, next)`, folded from the log as the consumer would have. Throws
  * TIDEMARK_STORE_OUT_OF_RANGE if the log no longer holds them, TIDEMARK_TAIL_FULL if there is no room for its entries.
  */
-export async function foldFromLog(log: Log, prefix: Prefix): Promise<TailSegment> {
+export async function foldFromLog(past: Past, prefix: Prefix): Promise<TailSegment> {
   const { view, fold, partition, from, next, maxEntries, signal } = prefix;
   const place = viewPartition(view, partition);
   const admission = new Admission(place.mapping.event, place.partition);
-  await admission.warmUp(log, from, signal);
+  await admission.warmUp(past, from, signal);
   const segment = new TailSegment(view, partition, from);
-  for await (const batch of log.read(place.topic, place.partition, from, next)) {
+  for await (const batch of past.log.read(place.topic, place.partition, from, next)) {
     signal.throwIfAborted();
     fold(segment, admission.admit(batch.records, batch.next), 0, batch.records);
     if (segment.size > maxEntries) {

@@ -1,20 +1,18 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Generations } from "../infra/generations/generations.ts";
-import type { Log } from "../infra/log/log.ts";
 import type { App } from "../views/app.ts";
 import type { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
-import type { Skipped } from "./admission.ts";
+import type { Past, Skipped } from "./admission.ts";
 import { EntryBound } from "./entry-bound.ts";
 import { compileFolds } from "./fold.ts";
 import { PartitionOwner } from "./partition-owner.ts";
 import { defaultSnapshotBytes } from "./tail-publisher.ts";
 
-export interface SpeedWorkerOptions {
+/** Its log has the events' topics and the tail topics. */
+export interface SpeedWorkerOptions extends Past {
   readonly app: App;
-  /** Has the events' topics and the tail topics. */
-  readonly log: Log;
   readonly generations: Pick<Generations, "current" | "watch">;
   readonly newId: () => string;
   readonly limits: {
@@ -113,13 +111,14 @@ export class SpeedWorker implements AsyncDisposable {
 
   /** Until it is told to stop, or another claims the partition. */
   async #ownOnce(owned: Owned): Promise<void> {
-    const { app, log, generations, newId, limits, onUnaligned, onGap } = this.#options;
+    const { app, log, archivedIds, generations, newId, limits, onUnaligned, onGap } = this.#options;
     const owner = new PartitionOwner({
-      ...{ app, type: owned.type, partition: owned.partition, log, generations, newId, onUnaligned, onGap },
+      ...{ app, type: owned.type, partition: owned.partition, log, archivedIds, generations, newId },
+      ...{ onUnaligned, onGap },
       ...{ foldOf: this.#foldOf, bound: this.#bound, skipped: this.skipped },
       snapshotBytes: limits.snapshotBytes ?? defaultSnapshotBytes,
-      maxEntries: () => limits.entries - this.#entries,
-      onAdvance: () => this.#bound.note(this.#entries),
+      maxEntries: () => limits.entries - this.entries,
+      onAdvance: () => this.#bound.note(this.entries),
     });
     owned.owner = owner;
     try {
@@ -127,11 +126,12 @@ export class SpeedWorker implements AsyncDisposable {
     } finally {
       await owner[Symbol.asyncDispose]();
       owned.owner = undefined;
-      this.#bound.note(this.#entries);
+      this.#bound.note(this.entries);
     }
   }
 
-  get #entries(): number {
+  /** Of the partitions that are folded here. */
+  get entries(): number {
     let entries = 0;
     for (const { owner } of this.#owned.values()) entries += owner?.entries ?? 0;
     return entries;

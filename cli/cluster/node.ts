@@ -1,9 +1,9 @@
-import { availableParallelism, totalmem } from "node:os";
-import { dirname, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { availableParallelism, hostname, totalmem } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { longestIntervalMs } from "../../batch-layer/schedule.ts";
-import type { ApiKey } from "../../infra/access.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
   overRecords,
@@ -25,6 +25,7 @@ import { tailTopic } from "../../infra/tail/tail-record.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
+import type { Security } from "../security.ts";
 
 export interface NodeOptions {
   readonly app: App;
@@ -35,8 +36,8 @@ export interface NodeOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
-  /** Whom it answers; none: everybody who reaches it. */
-  readonly keys: readonly ApiKey[];
+  /** Whom it answers; of nothing said, everybody who reaches it. */
+  readonly security: Security;
   /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -118,6 +119,13 @@ export class ClusterNode {
     );
   }
 
+  /** A folder for what DuckDB spills, of this process alone: in containers all have one process id. */
+  async makeScratch(): Promise<string> {
+    const scratch = join(this.folder.scratch, `${hostname()}-${process.pid}`);
+    await mkdir(scratch, { recursive: true });
+    return scratch;
+  }
+
   /** For whoever only reads. */
   generations(): GenerationsFolder {
     return GenerationsFolder.read({
@@ -131,7 +139,7 @@ export class ClusterNode {
   }
 
   createServer(): FastifyInstance {
-    return createServer({ loggerInstance: this.logger, keys: this.#options.keys });
+    return createServer({ loggerInstance: this.logger, ...this.#options.security });
   }
 
   /** Begins to answer, and ends with requests in hand answered, before what was opened until now is closed. */

@@ -94,11 +94,14 @@ async function foldUpTo({ view, log }: GenerationParts, cut: Cut): Promise<reado
     const fold = folds.get(mapping) ?? compileFold(view, mapping);
     const next = offsetIn(cut, view, partition);
     segments.push(
-      await foldFromLog(log, {
-        ...{ view, fold, partition, from: offset(0), next },
-        maxEntries: Number.POSITIVE_INFINITY,
-        signal: new AbortController().signal,
-      }),
+      await foldFromLog(
+        { log },
+        {
+          ...{ view, fold, partition, from: offset(0), next },
+          maxEntries: Number.POSITIVE_INFINITY,
+          signal: new AbortController().signal,
+        },
+      ),
     );
   }
   return segments;

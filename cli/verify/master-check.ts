@@ -1,6 +1,7 @@
 import { DuckDBListValue, type DuckDBValue } from "@duckdb/node-api";
 import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { RecordReader } from "../../infra/log/record-reader.ts";
+import { archivedIds } from "../../infra/master/archived-ids.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
@@ -110,20 +111,14 @@ function eventOf(reader: RecordReader, record: LogRecord): Event | undefined {
 
 /** What stands among the N records before the start, as the master has them. */
 async function windowBefore(
-  { type, start, connections }: Compared,
+  { type, partition, start, connections }: Compared,
   files: readonly MasterFile[],
 ): Promise<DuplicateWindow> {
   const window = new DuplicateWindow(type.duplicatesWithin);
-  const first = Math.max(0, start - type.duplicatesWithin);
-  for (const { from, next, path } of files) {
-    if (next <= first || from >= start) continue;
-    const rows = await connections.connection.runAndReadAll(
-      "SELECT _event_source, _event_id, _offset FROM read_parquet($1) WHERE _offset >= $2 AND _offset < $3 ORDER BY _offset",
-      [path, BigInt(first), BigInt(start)],
-    );
-    for (const [source, id, at] of rows.getRows())
-      window.note(String(source), String(id), offset(Number(at)));
-  }
+  const from = offset(Math.max(0, start - type.duplicatesWithin));
+  const before = { topic: type.name, partition, from, next: start };
+  const ids = archivedIds(connections.connection, { files: async () => files }, before);
+  for await (const { source, id, offset: at } of ids) window.note(source, id, at);
   return window;
 }
 

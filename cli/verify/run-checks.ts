@@ -4,6 +4,7 @@ import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
+import { type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import type { App } from "../../views/app.ts";
@@ -51,10 +52,11 @@ export async function* runChecks(
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
     });
   }
+  const past = { log, archivedIds: (range: ArchivedRange) => archivedIds(connection, master, range) };
   for (const view of app.views) {
     yield await examine(`tail of ${view.name}`, async (check) => {
       const current = await generations.current(view);
-      await checkTail(check, view, await segments(view, current), current, log, end);
+      await checkTail(check, view, await segments(view, current), current, past, end);
     });
   }
 }

@@ -1,6 +1,6 @@
 import type { Manifest } from "../../infra/generations/generations.ts";
-import type { Log } from "../../infra/log/log.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
+import type { Past } from "../../speed-layer/admission.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import { foldFromLog } from "../../speed-layer/prefix.ts";
 import type { Cut } from "../../views/cut.ts";
@@ -16,10 +16,11 @@ export async function checkTail(
   view: View,
   segments: readonly TailSegment[],
   current: Manifest | undefined,
-  log: Log,
+  past: Past,
   end: Cut,
 ): Promise<void> {
   const folds = new Map(view.mappings.map((mapping) => [mapping, compileFold(view, mapping)]));
+  const { log } = past;
   let entries = 0;
   let unchecked = 0;
   for (const [partition, place] of view.partitions.entries()) {
@@ -42,7 +43,7 @@ export async function checkTail(
         unchecked++;
         continue;
       }
-      const right = await foldFromLog(log, {
+      const right = await foldFromLog(past, {
         ...{ view, fold, partition, from, next },
         maxEntries: Number.POSITIVE_INFINITY,
         signal: new AbortController().signal,

@@ -34,7 +34,11 @@ export class Client {
   }
 
   async get<T>(path: string): Promise<T> {
-    const response = await fetch(`${this.url}${path}`);
+    const url = `${this.url}${path}`;
+    const response = await fetch(url).catch((error: unknown) => {
+      if (isClosedConnection(error)) return fetch(url);
+      throw error;
+    });
     if (!response.ok) throw new Error(`GET ${path} → ${response.status}: ${await response.text()}`);
     return (await response.json()) as T;
   }
@@ -99,4 +103,9 @@ export class Client {
       }
     }
   }
+}
+
+/** A kept connection may be closed by the server just as it is used again: what was asked by it was not heard. */
+function isClosedConnection(error: unknown): boolean {
+  return ((error as Error).cause as { readonly code?: unknown } | undefined)?.code === "UND_ERR_SOCKET";
 }

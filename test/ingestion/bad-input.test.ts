@@ -212,7 +212,7 @@ describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) 
     [{ "ce-source": "/100%" }, /header "ce-source" is not percent-encoded/],
     [{ "ce-source": "/s", "ce-data": "x" }, /header "ce-data" can't name an attribute/],
     [{ "ce-source": "/s", "ce-my_ext": "x" }, /header "ce-my_ext" can't name an attribute/],
-  ])("binary headers %o are refused", async (headers, words) => {
+  ])("binary headers %o are refused, and kept with the body", async (headers, words) => {
     const answer = await gateway.post(`{"shop":"a","amount":1}`, {
       ...{ ...json, "ce-specversion": "1.0", "ce-id": "1", "ce-type": "shop.order.placed" },
       ...(headers as Record<string, string>),
@@ -221,5 +221,10 @@ describe.each(places)("POST /v1/events, %s, refuses bad input by name", (place) 
       status: 400,
       body: { code: "TIDEMARK_EVENT_ENVELOPE", detail: expect.stringMatching(words) },
     });
+    const [letter] = (await gateway.deadLetters.list({ limit: 1 })).letters;
+    const kept = Buffer.from(letter?.raw ?? []).toString();
+    for (const [name, value] of Object.entries(headers)) expect(kept).toContain(`${name}: ${value}\r\n`);
+    expect(kept).toMatch(/content-type: application\/json\r\n/);
+    expect(kept.endsWith(`\r\n\r\n{"shop":"a","amount":1}`)).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { Log } from "../../infra/log/log.ts";
+import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
@@ -20,6 +21,8 @@ export class SeveralWorkers {
   readonly workers = new Map<string, SpeedWorker>();
   readonly tails: ReplicatedTail[] = [];
   readonly gaps: string[] = [];
+  /** Where workers that begin from now on look up what the log has let go of. */
+  archivedIds: ArchivedIds | undefined;
   readonly log: Log;
   readonly #seal: ReplicatedSeal;
   readonly #folder: string;
@@ -50,6 +53,7 @@ export class SeveralWorkers {
       speed = new SpeedWorker({
         app: visits,
         log: this.log,
+        archivedIds: this.archivedIds,
         generations: this.pointers,
         newId: randomUUID,
         limits: { entries: 1_000_000, snapshotBytes: this.#snapshotBytes },

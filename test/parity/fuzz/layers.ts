@@ -178,7 +178,7 @@ async function speed(of: SourceCase, view: View, log: CaseLog): Promise<Omit<Com
     fold(whole, throughout.admit(after, next), 0, after);
     // As a worker that begins at the cut.
     const fromCut = new Admission(mapping.event, p);
-    await fromCut.warmUp(log, cut);
+    await fromCut.warmUp({ log }, cut);
     fold(suffix, fromCut.admit(after, next), 0, after);
     computed.prefix.push(prefix);
     computed.suffix.push(suffix);

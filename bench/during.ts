@@ -1,0 +1,89 @@
+import type { Client } from "../cli/client.ts";
+import { type Lines, loadLines } from "./lines.ts";
+import type { MergedQuery } from "./query.ts";
+import { alternate, atMost, quantile, type Row } from "./rounds.ts";
+
+const rounds = 3;
+const idleMs = 4_000;
+const askEveryMs = 4;
+const eventsPerRound = 300_000;
+
+/** The 99th percentile of a query's latency while a batch run is going on, against the same when there is none. */
+export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Row> {
+  return benchDuring(client, query, {
+    ...{ what: "the same query while a batch run is going on", mark: atMost(5, "×"), aim: atMost(2, "×") },
+    busy: async () => {
+      const run = await client.submitRun();
+      for await (const { state, error } of client.watchRun(run.id)) {
+        if (state === "failed") throw new Error(`the run failed: ${error?.message}`);
+      }
+    },
+  });
+}
+
+/** The same while as many events are taken as will go in. */
+export async function benchDuringIngest(client: Client, query: MergedQuery, from: number): Promise<Row> {
+  const loads: Lines[] = [];
+  for (let round = 0; round < rounds; round++) {
+    loads.push(await loadLines(from + round * eventsPerRound, eventsPerRound));
+  }
+  return benchDuring(client, query, {
+    ...{ what: "point query under full ingest", mark: atMost(3, "×"), aim: atMost(2, "×") },
+    busy: async (round) => {
+      const { pieces = [] } = loads[round] ?? {};
+      await client.ingest({ body: pieces, contentType: "application/x-ndjson" });
+    },
+  });
+}
+
+async function benchDuring(
+  client: Client,
+  query: MergedQuery,
+  { busy, ...bounds }: Pick<Row, "what" | "mark" | "aim"> & { busy: (round: number) => Promise<void> },
+): Promise<Row> {
+  const ask = async () => {
+    await client.rows(query.view, query.parameters);
+  };
+  const whenIdle = async () => {
+    const until = performance.now() + idleMs;
+    return quantile(await latencies(ask, () => performance.now() >= until), 0.99);
+  };
+  const whenBusy = async (round: number) => {
+    let isDone = false;
+    const work = busy(round).finally(() => {
+      isDone = true;
+    });
+    const [measured] = await Promise.all([latencies(ask, () => isDone), work]);
+    return quantile(measured, 0.99);
+  };
+  const { ours, theirs, ratio } = await alternate(rounds, whenBusy, whenIdle);
+  return {
+    ...bounds,
+    against: "idle",
+    measured: ratio,
+    detail: `p99 ${ours.toFixed(1)} ms against ${theirs.toFixed(1)} ms at ${1000 / askEveryMs} requests/s`,
+  };
+}
+
+/**
+ * Milliseconds from when each request was due to its answer: requests are due at a fixed rate, whether or not the ones
+ * before have been answered, so that a stall counts for everyone who would have come meanwhile.
+ */
+async function latencies(ask: () => Promise<void>, isDone: () => boolean): Promise<number[]> {
+  const measured: number[] = [];
+  const pending = new Set<Promise<void>>();
+  let dueAt = performance.now();
+  while (!isDone()) {
+    for (const now = performance.now(); dueAt <= now; dueAt += askEveryMs) {
+      const due = dueAt;
+      const asked = ask().then(() => {
+        measured.push(performance.now() - due);
+        pending.delete(asked);
+      });
+      pending.add(asked);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(pending);
+  return measured;
+}
