@@ -10,7 +10,9 @@ import type { Logger } from "pino";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
 import { auditOperations } from "./access/audit.ts";
 import { type GuardParts, guard } from "./access/guard.ts";
+import { registerDrain } from "./drain.ts";
 import { registerMetrics } from "./metrics.ts";
+import type { Tracing } from "./tracing.ts";
 
 export interface Problem {
   readonly type: string;
@@ -53,6 +55,7 @@ export interface ServerOptions extends FastifyServerOptions, GuardParts {
   readonly origins?: readonly string[];
   /** Told of every operation: who asked for what, and how it ended. */
   readonly audit?: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 declare module "fastify" {
@@ -73,7 +76,7 @@ const secureHeaders = {
 
 /** A Fastify server whose every error is a problem document. Layers add their routes to it. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { keys, policy, tokens, now, origins = [], audit, ...fastifyOptions } = options;
+  const { keys, policy, tokens, now, origins = [], audit, tracing, ...fastifyOptions } = options;
   const server = Fastify({
     requestIdHeader: false,
     genReqId: requestIds(),
@@ -82,6 +85,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     ...fastifyOptions,
   });
   server.decorateRequest("failure", undefined);
+  server.decorateRequest("traceparent", undefined);
+  tracing?.requests(server);
   server.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
     request.failure = problem.code;
@@ -97,6 +102,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.headers(secureHeaders);
     done();
   });
+  registerDrain(server);
   const guarded = {
     ...(keys && { keys }),
     ...(policy && { policy }),

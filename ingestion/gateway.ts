@@ -47,7 +47,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
 
   async function ingest(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const form = formOf(request.headers);
-    const terms = { ...sourceAndType(request.query), kind: kindOf(form) };
+    const terms = { ...sourceAndType(request.query), kind: kindOf(form), traceparent: request.traceparent };
     pressure.requireRoom();
     pressure.requireDisk();
     const received = reception.receive(terms);

@@ -1,5 +1,5 @@
 import type { DeadLetters, NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
-import type { Append, Log } from "../infra/log/log.ts";
+import type { Append, Log, RecordHeaders } from "../infra/log/log.ts";
 import { requireUtf8 } from "../infra/log/record-text.ts";
 import type { Offset, Position } from "../views/cut.ts";
 import { type Decoder, type Envelope, parseEnvelope, requireEnvelope } from "../views/decoder.ts";
@@ -55,6 +55,7 @@ export const letterBytes = 64 * 1024;
 export class Intake {
   readonly #parts: IntakeParts;
   readonly #completion: Completion;
+  readonly #headers: RecordHeaders | undefined;
   #records: Append[] = [];
   #recordBytes = 0;
   #letters: NewDeadLetter[] = [];
@@ -77,6 +78,8 @@ export class Intake {
   constructor(parts: IntakeParts, completion: Completion) {
     this.#parts = parts;
     this.#completion = completion;
+    const { traceparent } = completion;
+    this.#headers = traceparent === undefined ? undefined : { traceparent };
     this.failed.catch(() => undefined);
   }
 
@@ -178,7 +181,8 @@ export class Intake {
     const { type, key } = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
     const value = isWhole ? bytes : Buffer.from(withAttributes(text, missing));
     const partition = this.#parts.partitions.of(type, key);
-    this.#records.push({ topic: type, partition, key, value });
+    const headers = this.#headers;
+    this.#records.push({ topic: type, partition, key, value, ...(headers && { headers }) });
     this.#recordBytes += value.length;
     if (this.#records.length >= sendRecords || this.#recordBytes >= sendBytes) this.send();
   }

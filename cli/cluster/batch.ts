@@ -35,7 +35,13 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   });
   const server = node.createServer();
   measureMaster(server.metrics, MasterFolder.read(node.folder.master, node.topics));
-  const stores = { log, jobs, deadLetters, measured: measureRuns(server.metrics) };
+  const counted = measureRuns(server.metrics);
+  const stores = {
+    log,
+    jobs,
+    deadLetters,
+    measured: (handler: RunHandler) => counted(node.tracing?.runs(handler) ?? handler),
+  };
   const turns = lifecycle.use(new Turns(() => startWriting(node, stores), fail));
   const membership = lifecycle.use(
     await Membership.join({

@@ -22,6 +22,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },
+      tracing: node.tracing,
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
         jobs

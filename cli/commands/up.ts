@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { drainTimes } from "../../infra/drain.ts";
+import { startTracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { type Role, roleNames } from "../cluster/role-names.ts";
@@ -71,6 +73,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   const app = withSchedule(await loadApp(options.app), options.schedule);
   const security = await readSecurity(terminal.environment, app, logger);
   if (!isGuarded(security)) requireLoopback(options.host);
+  const tracing = await startTracing(terminal.environment, options.role ?? "all");
   const stopped = untilStopped();
   const running = await start(options, {
     app,
@@ -79,6 +82,8 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     host: options.host,
     port: options.port,
     security,
+    drain: drainTimes(terminal.environment),
+    tracing,
     logger,
   });
   greet(terminal, app, options, running.url);
@@ -87,6 +92,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   } finally {
     terminal.err.write("stopping: what is in hand is finished first\n");
     await running[Symbol.asyncDispose]();
+    await tracing?.[Symbol.asyncDispose]();
   }
 }
 
@@ -116,14 +122,15 @@ function greet(terminal: Terminal, app: App, { data, role }: UpOptions, url: str
     ),
     query: view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`),
     status: line("status", `curl ${url}/v1/status`),
+    console: line("console", `${url}/`),
     ready: line("ready", `curl ${url}/readyz`),
   };
   const shown = {
-    all: lines.batch + lines.ingest + lines.query + lines.status,
+    all: lines.batch + lines.ingest + lines.query + lines.status + lines.console,
     ingestion: lines.ingest + lines.ready,
     speed: lines.ready,
     batch: lines.batch + lines.ready,
-    serving: lines.query + lines.status,
+    serving: lines.query + lines.status + lines.console,
   };
   const what = role === undefined ? `"${app.name}"` : `"${app.name}", ${role}`;
   terminal.out.write(

@@ -77,6 +77,8 @@ export class RunningCluster implements AsyncDisposable {
       port: 0,
       logger: pino({ level: "warn" }, { write: (line) => void this.said.push(line) }),
       security: {},
+      drain: { noticeMs: 0, withinMs: 10_000 },
+      tracing: undefined,
       environment: { KAFKA_BROKERS: inject("kafkaBrokers").join(","), REDIS_URL: inject("redisUrl") },
     });
     let isClosed = false;
