@@ -193,7 +193,7 @@ describe("fill", () => {
         partitions: 1,
       }),
       by: (f) => ({ who: f.who, visit: session("30m") }),
-      measures: (f) => ({ pages: count(), people: distinct(f.who) }),
+      measures: (f) => ({ pages: count(), people: distinct(f.who, { upTo: 10 }) }),
       sessions: (s) => ({ length: mean(s.length), typical: quantile(s.pages, 0.5) }),
     });
     await using serving = startServing([visits]);
