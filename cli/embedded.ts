@@ -30,6 +30,7 @@ import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
+import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import { sqlBudget } from "./sql-budget.ts";
@@ -144,6 +145,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
+  const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
   const server = createServer({ loggerInstance: logger, keys: options.keys });
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
@@ -157,7 +159,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      sql: { engine: sql },
+      ...{ scans, sql: { engine: sql } },
       master: MasterFolder.read(folder.master, topics),
     }),
   );
