@@ -54,7 +54,7 @@ beforeAll(async () => {
   );
   const { position } = await client.ingest({ body, contentType: "application/x-ndjson" });
   await client.rows("by-shop", { after: position });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   client[Symbol.dispose]();
