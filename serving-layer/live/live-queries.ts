@@ -1,4 +1,5 @@
 import type { FastifyReply } from "fastify";
+import type { Sight } from "../../infra/access/rights.ts";
 import type { Segment } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
@@ -21,8 +22,11 @@ export const defaultLiveLimits: LiveLimits = { subscribers: 1_000, leastEveryMs:
 
 /** The query, and how often its changes are told at most. */
 export interface LiveQuestion {
+  readonly view: View;
   readonly search: string;
   readonly everyMs: number;
+  /** What the client may see. */
+  readonly sight: Sight;
 }
 
 /** Shares of the time of this thread: of what is computed from changed entries, and of what needs a scan. */
@@ -60,8 +64,7 @@ export class LiveQueries {
 
   /** Comes back once the first event is written. Throws what a query throws that is answered once, or TIDEMARK_LIVE_FULL. */
   async follow(
-    view: View,
-    live: LiveQuestion,
+    question: LiveQuestion,
     lastId: string | string[] | undefined,
     reply: FastifyReply,
   ): Promise<void> {
@@ -76,8 +79,8 @@ export class LiveQueries {
     let isOpen = false;
     try {
       // What each client waits for itself is no part of what they share.
-      await this.#parts.queries.planned(view.name, live.search);
-      const query = await this.#queryOf(view, live);
+      await this.#parts.queries.planned(question.view.name, question.search, question.sight);
+      const query = await this.#queryOf(question);
       const open = (ended: () => void) => {
         isOpen = true;
         const stream = new EventStream(reply, this.#parts.clock, () => {
@@ -105,17 +108,18 @@ export class LiveQueries {
     for (const lane of this.#lanes) lane[Symbol.dispose]();
   }
 
-  async #queryOf(view: View, { search, everyMs }: LiveQuestion): Promise<LiveQuery> {
+  async #queryOf({ view, search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
     const parameters = new URLSearchParams(search);
     parameters.delete("after");
     parameters.delete("timeout");
     parameters.sort();
     const shared = parameters.toString();
-    const plan = await this.#parts.queries.planned(view.name, shared);
-    const key = `${everyMs} ${view.name}?${shared}`;
+    const plan = await this.#parts.queries.planned(view.name, shared, sight);
+    // Who may see other rows shares nothing with this one.
+    const key = JSON.stringify([everyMs, view.name, shared, sight.scope]);
     const known = this.#queries.get(key);
     if (known !== undefined) return known;
-    const query = new LiveQuery(plan, shared, everyMs, {
+    const query = new LiveQuery({ plan, search: shared, everyMs, sight }, {
       ...this.#parts,
       slowMs: this.limits.slowMs,
       spread: (segments) => this.#spread(view, segments),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Sight } from "../../infra/access/rights.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -42,6 +43,7 @@ export class LiveQuery implements Task {
   readonly plan: Plan;
   readonly #search: string;
   readonly #everyMs: number;
+  readonly #sight: Sight;
   readonly #parts: LiveQueryParts;
   /** Ids are of this object's changes: another one, here or elsewhere, knows nothing of them. */
   readonly #id = randomUUID().slice(0, 8);
@@ -61,10 +63,14 @@ export class LiveQuery implements Task {
   /** Events of the last change by the change that the client knows. */
   readonly #events = new Map<number, Uint8Array>();
 
-  constructor(plan: Plan, search: string, everyMs: number, parts: LiveQueryParts) {
+  constructor(
+    { plan, search, everyMs, sight }: { plan: Plan; search: string; everyMs: number; sight: Sight },
+    parts: LiveQueryParts,
+  ) {
     this.plan = plan;
     this.#search = search;
     this.#everyMs = everyMs;
+    this.#sight = sight;
     this.#parts = parts;
     const { view, stored, columns, groupBy, buckets, attributes, layer, limit, fill } = plan.query;
     this.#told = new ToldRows(limit);
@@ -174,7 +180,7 @@ export class LiveQuery implements Task {
     const { view, layer } = this.plan.query;
     const version = tail.version;
     const reader = layer === "batch" ? this.#snapshot()?.reader : undefined;
-    const answer = await queries.rows(view.name, this.#search, { isGone: () => false, isKnown: () => false });
+    const answer = await queries.rows(view.name, this.#search, this.#sight, { isGone: () => false, isKnown: () => false });
     if (answer.kind !== "json") throw new Error(`live rows are read as JSON, not ${answer.kind}`);
     const { rows, provenance } = JSON.parse(answer.text) as {
       readonly rows: readonly Readonly<Record<string, unknown>>[];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readServerSentEvents } from "../../cli/server-sent-events.ts";
+import { readServerSentEvents } from "../../infra/server-sent-events.ts";
 
 const text = `: a comment\n\nevent: progress\ndata: {"über":1}\n\ndata:first\ndata: second\r\n\r\nid: 7\n\ndata: ümlaut\n\ndata: never ended\n`;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readServerSentEvents } from "../../cli/server-sent-events.ts";
+import { readServerSentEvents } from "../../infra/server-sent-events.ts";
 import type { StateRow } from "../../views/state.ts";
 import { Cable } from "./cable.ts";
 import { Follower, LiveServer } from "./live-server.ts";

@@ -1,0 +1,175 @@
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
+// For what it provides.
+import type {} from "../services/setup.ts";
+import { ConsoleStage, key } from "./console-stage.ts";
+import { faintTexts, namelessControls } from "./legibility.ts";
+
+let stage: ConsoleStage;
+let page: Page;
+
+beforeAll(async () => {
+  stage = await ConsoleStage.open(inject("chromium"));
+  page = await stage.page();
+}, 120_000);
+
+afterAll(() => stage?.[Symbol.asyncDispose]());
+
+afterEach(() => {
+  expect(stage.complaints.splice(0)).toEqual([]);
+});
+
+async function open(name: string): Promise<void> {
+  await page.getByRole("navigation").getByRole("link", { name }).click();
+}
+
+const region = (name: string) => page.getByRole("region", { name });
+
+test("who has no key is asked for one, and told if it is nobody's", async () => {
+  const other = await stage.page({}, false);
+  await other.getByLabel(/API key/).fill("not-a-key-0123456789");
+  await other.getByRole("button", { name: "Go on" }).click();
+  await other.getByText("That key is not known here.").waitFor();
+  await other.getByLabel(/API key/).fill(key);
+  await other.getByRole("button", { name: "Go on" }).click();
+  await other.getByText("forgetful-flights").waitFor();
+  await other.context().close();
+  const refusals = stage.complaints.splice(0);
+  expect(refusals.length).toBeGreaterThan(0);
+  for (const complaint of refusals) expect(complaint).toMatch(/status of 401/);
+});
+
+test("what flows through the pipeline is seen to flow", async () => {
+  const rate = page.locator("[data-flow=folded]");
+  await stage.sendDuring(rate.filter({ hasText: /^[1-9][\d,.K]*\/s$/ }).waitFor());
+  const folded = page.getByRole("img", { name: /records in the log/ });
+  await folded.and(page.getByRole("img", { name: /, 0 not yet folded/ })).waitFor();
+  expect(await page.locator(".stream.moving").count()).toBeGreaterThan(0);
+});
+
+test("a run is started, watched and seen to succeed, and the cut moves", async () => {
+  await open("Batch runs");
+  await page.getByRole("button", { name: "Start a run" }).click();
+  await page.getByRole("progressbar").waitFor();
+  await page.locator("[data-state=succeeded]").waitFor();
+  await page.locator("main").getByText("serves", { exact: true }).first().waitFor();
+  await open("Pipeline");
+  await page.locator(".cut summary .share-batch").first().waitFor();
+});
+
+test("an answer shows of each row how much is batch and how much speed, and what it rests on", async () => {
+  await stage.send(3_000);
+  await open("Explore");
+  await page.getByRole("combobox", { name: "View" }).selectOption("airport-hours");
+  await page.getByRole("button", { name: "origin", exact: true }).click();
+  await page.getByRole("button", { name: "hour", exact: true }).click();
+  await region("Rows")
+    .getByRole("button", { name: /flights/ })
+    .click();
+  const row = region("Rows").locator("tbody tr").first();
+  await row.locator(".share-batch + .share-speed").waitFor();
+  const rests = page.locator(".rests-on summary");
+  expect(await rests.innerText()).toMatch(
+    /Batch generation g-\S+ with \[0, cut\) = [\d,]+ records \+ [\d,]+ records of tail, complete/,
+  );
+  const [origin, flights] = await row.locator("td").allInnerTexts();
+  const url = await page.locator(".copy code").first().innerText();
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } });
+  const { rows } = (await answer.json()) as { rows: readonly { origin: string; flights: number }[] };
+  expect([rows[0]?.origin, rows[0]?.flights.toLocaleString("en")]).toEqual([origin, flights]);
+});
+
+test("a filter and a stretch of the chart are in the address, and narrow the answer", async () => {
+  await page.goto(`${stage.url}/#/explore/airport-hours?groupBy=hour&measures=flights`);
+  await page.getByLabel("Add a filter").selectOption("origin");
+  await page.getByLabel("origin is", { exact: true }).fill("ORD");
+  await page.getByLabel("origin is", { exact: true }).press("Enter");
+  await expect.poll(() => page.url()).toContain("origin=ORD");
+  const chart = page.locator(".chart .u-over");
+  const box = await chart.boundingBox();
+  if (box === null) throw new Error("nothing is drawn");
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 50);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 50, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(() => page.url()).toMatch(/from=2001-.*to=2001-/);
+  const hours = await region("Rows").locator("tbody td.time").allInnerTexts();
+  expect(hours.length).toBeGreaterThan(2);
+});
+
+test("the drift of a fold that forgets is found, and shown key by key", async () => {
+  await open("Comparison");
+  await page.getByRole("heading", { name: "forgetful" }).waitFor();
+  expect(await page.locator(".verdict", { hasText: "airport-hours" }).innerText()).toContain("no drift");
+  const cells = await region("Examples").locator("tbody tr").first().locator("td").allInnerTexts();
+  const [, measure, batch = "", served = "", difference = ""] = cells;
+  expect(measure).toBe("flights");
+  expect(Number(batch) - Number(served)).toBe(Number(difference));
+  expect(Number(difference)).toBeGreaterThan(0);
+  await region("Differing rows").locator("tbody tr").first().waitFor();
+});
+
+test("another generation is served, and the one before again", async () => {
+  await open("Batch runs");
+  await page.getByRole("button", { name: "Start a run" }).click();
+  await page.locator("[data-state=succeeded]").nth(1).waitFor();
+  const rows = page.locator("section", { hasText: "airport-hours" }).locator("tbody tr");
+  await rows.nth(1).getByRole("button", { name: "Serve this" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Serve it" }).click();
+  await rows.nth(1).getByText("serves", { exact: true }).waitFor();
+  await rows.first().getByRole("button", { name: "Serve this" }).click();
+  await page.keyboard.press("Escape");
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await rows.nth(1).getByText("serves", { exact: true }).waitFor();
+});
+
+test("a dead letter is read and replayed", async () => {
+  await open("Dead letters");
+  await page.locator("tbody tr").getByRole("link").click();
+  const letter = region("Dead letter");
+  expect(await letter.locator("pre").innerText()).toContain('"type": "aviation.flight.landed"');
+  await letter.getByRole("button", { name: "Replay it" }).click();
+  await letter.getByText("Accepted at").waitFor();
+  await letter.getByText("replayed", { exact: true }).waitFor();
+});
+
+test("keys lead everywhere", async () => {
+  await page.keyboard.press("1");
+  await expect.poll(() => page.url()).toContain("#/pipeline");
+  await page.keyboard.press("g");
+  await page.keyboard.press("e");
+  await page.getByRole("combobox", { name: "View" }).waitFor();
+  await page.keyboard.press("/");
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("SELECT");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("t");
+  await page.keyboard.press("t");
+  expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
+  await page.keyboard.press("t");
+});
+
+test.each([
+  [1600, "light"],
+  [1600, "dark"],
+  [390, "light"],
+  [390, "dark"],
+] as const)(
+  "at %i pixels, %s: nothing is wider than the page, faint or without a name",
+  async (width, colorScheme) => {
+    const other = await stage.page({ viewport: { width, height: 844 }, colorScheme });
+    for (const name of ["Pipeline", "Explore", "Batch runs", "Comparison", "Dead letters", "SQL"]) {
+      await other.getByRole("navigation").getByRole("link", { name }).click();
+      await other.locator("h1", { hasText: name }).waitFor();
+      await other.locator(".diagram, .grid, textarea").first().waitFor();
+      const room = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect({ name, room }).toEqual({ name, room: 0 });
+      expect(await other.evaluate(faintTexts)).toEqual([]);
+      expect(await other.evaluate(namelessControls)).toEqual([]);
+    }
+    await other.context().close();
+  },
+);
