@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
-import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
@@ -18,7 +17,6 @@ interface GenerationRoute {
 }
 
 export interface ViewRouteParts {
-  readonly app: App;
   readonly generations: Generations;
   readonly snapshots: Snapshots;
   readonly queries: Queries;

@@ -28,9 +28,9 @@ import type { Tracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
-import { type DriftOptions, tellingDrift } from "../telling-drift.ts";
 import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
+import { type DriftOptions, tellingDrift } from "../telling-drift.ts";
 
 export interface NodeOptions extends DriftOptions {
   readonly appPath: string;

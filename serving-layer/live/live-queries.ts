@@ -119,12 +119,15 @@ export class LiveQueries {
     const key = JSON.stringify([everyMs, view.name, shared, sight.scope]);
     const known = this.#queries.get(key);
     if (known !== undefined) return known;
-    const query = new LiveQuery({ plan, search: shared, everyMs, sight }, {
-      ...this.#parts,
-      slowMs: this.limits.slowMs,
-      spread: (segments) => this.#spread(view, segments),
-      left: () => this.#forgetLater(key, query),
-    });
+    const query = new LiveQuery(
+      { plan, search: shared, everyMs, sight },
+      {
+        ...this.#parts,
+        slowMs: this.limits.slowMs,
+        spread: (segments) => this.#spread(view, segments),
+        left: () => this.#forgetLater(key, query),
+      },
+    );
     if (this.#queries.size >= mostRemembered) this.#forgetOne();
     this.#queries.set(key, query);
     return query;

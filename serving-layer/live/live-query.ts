@@ -180,7 +180,10 @@ export class LiveQuery implements Task {
     const { view, layer } = this.plan.query;
     const version = tail.version;
     const reader = layer === "batch" ? this.#snapshot()?.reader : undefined;
-    const answer = await queries.rows(view.name, this.#search, this.#sight, { isGone: () => false, isKnown: () => false });
+    const answer = await queries.rows(view.name, this.#search, this.#sight, {
+      isGone: () => false,
+      isKnown: () => false,
+    });
     if (answer.kind !== "json") throw new Error(`live rows are read as JSON, not ${answer.kind}`);
     const { rows, provenance } = JSON.parse(answer.text) as {
       readonly rows: readonly Readonly<Record<string, unknown>>[];
