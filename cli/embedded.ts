@@ -24,6 +24,7 @@ import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Tracing } from "../infra/tracing.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
+import { eventSchemas, ingestionOperations } from "../ingestion/operations.ts";
 import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
@@ -139,8 +140,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const server = createServer({ loggerInstance: logger, tracing, ...options.security });
-  const perform = tellingDrift(worker.perform, options, lifecycle);
-  lifecycle.use(jobs.work(measureRuns(server.metrics)(tracing?.runs(perform) ?? perform)));
+  const perform = tellingDrift(tracing?.runs(worker.perform) ?? worker.perform, options, lifecycle);
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
@@ -153,6 +154,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
+  server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(

@@ -15,6 +15,7 @@ import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
 import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
+import { servingOperations } from "./operations.ts";
 import { Queries } from "./query.ts";
 import { registerReconciliationRoutes } from "./reconciliation-routes.ts";
 import { registerRowsRoute } from "./rows-route.ts";
@@ -56,6 +57,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
   const { files = new Map(), planner = bestPath } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
+  server.openApi.describe(servingOperations(app));
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);

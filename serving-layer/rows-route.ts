@@ -24,13 +24,13 @@ export function registerRowsRoute(
 ): void {
   server.addHook("preClose", async () => live.endAll());
   server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
-    const sight = sightOf(request);
     const { params, headers } = request;
+    const sight = sightOf(request);
     const view = queries.view(params.view, sight);
     const asked = readLive(view, searchOf(request), live.limits.leastEveryMs);
     if (asked.everyMs !== undefined && request.method === "GET") {
       const { search, everyMs } = asked;
-      return live.follow(view, { search, everyMs, sight }, headers["last-event-id"], reply);
+      return live.follow({ view, search, everyMs, sight }, headers["last-event-id"], reply);
     }
     const search = withFormat(asked.search, headers.accept);
     const known = headers["if-none-match"];

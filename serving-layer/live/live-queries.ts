@@ -20,11 +20,13 @@ export interface LiveLimits {
 
 export const defaultLiveLimits: LiveLimits = { subscribers: 1_000, leastEveryMs: 100, slowMs: defaultSlowMs };
 
-/** The query, how often its changes are told at most, and what of it who asks may see. */
+/** The query, and how often its changes are told at most. */
 export interface LiveQuestion {
+  readonly view: View;
   readonly search: string;
-  readonly sight: Sight;
   readonly everyMs: number;
+  /** What the client may see. */
+  readonly sight: Sight;
 }
 
 /** Shares of the time of this thread: of what is computed from changed entries, and of what needs a scan. */
@@ -39,7 +41,7 @@ const mostRemembered = 256;
 /** All live queries of this process. While nobody follows any they cost nothing. */
 export class LiveQueries {
   readonly limits: LiveLimits;
-  readonly #parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left" | "sight">;
+  readonly #parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left">;
   readonly #queries = new Map<string, LiveQuery>();
   readonly #streams = new Set<EventStream>();
   readonly #lanes: readonly Lane[];
@@ -49,7 +51,7 @@ export class LiveQueries {
   #looking: Disposable | undefined;
   #isClosed = false;
 
-  constructor(parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left" | "sight">, limits: LiveLimits) {
+  constructor(parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left">, limits: LiveLimits) {
     this.#parts = parts;
     this.limits = limits;
     const those = (needScan: boolean) => () =>
@@ -62,8 +64,7 @@ export class LiveQueries {
 
   /** Comes back once the first event is written. Throws what a query throws that is answered once, or TIDEMARK_LIVE_FULL. */
   async follow(
-    view: View,
-    live: LiveQuestion,
+    question: LiveQuestion,
     lastId: string | string[] | undefined,
     reply: FastifyReply,
   ): Promise<void> {
@@ -78,8 +79,8 @@ export class LiveQueries {
     let isOpen = false;
     try {
       // What each client waits for itself is no part of what they share.
-      await this.#parts.queries.planned(view.name, live.search, live.sight);
-      const query = await this.#queryOf(view, live);
+      await this.#parts.queries.planned(question.view.name, question.search, question.sight);
+      const query = await this.#queryOf(question);
       const open = (ended: () => void) => {
         isOpen = true;
         const stream = new EventStream(reply, this.#parts.clock, () => {
@@ -107,23 +108,26 @@ export class LiveQueries {
     for (const lane of this.#lanes) lane[Symbol.dispose]();
   }
 
-  async #queryOf(view: View, { search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
+  async #queryOf({ view, search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
     const parameters = new URLSearchParams(search);
     parameters.delete("after");
     parameters.delete("timeout");
     parameters.sort();
     const shared = parameters.toString();
     const plan = await this.#parts.queries.planned(view.name, shared, sight);
-    const key = `${sight.scope}${everyMs} ${view.name}?${shared}`;
+    // Who may see other rows shares nothing with this one.
+    const key = JSON.stringify([everyMs, view.name, shared, sight.scope]);
     const known = this.#queries.get(key);
     if (known !== undefined) return known;
-    const query = new LiveQuery(plan, shared, everyMs, {
-      ...this.#parts,
-      sight,
-      slowMs: this.limits.slowMs,
-      spread: (segments) => this.#spread(view, segments),
-      left: () => this.#forgetLater(key, query),
-    });
+    const query = new LiveQuery(
+      { plan, search: shared, everyMs, sight },
+      {
+        ...this.#parts,
+        slowMs: this.limits.slowMs,
+        spread: (segments) => this.#spread(view, segments),
+        left: () => this.#forgetLater(key, query),
+      },
+    );
     if (this.#queries.size >= mostRemembered) this.#forgetOne();
     this.#queries.set(key, query);
     return query;

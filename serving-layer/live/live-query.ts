@@ -27,8 +27,6 @@ export interface LiveQueryParts {
   /** Nobody follows it any more. */
   readonly left: (query: LiveQuery) => void;
   readonly slowMs: number;
-  /** Of all who follow it. */
-  readonly sight: Sight;
 }
 
 /** What rows were computed from. */
@@ -45,6 +43,7 @@ export class LiveQuery implements Task {
   readonly plan: Plan;
   readonly #search: string;
   readonly #everyMs: number;
+  readonly #sight: Sight;
   readonly #parts: LiveQueryParts;
   /** Ids are of this object's changes: another one, here or elsewhere, knows nothing of them. */
   readonly #id = randomUUID().slice(0, 8);
@@ -64,10 +63,14 @@ export class LiveQuery implements Task {
   /** Events of the last change by the change that the client knows. */
   readonly #events = new Map<number, Uint8Array>();
 
-  constructor(plan: Plan, search: string, everyMs: number, parts: LiveQueryParts) {
+  constructor(
+    { plan, search, everyMs, sight }: { plan: Plan; search: string; everyMs: number; sight: Sight },
+    parts: LiveQueryParts,
+  ) {
     this.plan = plan;
     this.#search = search;
     this.#everyMs = everyMs;
+    this.#sight = sight;
     this.#parts = parts;
     const { view, stored, columns, groupBy, buckets, attributes, layer, limit, fill } = plan.query;
     this.#told = new ToldRows(limit);
@@ -173,11 +176,11 @@ export class LiveQuery implements Task {
   }
 
   async #ask(): Promise<void> {
-    const { queries, tail, sight } = this.#parts;
+    const { queries, tail } = this.#parts;
     const { view, layer } = this.plan.query;
     const version = tail.version;
     const reader = layer === "batch" ? this.#snapshot()?.reader : undefined;
-    const answer = await queries.rows(view.name, this.#search, sight, {
+    const answer = await queries.rows(view.name, this.#search, this.#sight, {
       isGone: () => false,
       isKnown: () => false,
     });

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
@@ -6,15 +5,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DriftNotice, signatureOf } from "../../batch-layer/drift-webhook.ts";
 import { Client, isFinished } from "../../cli/client.ts";
 import type { Run } from "../../infra/jobs/jobs.ts";
+import { tidemark } from "../cli/stand-in.ts";
 import { UpProcess } from "../fault/up-process.ts";
 
 const app = fileURLToPath(new URL("./miscounting-app.ts", import.meta.url));
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const secret = "a secret of this test";
 
 interface Notice {
@@ -54,7 +52,7 @@ beforeAll(async () => {
   );
   const { position } = await client.ingest({ body, contentType: "application/x-ndjson" });
   await client.rows("by-shop", { after: position });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   client[Symbol.dispose]();
@@ -67,11 +65,6 @@ afterAll(async () => {
 async function ended(run: Run): Promise<Run> {
   for await (const each of client.watchRun(run.id)) if (isFinished(each)) return each;
   throw new Error("a run ends");
-}
-
-async function tidemark(...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [launcher, ...args, "--url", up.url]);
-  return stdout;
 }
 
 const drift = {
@@ -164,12 +157,11 @@ test("the history has every run and check, newest first, and can be narrowed", a
 });
 
 test("tidemark compare shows the differing rows, the history, and checks a view now", async () => {
-  expect(await tidemark("compare", "by-shop", "--differing")).toMatch(
-    /a +│? *orders.*3.*6|a .*orders .*3 .*6/s,
-  );
-  const history = await tidemark("compare", "by-shop", "--history", "--differing");
+  const { out } = await tidemark(up, "compare", "by-shop", "--differing");
+  expect(out).toMatch(/^a +orders +3 +6 +-3 +3/m);
+  const { out: history } = await tidemark(up, "compare", "by-shop", "--history", "--differing");
   expect(history).toMatch(/check/);
   expect(history).toMatch(/DRIFT in 2 of 2 keys, by up to 3/);
   expect(history).toMatch(/\["a"\].*\{"orders":3\}.*\{"orders":6\}/);
-  expect(await tidemark("compare", "by-shop", "--check")).toMatch(/zero drift over 2 keys/);
+  expect((await tidemark(up, "compare", "by-shop", "--check")).out).toMatch(/zero drift over 2 keys/);
 });
