@@ -52,6 +52,20 @@ export interface RowsAnswer {
   readonly cursor: string | null;
 }
 
+/** What an answer by SQL rests on, by the names of the views and event types that it named. */
+export interface SqlProvenance {
+  readonly views: Readonly<Record<string, Provenance>>;
+  readonly events: Readonly<Record<string, Pick<Provenance, "position" | "lag" | "complete">>>;
+}
+
+export interface SqlAnswer {
+  /** `type` is DuckDB's name of it. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly AnswerRow[];
+  readonly rowCount: number;
+  readonly provenance: SqlProvenance;
+}
+
 /** One row on every side; null where a side has no such row or nothing to compare with. */
 export interface ComparedRow {
   readonly dimensions: AnswerRow;

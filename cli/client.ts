@@ -6,12 +6,14 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as sendHttps } from "node:https";
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Run } from "../infra/jobs/jobs.ts";
 import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
 import type {
   AnswerRow,
+  AnswerValue,
   CompareAnswer,
   ComparedRow,
   DeadLetterAnswer,
@@ -20,6 +22,7 @@ import type {
   ReconciledGeneration,
   Rejection,
   RowsAnswer,
+  SqlAnswer,
   StatusAnswer,
 } from "./answers.ts";
 
@@ -33,11 +36,18 @@ export interface IngestRequest {
   readonly parameters?: QueryParameters;
 }
 
+/** One SELECT; `$1`, `$2`, … or `?` of an array, `$name` of an object. */
+export interface SqlRequest {
+  readonly sql: string;
+  readonly parameters: readonly AnswerValue[] | Readonly<Record<string, AnswerValue>>;
+}
+
 interface Exchange {
   readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly parameters?: QueryParameters;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | string;
 }
 
@@ -90,6 +100,27 @@ export class Client implements Disposable {
   async rows(view: string, parameters: QueryParameters): Promise<RowsAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/rows`;
     return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
+  }
+
+  async sql(request: SqlRequest): Promise<SqlAnswer> {
+    return (await requireSuccess(await this.#sendSql(request, "application/json"))) as unknown as SqlAnswer;
+  }
+
+  async sqlCsv(request: SqlRequest): Promise<string> {
+    const response = await this.#sendSql(request, "text/csv");
+    if (response.statusCode !== 200) await requireSuccess(response);
+    return text(response);
+  }
+
+  #sendSql(request: SqlRequest, accept: string): Promise<IncomingMessage> {
+    const contentType = "application/json";
+    return this.#send({
+      method: "POST",
+      path: "/v1/sql",
+      contentType,
+      accept,
+      body: JSON.stringify(request),
+    });
   }
 
   async compare(view: string, parameters: QueryParameters): Promise<CompareAnswer> {
@@ -180,7 +211,7 @@ export class Client implements Disposable {
   }
 
   /** Resolves with the head of the answer, which may come before all of the body was taken. */
-  async #send({ method, path, parameters, contentType, body }: Exchange): Promise<IncomingMessage> {
+  async #send({ method, path, parameters, contentType, accept, body }: Exchange): Promise<IncomingMessage> {
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(parameters ?? {})) {
       for (const one of value === undefined ? [] : [value].flat()) url.searchParams.append(name, one);
@@ -190,6 +221,7 @@ export class Client implements Disposable {
       agent: this.#agent,
       headers: {
         ...(contentType === undefined ? {} : { "content-type": contentType }),
+        ...(accept === undefined ? {} : { accept }),
         ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
       },
       ...(this.#signal && { signal: this.#signal }),

@@ -9,6 +9,7 @@ import { registerDeadLetter } from "./commands/dead-letter.ts";
 import { registerIngest } from "./commands/ingest.ts";
 import { registerPlan } from "./commands/plan.ts";
 import { registerQuery } from "./commands/query.ts";
+import { registerSql } from "./commands/sql.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTopics } from "./commands/topics.ts";
 import { registerUp } from "./commands/up.ts";
@@ -28,6 +29,7 @@ export function createProgram(terminal: Terminal): Command {
   registerUp(program, terminal);
   registerIngest(program, terminal);
   registerQuery(program, terminal);
+  registerSql(program, terminal);
   registerBatch(program, terminal);
   registerCompare(program, terminal);
   registerStatus(program, terminal);

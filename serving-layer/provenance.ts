@@ -23,7 +23,7 @@ export interface Provenance {
 }
 
 /** By measure, why its value is not exact and by how much at most; the part of provenance that queries choose. */
-export function approximationsOf({ measures }: Query): Readonly<Record<string, string>> {
+export function approximationsOf({ measures }: Pick<Query, "measures">): Readonly<Record<string, string>> {
   return Object.fromEntries(
     measures.flatMap(({ name, aggregate: { approximation } }) =>
       approximation === undefined ? [] : [[name, approximation]],

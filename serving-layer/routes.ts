@@ -16,7 +16,12 @@ import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { measureServing } from "./serving-metrics.ts";
 import { Snapshots } from "./snapshot.ts";
+import type { SqlEngine } from "./sql/engine.ts";
+import { defaultSqlLimits, type SqlLimits } from "./sql/limits.ts";
+import { SqlAnswers } from "./sql/sql-answers.ts";
+import { registerSqlRoutes } from "./sql/sql-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerViewRoutes } from "./view-routes.ts";
 
@@ -29,6 +34,8 @@ export interface ServingParts {
   readonly deadLetters: DeadLetters;
   /** What the files of the app's dimension tables hold; needed for every one that it has. */
   readonly files?: DimensionFiles;
+  /** What carries out SQL; without it there is none. */
+  readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -52,13 +59,19 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     salt: randomUUID(),
   });
   registerViewRoutes(server, { app, generations, snapshots, queries });
-  registerRowsRoute(server, queries);
+  if (parts.sql !== undefined) {
+    const { engine, limits = defaultSqlLimits } = parts.sql;
+    const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
+    registerSqlRoutes(server, answers, limits);
+  }
+  registerRowsRoute(server, queries, clock);
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();

@@ -77,6 +77,11 @@ export interface Aggregate {
   /** Merges the cells `b[j…]` into `a[i…]`. Sketches of `b` stay its own. */
   merge(a: Cell[], i: number, b: readonly Cell[], j: number): void;
   present(cells: readonly Cell[], i: number): Value;
+  /**
+   * The same as `present`, as a DuckDB expression over the state's columns, which begin at `columns[i]`; to the last bit, and
+   * a HUGEINT or BIGINT where the value is an integer. Absent where SQL can't say it.
+   */
+  presentSql?(columns: readonly string[], i: number): string;
 }
 
 export interface Counted {

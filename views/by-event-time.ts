@@ -50,6 +50,7 @@ export function chooseByEventTime(
       const value = cells[i + 3] as number | string | boolean | null;
       return type === "time" ? shownTime(value as number | null) : value;
     },
+    ...(type === "time" ? {} : { presentSql: (columns, i) => columns[i + 3] ?? "" }),
   });
 }
 

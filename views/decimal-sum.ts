@@ -1,7 +1,7 @@
 import { type Aggregate, defineAggregate } from "./aggregate.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Node } from "./expression.ts";
-import { addIntegers, divideIntegers, exactSumSql, type Integer } from "./integer.ts";
+import { addIntegers, divideIntegers, exactSumSql, type Integer, nearestDoubleSql } from "./integer.ts";
 
 /** Up to here a decimal's units are found without fail: see `sumDecimals`. */
 const mostUnits = 2 ** 50;
@@ -55,5 +55,7 @@ export function sumDecimals(input: Node, where: Node | undefined, scale: number)
       const sum = cells[i] as Integer | null;
       return sum === null || cells[i + 1] !== 0 ? null : divideIntegers(sum, perOne);
     },
+    presentSql: (columns, i) =>
+      `CASE WHEN ${columns[i + 1]} = 0 THEN ${nearestDoubleSql(columns[i] ?? "")} / CAST(${perOne} AS DOUBLE) END`,
   });
 }

@@ -1,37 +1,61 @@
 import { type Aggregate, defineAggregate, type Measure, type Value } from "./aggregate.ts";
 import { TidemarkError } from "./errors.ts";
+import { nearestDoubleSql } from "./integer.ts";
 import type { Cell } from "./state.ts";
 
 /** Arithmetic over the values of a row's measures, done when the row is shown: it has no state of its own. */
 export class Derivation {
   readonly value: (cells: readonly Cell[]) => number | null;
+  /** The same as `value`, as a DuckDB expression of type DOUBLE over the view's state columns; undefined where SQL can't say it. */
+  readonly sql: ((columns: readonly string[]) => string) | undefined;
   /** Why the measures that it rests on are not exact. */
   readonly approximations: ReadonlySet<string>;
 
-  constructor(value: Derivation["value"], approximations: Iterable<string>) {
+  constructor(value: Derivation["value"], sql: Derivation["sql"], approximations: Iterable<string>) {
     this.value = value;
+    this.sql = sql;
     this.approximations = new Set(approximations);
     Object.freeze(this);
   }
 
   plus(other: Derivation | number): Derivation {
-    return this.#with(other, (a, b) => a + b);
+    return this.#with(
+      other,
+      (a, b) => a + b,
+      (a, b) => `(${a} + ${b})`,
+    );
   }
 
   minus(other: Derivation | number): Derivation {
-    return this.#with(other, (a, b) => a - b);
+    return this.#with(
+      other,
+      (a, b) => a - b,
+      (a, b) => `(${a} - ${b})`,
+    );
   }
 
   times(other: Derivation | number): Derivation {
-    return this.#with(other, (a, b) => a * b);
+    return this.#with(
+      other,
+      (a, b) => a * b,
+      (a, b) => `(${a} * ${b})`,
+    );
   }
 
   /** Null where the divisor is 0. */
   dividedBy(other: Derivation | number): Derivation {
-    return this.#with(other, (a, b) => (b === 0 ? null : a / b));
+    return this.#with(
+      other,
+      (a, b) => (b === 0 ? null : a / b),
+      (a, b) => `CASE WHEN ${b} <> 0 THEN ${a} / ${b} END`,
+    );
   }
 
-  #with(other: Derivation | number, compute: (a: number, b: number) => number | null): Derivation {
+  #with(
+    other: Derivation | number,
+    compute: (a: number, b: number) => number | null,
+    computeSql: (a: string, b: string) => string,
+  ): Derivation {
     if (typeof other === "number" && !Number.isFinite(other)) {
       throw new TidemarkError(
         "TIDEMARK_DECLARATION_TYPE",
@@ -39,11 +63,14 @@ export class Derivation {
       );
     }
     const second = typeof other === "number" ? () => other : other.value;
+    const firstSql = this.sql;
+    const secondSql = typeof other === "number" ? () => `CAST('${other}' AS DOUBLE)` : other.sql;
     return new Derivation(
       (cells) => {
         const [a, b] = [this.value(cells), second(cells)];
         return a === null || b === null ? null : compute(a, b);
       },
+      firstSql && secondSql && ((columns) => computeSql(firstSql(columns), secondSql(columns))),
       [...this.approximations, ...(typeof other === "number" ? [] : other.approximations)],
     );
   }
@@ -81,9 +108,11 @@ function derivationOf(view: string, { name, aggregate, firstCell }: Measure): De
       `view "${view}": nothing can be derived from measure "${name}", a ${type}; derive from numbers`,
     );
   }
-  const { approximation } = aggregate;
+  const { approximation, presentSql } = aggregate;
+  const toDouble = type === "integer" ? nearestDoubleSql : (value: string) => value;
   return new Derivation(
     (cells) => numberOf(aggregate.present(cells, firstCell)),
+    presentSql && ((columns) => toDouble(presentSql(columns, firstCell))),
     approximation === undefined ? [] : [`${name}: ${approximation}`],
   );
 }
@@ -106,5 +135,6 @@ export function derivedAggregate(derivation: Derivation): Aggregate {
     sql: () => [],
     merge: () => undefined,
     present: derivation.value,
+    ...(derivation.sql && { presentSql: derivation.sql }),
   });
 }

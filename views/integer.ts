@@ -25,6 +25,12 @@ export function divideIntegers(a: Integer, b: Integer): number {
   return Number(a) / Number(b);
 }
 
+/** The nearest double of a whole number in SQL: of what lies beyond 2^53 a cast may give the one beside it, and its text does not. */
+export function nearestDoubleSql(x: string): string {
+  const isSafe = `${x} BETWEEN ${-max} AND ${max}`;
+  return `CASE WHEN ${isSafe} THEN CAST(${x} AS DOUBLE) ELSE CAST(CAST(${x} AS VARCHAR) AS DOUBLE) END`;
+}
+
 /** sum(BIGINT) is a HUGEINT, which Parquet has no type for; a DECIMAL of 38 digits holds 2^73 sums of safe integers. */
 export function exactSumSql(x: string, filter: string): string {
   return `CAST(sum(${x})${filter} AS DECIMAL(38, 0))`;

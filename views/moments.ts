@@ -10,6 +10,7 @@ export interface Moments extends Required<Pick<Aggregate, "state" | "add" | "sql
   readonly noise?: Aggregate["noise"];
   readonly approximation?: string;
   variance(cells: readonly Cell[], i: number, isSample: boolean): number | null;
+  varianceSql?(columns: readonly string[], i: number, isSample: boolean): string;
 }
 
 const half = 2 ** 27;
@@ -107,5 +108,9 @@ export const floatMoments: Moments = Object.freeze<Moments>({
   variance(cells, i, isSample) {
     const divisor = (cells[i] as number) - (isSample ? 1 : 0);
     return divisor <= 0 || cells[i + 3] !== 0 ? null : (cells[i + 2] as number) / divisor;
+  },
+  varianceSql(columns, i, isSample) {
+    const divisor = `(${columns[i]} - ${isSample ? 1 : 0})`;
+    return `CASE WHEN ${divisor} > 0 AND ${columns[i + 3]} = 0 THEN ${columns[i + 2]} / CAST(${divisor} AS DOUBLE) END`;
   },
 });

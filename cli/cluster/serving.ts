@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
+import { sqlBudget } from "../sql-budget.ts";
+import { SqlWorker } from "../sql-worker.ts";
 import type { ClusterNode } from "./node.ts";
 
 /** A serving node: answers queries from the generations and a tail of its own. */
@@ -13,10 +16,19 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
   const tail = lifecycle.use(new ReplicatedTail({ app, log }));
+  const sql = lifecycle.use(
+    new SqlWorker({
+      ...{ appPath: node.appPath, data: node.folder.root, isCluster: true },
+      ...{ budget: sqlBudget(), timers: globalThis },
+      folder: join(await node.makeScratch(), "sql"),
+      failed: (message) => node.logger.error(message),
+    }),
+  );
   const server = node.createServer();
   lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
+      sql: { engine: sql },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
     }),

@@ -31,6 +31,25 @@ export async function earlyValues(
   files: readonly MasterFile[],
 ): Promise<readonly string[]> {
   const paths: string[] = [];
+  for (const { file, fields, path } of earlyFiles(type, files)) {
+    if (!(await isThere(path))) await writeEarly(parts, type, fields, file, path);
+    paths.push(path);
+  }
+  return paths.length === 0 ? [] : withRows(parts.connection, paths);
+}
+
+/** Those that are there by now, with or without rows: for whoever only reads. */
+export async function readableEarlyValues(
+  type: EventType,
+  files: readonly MasterFile[],
+): Promise<readonly string[]> {
+  const paths = [...earlyFiles(type, files)].map(({ path }) => path);
+  const there = await Promise.all(paths.map(isThere));
+  return paths.filter((_, i) => there[i]);
+}
+
+/** A file for each schema that declared fields after a file of the master dataset was written. */
+function* earlyFiles(type: EventType, files: readonly MasterFile[]) {
   for (const [i, { next }] of type.former.entries()) {
     const since = { [type.name]: next };
     const fields = fieldsDeclaredAfter(type, i);
@@ -38,12 +57,9 @@ export async function earlyValues(
     for (const file of files) {
       // One that goes on has been written since, with the field's column.
       if (file.next > offsetAt(since, type.name, file.partition)) continue;
-      const path = file.path.replace(/\.parquet$/, `.early-${i + 2}.parquet`);
-      if (!(await isThere(path))) await writeEarly(parts, type, fields, file, path);
-      paths.push(path);
+      yield { file, fields, path: file.path.replace(/\.parquet$/, `.early-${i + 2}.parquet`) };
     }
   }
-  return paths.length === 0 ? [] : withRows(parts.connection, paths);
 }
 
 /** The fields of the schema that came right after the former one `index`, as they were declared in it. */

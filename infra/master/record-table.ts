@@ -2,9 +2,7 @@ import {
   BIGINT,
   BOOLEAN,
   DOUBLE,
-  type DuckDBAppender,
   type DuckDBConnection,
-  DuckDBDataChunk,
   DuckDBTimestampMillisecondsValue,
   type DuckDBType,
   type DuckDBValue,
@@ -16,8 +14,8 @@ import {
 } from "@duckdb/node-api";
 import type { Offset } from "../../views/cut.ts";
 import type { Event, EventType } from "../../views/event.ts";
-import { quoteIdentifier } from "../../views/expression.ts";
 import { type envelopeColumns, type Field, type FieldType, valueAt } from "../../views/field.ts";
+import { type AppendedColumn, AppendedTable } from "../appended-table.ts";
 
 /** A record on its way into the master dataset. */
 export interface ArchivedRecord {
@@ -29,14 +27,8 @@ export interface ArchivedRecord {
   readonly rest: string | null;
 }
 
-interface Column {
-  readonly name: string;
-  readonly type: DuckDBType;
-  readonly of: (record: ArchivedRecord) => DuckDBValue;
-}
+type Column = AppendedColumn<ArchivedRecord>;
 
-/** What one append takes: DuckDB's own vector size. */
-const chunkRows = 2_048;
 /** DuckDB's default, which its readers split their work by. */
 const rowGroupRows = 122_880;
 
@@ -46,56 +38,31 @@ const rowGroupRows = 122_880;
  */
 export class RecordTable {
   readonly #connection: DuckDBConnection;
-  readonly #columns: readonly Column[];
-  readonly #appender: DuckDBAppender;
-  readonly #chunk: DuckDBDataChunk;
-  #pending: ArchivedRecord[] = [];
+  readonly #table: AppendedTable<ArchivedRecord>;
 
-  private constructor(connection: DuckDBConnection, columns: readonly Column[], appender: DuckDBAppender) {
+  private constructor(connection: DuckDBConnection, table: AppendedTable<ArchivedRecord>) {
     this.#connection = connection;
-    this.#columns = columns;
-    this.#appender = appender;
-    this.#chunk = DuckDBDataChunk.create(columns.map(({ type }) => type));
+    this.#table = table;
   }
 
   /** Empties what an earlier table of the connection held. */
   static async create(connection: DuckDBConnection, type: EventType): Promise<RecordTable> {
-    const columns = columnsOf(type);
-    const list = columns.map((column) => `${quoteIdentifier(column.name)} ${column.type}`);
-    await connection.run(`CREATE OR REPLACE TEMP TABLE records (${list.join(", ")})`);
-    return new RecordTable(connection, columns, await connection.createAppender("records", "main", "temp"));
+    return new RecordTable(connection, await AppendedTable.create(connection, "records", columnsOf(type)));
   }
 
   append(record: ArchivedRecord): void {
-    this.#pending.push(record);
-    if (this.#pending.length === chunkRows) this.#appendChunk();
+    this.#table.append(record);
   }
 
   /** Writes all that was appended, then lets go of it. The file is not synced. */
   async writeParquet(path: string): Promise<void> {
-    if (this.#pending.length > 0) this.#appendChunk();
-    this.#appender.closeSync();
+    this.#table.close();
     // Insertion order is kept by DuckDB's default setting `preserve_insertion_order`.
     await this.#connection.run(
       `COPY (SELECT * FROM temp.main.records) TO $1 (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows})`,
       [path],
     );
     await this.#connection.run("DROP TABLE temp.main.records");
-  }
-
-  #appendChunk(): void {
-    const records = this.#pending;
-    this.#pending = [];
-    this.#chunk.reset();
-    this.#chunk.rowCount = records.length;
-    this.#columns.forEach((column, c) => {
-      const vector = this.#chunk.getColumnVector(c);
-      records.forEach((record, row) => {
-        vector.setItem(row, column.of(record));
-      });
-      vector.flush();
-    });
-    this.#appender.appendDataChunk(this.#chunk);
   }
 }
 

@@ -13,7 +13,9 @@ import { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import type { Measure } from "../../views/aggregate.ts";
 import { offset } from "../../views/cut.ts";
+import type { Derivation } from "../../views/derived.ts";
 import type { Event } from "../../views/event.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
 import { tumbling } from "../../views/index.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import { encodeCell, type StateRow } from "../../views/state.ts";
@@ -83,7 +85,22 @@ function viewOf(ofView: readonly string[], window: { readonly pane?: Window } = 
       Object.fromEntries(
         ofView.flatMap((name, i) => (instances[name] === undefined ? [] : [[`m${i}`, instances[name](f)]])),
       ),
+    derived,
   });
+}
+
+/** Of a measure that is a number: every operation, over it and over others. */
+function derived(measures: Readonly<Record<string, Derivation>>): Readonly<Record<string, Derivation>> {
+  const first = ["m0", "m1", "m2", "m3"].flatMap((name) => {
+    try {
+      return measures[name] ?? [];
+    } catch {
+      return [];
+    }
+  });
+  const [a, b = a] = first;
+  if (a === undefined || b === undefined) return {};
+  return { d0: a.plus(b).times(0.1), d1: a.minus(1).dividedBy(b.minus(a)), d2: a.dividedBy(b) };
 }
 
 test("each of these views is computed in as many parts as it is meant to be", () => {
@@ -136,6 +153,21 @@ describe.each(views)("%s", (_names, view) => {
     return rows;
   }
 
+  /** What SQL makes of the states that were computed last, and what `present` makes of them: the same to the last bit. */
+  async function expectPresented(rows: readonly StateRow[]): Promise<void> {
+    const shown = view.measures.filter(({ aggregate }) => aggregate.presentSql !== undefined);
+    const columns = view.columns.map(({ name }) => quoteIdentifier(name));
+    const sql = shown.map(({ aggregate, firstCell }) => aggregate.presentSql?.(columns, firstCell));
+    const result = await connection.runAndReadAll(
+      `SELECT ${["0", ...sql].join(", ")} FROM read_parquet('${join(root, "states.parquet")}')`,
+    );
+    expect(result.getRows().map(([, ...row]) => row.map(String))).toEqual(
+      rows.map(({ cells }) =>
+        shown.map(({ aggregate, firstCell }) => String(aggregate.present(cells, firstCell))),
+      ),
+    );
+  }
+
   /** Bit for bit, but for floats whose state says how far they may lie off. */
   function expectSame(actual: readonly StateRow[], expected: readonly StateRow[]): void {
     const plain = (rows: readonly StateRow[]) =>
@@ -152,7 +184,7 @@ describe.each(views)("%s", (_names, view) => {
     expect(plain(actual)).toEqual(plain(expected));
   }
 
-  test("SQL and fold give the same states, and merge to those of the whole wherever it is cut", async () => {
+  test("SQL and fold give the same states, which it presents alike, and merge to those of the whole wherever it is cut", async () => {
     await fc.assert(
       fc.asyncProperty(split, async ({ partitions, cut }) => {
         const whole = mergeSorted(
@@ -168,6 +200,7 @@ describe.each(views)("%s", (_names, view) => {
           partitions.map((records, p) => folded(p, records.slice(0, cut[p]), 0)),
         );
         expectSame(prefix, [...foldedPrefix]);
+        await expectPresented(prefix);
         expectSame([...mergeSorted(view, [prefix, ...tails])], [...whole]);
       }),
       { numRuns: 15 },

@@ -22,5 +22,6 @@ export function count(options: Where = {}): Aggregate {
       a[i] = addIntegers(a[i] as Integer, b[j] as Integer);
     },
     present: (cells, i) => cells[i] as Integer,
+    presentSql: (columns, i) => columns[i] ?? "",
   });
 }

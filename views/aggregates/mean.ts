@@ -1,6 +1,6 @@
 import { type Aggregate, defineAggregate, requireInput } from "../aggregate.ts";
 import type { NumberExpression } from "../expressions/typed.ts";
-import { addIntegers, divideIntegers, exactSumSql, type Integer } from "../integer.ts";
+import { addIntegers, divideIntegers, exactSumSql, type Integer, nearestDoubleSql } from "../integer.ts";
 import type { Where } from "./count.ts";
 import { floatSumBound } from "./sum.ts";
 
@@ -35,5 +35,7 @@ export function mean(input: NumberExpression, options: Where = {}): Aggregate {
     },
     present: (cells, i) =>
       cells[i + 1] === 0 ? null : divideIntegers(cells[i] as Integer, cells[i + 1] as Integer),
+    presentSql: (columns, i) =>
+      `CASE WHEN ${columns[i + 1]} <> 0 THEN ${nearestDoubleSql(columns[i] ?? "")} / CAST(${columns[i + 1]} AS DOUBLE) END`,
   });
 }

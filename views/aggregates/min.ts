@@ -40,6 +40,7 @@ export function min<I extends NumberExpression | StringExpression | TimeExpressi
       const value = cells[i] as number | string | null;
       return isTime ? shownTime(value as number | null) : value;
     },
+    ...(isTime ? {} : { presentSql: (columns, i) => columns[i] ?? "" }),
   });
 }
 

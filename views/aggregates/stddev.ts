@@ -9,7 +9,7 @@ export function stddev(input: NumberExpression, options: Where & Of = {}): Aggre
   requireInput("stddev", input.node, ["integer", "number"]);
   const moments = input.node.type === "integer" ? integerMoments : floatMoments;
   const isSample = options.of !== "population";
-  const { state, add, sql, merge, noise, approximation } = moments;
+  const { state, add, sql, merge, noise, approximation, varianceSql } = moments;
   return defineAggregate({
     ...{ kind: "stddev", input: input.node, where: options.where?.node, state, add, sql, merge },
     ...(noise === undefined ? {} : { noise }),
@@ -20,5 +20,6 @@ export function stddev(input: NumberExpression, options: Where & Of = {}): Aggre
       const variance = moments.variance(cells, i, isSample);
       return variance === null ? null : Math.sqrt(variance);
     },
+    ...(varianceSql && { presentSql: (columns, i) => `sqrt(${varianceSql(columns, i, isSample)})` }),
   });
 }

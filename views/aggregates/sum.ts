@@ -43,6 +43,7 @@ function sumOf(node: Node, where: Node | undefined, nullable: boolean): Aggregat
       a[i] = mergeSums(a[i] as Integer | null, b[j] as Integer | null, isInteger);
     },
     present: (cells, i) => cells[i] as Integer | null,
+    presentSql: (columns, i) => (isInteger ? `CAST(${columns[i]} AS HUGEINT)` : (columns[i] ?? "")),
   });
 }
 

@@ -13,7 +13,7 @@ export function variance(input: NumberExpression, options: Where & Of = {}): Agg
   requireInput("variance", input.node, ["integer", "number"]);
   const moments = input.node.type === "integer" ? integerMoments : floatMoments;
   const isSample = options.of !== "population";
-  const { state, add, sql, merge, noise, approximation } = moments;
+  const { state, add, sql, merge, noise, approximation, varianceSql } = moments;
   return defineAggregate({
     ...{ kind: "variance", input: input.node, where: options.where?.node, state, add, sql, merge },
     ...(noise === undefined ? {} : { noise }),
@@ -21,5 +21,6 @@ export function variance(input: NumberExpression, options: Where & Of = {}): Agg
     value: { type: "number", nullable: true },
     shown: isSample ? "sample" : "population",
     present: (cells, i) => moments.variance(cells, i, isSample),
+    ...(varianceSql && { presentSql: (columns, i) => varianceSql(columns, i, isSample) }),
   });
 }

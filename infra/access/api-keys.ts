@@ -1,11 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { TidemarkError } from "../views/errors.ts";
-
-const permissions = ["ingest", "query", "operate"] as const;
-
-/** "ingest" sends events, "query" reads everything, "operate" starts, stops, rolls back and replays. */
-export type Permission = (typeof permissions)[number];
+import { TidemarkError } from "../../views/errors.ts";
+import { type Permission, permissions } from "./rights.ts";
 
 export interface ApiKey {
   /** Of whoever has it: for people, never secret. */
@@ -13,13 +8,6 @@ export interface ApiKey {
   readonly permissions: ReadonlySet<Permission>;
   /** SHA-256 of the secret, which is kept nowhere. */
   readonly digest: Buffer;
-}
-
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** Whether this request needs no key, since the answer to it says nothing about the platform. */
-    readonly isOpen?: (request: FastifyRequest) => boolean;
-  }
 }
 
 const fewestCharacters = 16;
@@ -58,43 +46,8 @@ function readKey(text: string, what: string): ApiKey {
   return { name, permissions: new Set(named as Permission[]), digest: digestOf(secret) };
 }
 
-/**
- * Answers no request but those with the key that it needs, as `Authorization: Bearer SECRET`: TIDEMARK_AUTH_MISSING,
- * TIDEMARK_AUTH_FORBIDDEN. Health and readiness are for whoever runs the process, and have nothing to hide.
- */
-export function requireApiKeys(server: FastifyInstance, keys: readonly ApiKey[]): void {
-  server.addHook("onRequest", async (request, reply) => {
-    if (request.url === "/healthz" || request.url === "/readyz") return;
-    if (request.routeOptions.config?.isOpen?.(request) === true) return;
-    const key = keyOf(request, keys);
-    if (key === undefined) {
-      reply.header("www-authenticate", "Bearer");
-      throw new TidemarkError(
-        "TIDEMARK_AUTH_MISSING",
-        "this server answers who has a key: send it as Authorization: Bearer SECRET (the command line takes it from TIDEMARK_API_KEY)",
-      );
-    }
-    const needed = permissionFor(request);
-    if (key.permissions.has(needed)) return;
-    throw new TidemarkError(
-      "TIDEMARK_AUTH_FORBIDDEN",
-      `key "${key.name}" may ${[...key.permissions].join(" and ")}; ${request.method} ${request.url.split("?", 1)[0]} needs "${needed}"`,
-    );
-  });
-}
-
-function permissionFor({ method, url }: FastifyRequest): Permission {
-  if (method === "GET" || method === "HEAD") return "query";
-  return method === "POST" && url.split("?", 1)[0] === "/v1/events" ? "ingest" : "operate";
-}
-
 /** Every key is looked at, so that the time it takes tells nothing. */
-function keyOf(
-  { headers: { authorization = "" } }: FastifyRequest,
-  keys: readonly ApiKey[],
-): ApiKey | undefined {
-  const [, secret] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
-  if (secret === undefined) return undefined;
+export function keyOf(secret: string, keys: readonly ApiKey[]): ApiKey | undefined {
   const digest = digestOf(secret);
   let found: ApiKey | undefined;
   for (const key of keys) if (timingSafeEqual(key.digest, digest)) found = key;

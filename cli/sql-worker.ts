@@ -1,0 +1,174 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Peer } from "../infra/peer.ts";
+import { channelToChild } from "../infra/process-channel.ts";
+import type { Timers } from "../infra/timers.ts";
+import type { SqlEngine, SqlOutcome, SqlStatement, TailRow } from "../serving-layer/sql/engine.ts";
+import type { SqlBudget } from "../serving-layer/sql/limits.ts";
+import { TidemarkError } from "../views/errors.ts";
+
+export interface SqlWorkerOptions {
+  readonly appPath: string;
+  readonly data: string;
+  /** Whether the log is Kafka, of which the environment says where it is. */
+  readonly isCluster: boolean;
+  /** For its files, and for no one else: emptied before it starts and after it ends. */
+  readonly folder: string;
+  readonly budget: SqlBudget;
+  readonly timers: Timers;
+  /** It ended, or DuckDB failed in it; it is started again when it is needed. */
+  readonly failed: (message: string) => void;
+}
+
+/** How it ends when it takes more memory than it may. */
+export const exitOfMemory = 77;
+
+/** A statement that does not end in this time after it was interrupted is ended together with the process. */
+const killAfterMs = 2_000;
+/** Rows of the tail in one message. */
+const rowsPerMessage = 1_000;
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly peer: Peer;
+}
+
+/** Carries out SQL in a process of its own, which is started with the first statement and again after it has died. */
+export class SqlWorker implements SqlEngine, AsyncDisposable {
+  readonly #options: SqlWorkerOptions;
+  #started: Promise<Started> | undefined;
+  #statements = 0;
+  #isClosed = false;
+
+  constructor(options: SqlWorkerOptions) {
+    this.#options = options;
+  }
+
+  async check(sql: string): Promise<readonly string[]> {
+    const { child, peer } = await this.#process();
+    return (await ofLiving(child, peer.call("check", sql))) as readonly string[];
+  }
+
+  async run(statement: SqlStatement, take: (text: string) => void, signal: AbortSignal): Promise<SqlOutcome> {
+    const { child, peer } = await this.#process();
+    signal.throwIfAborted();
+    const id = ++this.#statements;
+    const { timers } = this.#options;
+    let kill: NodeJS.Timeout | undefined;
+    const killLater = () => {
+      kill = timers.setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+    };
+    signal.addEventListener("abort", killLater);
+    try {
+      for (const [table, { tail = [] }] of statement.tables.map(withTail).entries()) {
+        for (const rows of inMessages(tail)) {
+          signal.throwIfAborted();
+          await ofLiving(child, peer.call("tail", { id, table, rows }));
+        }
+      }
+      const tables = statement.tables.map((table) =>
+        table.kind === "view" ? { ...table, tail: [] } : table,
+      );
+      const running = peer.call(
+        "run",
+        { id, statement: { ...statement, tables } },
+        { report: (piece) => take(piece as string), signal },
+      );
+      return (await ofLiving(child, running)) as SqlOutcome;
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      peer.call("forget", id).catch(() => undefined);
+      signal.removeEventListener("abort", killLater);
+      timers.clearTimeout(kill);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    const started = await this.#started?.catch(() => undefined);
+    if (started !== undefined && isAlive(started.child)) {
+      const ended = once(started.child, "exit");
+      started.child.kill("SIGKILL");
+      await ended;
+    }
+    await rm(this.#options.folder, { recursive: true, force: true });
+  }
+
+  #process(): Promise<Started> {
+    if (this.#isClosed) throw new TidemarkError("TIDEMARK_PROCESS_GONE", "the server is stopping");
+    if (this.#started === undefined) {
+      const started = this.#start();
+      this.#started = started;
+      started.catch(() => {
+        this.#started = undefined;
+      });
+    }
+    return this.#started;
+  }
+
+  async #start(): Promise<Started> {
+    const { appPath, data, isCluster, folder, budget, failed } = this.#options;
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    const isSource = import.meta.url.endsWith(".ts");
+    const module = new URL(isSource ? "./sql-process.ts" : "./sql-process.js", import.meta.url);
+    const child = fork(
+      fileURLToPath(module),
+      [appPath, data, folder, isCluster ? "cluster" : "embedded", JSON.stringify(budget)],
+      {
+        // An app's declaration is TypeScript, also where we are not.
+        execArgv: ["--import", import.meta.resolve("tsx")],
+        // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.
+        env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
+      },
+    );
+    return await new Promise((resolve, reject) => {
+      child.once("exit", (code, signal) => {
+        this.#started = undefined;
+        if (!this.#isClosed)
+          failed(`the SQL process ended (${signal ?? code}); the next statement starts it again`);
+        reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the SQL process ended before it was ready"));
+      });
+      const peer: Peer = new Peer(channelToChild(child), {
+        ready: async () => resolve({ child, peer }),
+        failed: async (message) => failed(String(message)),
+      });
+    });
+  }
+}
+
+function withTail(table: SqlStatement["tables"][number]): { readonly tail?: Iterable<TailRow> } {
+  return table.kind === "view" ? { tail: table.tail } : {};
+}
+
+function* inMessages(rows: Iterable<TailRow>): Generator<readonly TailRow[], void, undefined> {
+  let message: TailRow[] = [];
+  for (const row of rows) {
+    message.push(row);
+    if (message.length < rowsPerMessage) continue;
+    yield message;
+    message = [];
+  }
+  if (message.length > 0) yield message;
+}
+
+function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+/** What a call gives. If the process dies meanwhile, the error says why, if that is known. */
+async function ofLiving(child: ChildProcess, call: Promise<unknown>): Promise<unknown> {
+  try {
+    return await call;
+  } catch (error) {
+    if (child.exitCode !== exitOfMemory) throw error;
+    throw new TidemarkError(
+      "TIDEMARK_SQL_TOO_LARGE",
+      "the statements that were running took more memory than there is for them: narrow them by WHERE, or group by fewer values",
+      { cause: error },
+    );
+  }
+}

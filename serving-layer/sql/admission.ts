@@ -1,0 +1,50 @@
+import { TidemarkError } from "../../views/errors.ts";
+
+/** Lets so many in at a time; those that come after wait for their turn, and no more than so many do. */
+export class Admission {
+  readonly #most: number;
+  readonly #mostWaiting: number;
+  readonly #waiting: (() => void)[] = [];
+  #inside = 0;
+
+  constructor(most: number, mostWaiting: number) {
+    this.#most = most;
+    this.#mostWaiting = mostWaiting;
+  }
+
+  /** TIDEMARK_SQL_BUSY if too many wait already; the signal's reason if it aborts before. To be disposed of on leaving. */
+  async enter(signal: AbortSignal): Promise<Disposable> {
+    signal.throwIfAborted();
+    if (this.#inside < this.#most) this.#inside++;
+    else await this.#turn(signal);
+    return { [Symbol.dispose]: () => this.#leave() };
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.length >= this.#mostWaiting) {
+      throw new TidemarkError(
+        "TIDEMARK_SQL_BUSY",
+        `${this.#most} statements are running and ${this.#waiting.length} are waiting: ask again later`,
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const enter = () => {
+        signal.removeEventListener("abort", giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        reject(signal.reason);
+      };
+      this.#waiting.push(enter);
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+  }
+
+  /** Who waits takes the place of who leaves. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#inside--;
+    else next();
+  }
+}

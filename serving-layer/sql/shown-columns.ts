@@ -1,0 +1,112 @@
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  DuckDBTimestampTZValue,
+  type DuckDBType,
+  type DuckDBValue,
+  HUGEINT,
+  LIST,
+  listValue,
+  STRUCT,
+  structValue,
+  TIMESTAMPTZ,
+  VARCHAR,
+} from "@duckdb/node-api";
+import type { AppendedColumn } from "../../infra/appended-table.ts";
+import type { Aggregate, Bin, Measure } from "../../views/aggregate.ts";
+import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
+import type { StateRow } from "../../views/state.ts";
+import { shownView, type View } from "../../views/view.ts";
+import { startOf, type Window } from "../../views/window.ts";
+import { isShownAsStored } from "../shown-rows.ts";
+
+/** A column of a view as statements see it. */
+export interface ShownColumn extends AppendedColumn<StateRow> {
+  /** Of the states' Parquet file, a DuckDB expression; absent where SQL can't say it. */
+  readonly sql?: string;
+}
+
+/** The pane by which a row is told from others of its dimensions; statements do not see it. */
+export const paneColumn: ShownColumn = {
+  name: "_pane",
+  type: BIGINT,
+  of: ({ pane }) => BigInt(pane),
+  sql: "_pane",
+};
+
+/** The dimensions of a view, by which its rows are told apart together with the pane. */
+export function dimensionColumns(view: View): readonly ShownColumn[] {
+  return view.dimensions.map(({ name, type }, i) => ({
+    name,
+    type: type === "string" ? VARCHAR : type === "boolean" ? BOOLEAN : BIGINT,
+    of: ({ dimensions }) => dimensionValue(dimensions[i] ?? null),
+    sql: quoteIdentifier(name),
+  }));
+}
+
+/** Dimensions, the window's first instant, and the measures' values, as rows show them. */
+export function shownColumns(stored: View): readonly ShownColumn[] {
+  const view = shownView(stored);
+  const states = stored.columns.map(({ name }) => quoteIdentifier(name));
+  return [
+    ...dimensionColumns(view),
+    ...(view.window === undefined ? [] : [windowColumn(view.window.name, view.window.window)]),
+    ...view.measures.map((measure) => measureColumn(measure, states)),
+  ];
+}
+
+/** Whether every column can be made from the states' Parquet file by DuckDB alone. */
+export function isShownBySql(stored: View, columns: readonly ShownColumn[]): boolean {
+  return isShownAsStored(stored) && columns.every(({ sql }) => sql !== undefined);
+}
+
+function dimensionValue(value: Scalar): DuckDBValue {
+  return typeof value === "number" ? BigInt(value) : value;
+}
+
+function windowColumn(name: string, window: Window): ShownColumn {
+  const isItsName = window.kind !== "calendar" || window.calendar.zone.name === "UTC";
+  return {
+    name,
+    type: TIMESTAMPTZ,
+    of: ({ pane }) => new DuckDBTimestampTZValue(BigInt(startOf(window, pane)) * 1_000n),
+    ...(isItsName ? { sql: "make_timestamptz(_pane * 1000)" } : {}),
+  };
+}
+
+function measureColumn({ name, aggregate, firstCell }: Measure, states: readonly string[]): ShownColumn {
+  const sql = aggregate.presentSql?.(states, firstCell);
+  const toColumn = columnValue(aggregate);
+  return {
+    name,
+    type: measureType(aggregate),
+    of: ({ cells }) => toColumn(aggregate.present(cells, firstCell)),
+    ...(sql === undefined ? {} : { sql }),
+  };
+}
+
+/** Sums of integers may be of any size; every other integer is one of the records' or a count. */
+function measureType({ kind, value: { type } }: Aggregate): DuckDBType {
+  switch (type) {
+    case "integer":
+      return kind === "sum" ? HUGEINT : BIGINT;
+    case "number":
+      return DOUBLE;
+    case "string":
+      return VARCHAR;
+    case "boolean":
+      return BOOLEAN;
+    case "histogram":
+      return LIST(STRUCT({ from: DOUBLE, to: DOUBLE, count: BIGINT }));
+  }
+}
+
+function columnValue({ value: { type } }: Aggregate): (value: unknown) => DuckDBValue {
+  if (type === "integer") return (value) => (value === null ? null : BigInt(value as number | bigint));
+  if (type !== "histogram") return (value) => value as DuckDBValue;
+  return (value) =>
+    listValue(
+      (value as readonly Bin[]).map(({ from, to, count }) => structValue({ from, to, count: BigInt(count) })),
+    );
+}
