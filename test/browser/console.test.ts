@@ -86,13 +86,9 @@ test("a filter and a stretch of the chart are in the address, and narrow the ans
   await page.getByLabel("origin is", { exact: true }).fill("ORD");
   await page.getByLabel("origin is", { exact: true }).press("Enter");
   await expect.poll(() => page.url()).toContain("origin=ORD");
+  await page.locator(".copy code", { hasText: "origin=ORD" }).first().waitFor();
   const chart = page.locator(".chart .u-over");
-  const box = await chart.boundingBox();
-  if (box === null) throw new Error("nothing is drawn");
-  await page.mouse.move(box.x + box.width * 0.3, box.y + 50);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.7, box.y + 50, { steps: 4 });
-  await page.mouse.up();
+  await chart.dragTo(chart, { sourcePosition: { x: 300, y: 50 }, targetPosition: { x: 700, y: 50 } });
   await expect.poll(() => page.url()).toMatch(/from=2001-.*to=2001-/);
   await region("Rows").locator("tbody td.time").nth(2).waitFor();
 });
