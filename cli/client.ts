@@ -178,6 +178,15 @@ export class Client implements Disposable {
     await this.#call({ method: "POST", path });
   }
 
+  /** Asks for a check of what is served, of one view or of all. */
+  async submitCheck(view?: string): Promise<Run> {
+    const body = JSON.stringify(view === undefined ? {} : { view });
+    const contentType = "application/json";
+    return (await this.#call({
+      ...{ method: "POST", path: "/v1/reconciliations", contentType, body },
+    })) as unknown as Run;
+  }
+
   async reconciliations(parameters: QueryParameters): Promise<readonly ReconciledGeneration[]> {
     const answer = await this.#call({ method: "GET", path: "/v1/reconciliations", parameters });
     return answer.reconciliations as readonly ReconciledGeneration[];

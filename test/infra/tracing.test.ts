@@ -83,7 +83,7 @@ test("a request, the fold of its records and a run arrive at the collector, each
     report({ step: "seal", view: null, fraction: 0 });
     report({ step: "compute", view: "sales", fraction: 0.5 });
     report({ step: "compute", view: "sales", fraction: 0.6 });
-    return { records: 9, generations: [] };
+    return { records: 9, generations: [], reconciliations: [] };
   });
   await handler({ id: "r-1", requestedBy: "http" } as Run, () => undefined, new AbortController().signal);
   await tracing[Symbol.asyncDispose]();
