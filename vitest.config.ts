@@ -7,8 +7,8 @@ const filesAtOnce = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: "forks",
     reporters: ["default", "./test/closing-line.ts"],
     projects: [

@@ -4,7 +4,6 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
-import type { ApiKey } from "../infra/access.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -13,26 +12,31 @@ import {
   requireChangesAllowed,
 } from "../infra/declarations/declarations.ts";
 import { readDimensionFiles } from "../infra/dimensions/dimension-file.ts";
+import { type DrainTimes, drain } from "../infra/drain.ts";
 import { lockFolder } from "../infra/folder-lock.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { createServer } from "../infra/http.ts";
 import { EmbeddedJobs } from "../infra/jobs/embedded-jobs.ts";
+import { measureRuns } from "../infra/jobs/run-metrics.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
+import type { Tracing } from "../infra/tracing.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
 import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
+import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
+import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
 import { SqlWorker } from "./sql-worker.ts";
 
@@ -44,8 +48,10 @@ export interface EmbeddedOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
-  /** Whom it answers; none: everybody who reaches it. */
-  readonly keys: readonly ApiKey[];
+  /** Whom it answers; of nothing said, everybody who reaches it. */
+  readonly security: Security;
+  readonly drain: DrainTimes;
+  readonly tracing: Tracing | undefined;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -69,7 +75,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 }
 
 async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
-  const { appPath, data, host, port, logger } = options;
+  const { appPath, data, host, port, logger, tracing } = options;
   const files = await readDimensionFiles(options.app, dirname(appPath));
   await mkdir(data, { recursive: true });
   lifecycle.use(await lockFolder(data));
@@ -112,6 +118,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       timers: globalThis,
       now: () => performance.now(),
       limits: { entries: defaultEntries },
+      tracing,
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
         jobs.submit(request).catch((err: unknown) => logger.info({ err }, "no run is needed to make room"));
@@ -134,10 +141,12 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
-  lifecycle.use(jobs.work(worker.perform));
+  const server = createServer({ loggerInstance: logger, tracing, ...options.security });
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(tracing?.runs(worker.perform) ?? worker.perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
+  measureFolding(server.metrics, speed);
   const sql = lifecycle.use(
     new SqlWorker({
       ...{ appPath, data, isCluster: false, budget: sqlBudget(), timers: globalThis },
@@ -146,7 +155,6 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
-  const server = createServer({ loggerInstance: logger, keys: options.keys });
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(
@@ -164,7 +172,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   // Closed before what its routes rest on: requests in hand are answered.
-  lifecycle.defer(() => server.close());
+  lifecycle.defer(() => drain(server, options.drain));
   await worker.ready();
   const url = await server.listen({ host, port });
   const done = Promise.race([speed.done, reception.failed]);

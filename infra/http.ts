@@ -1,11 +1,18 @@
+import cors from "@fastify/cors";
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
+  type FastifyRequest,
   type FastifyServerOptions,
   LogController,
 } from "fastify";
+import type { Logger } from "pino";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
-import { type ApiKey, requireApiKeys } from "./access.ts";
+import { auditOperations } from "./access/audit.ts";
+import { type GuardParts, guard } from "./access/guard.ts";
+import { registerDrain } from "./drain.ts";
+import { registerMetrics } from "./metrics.ts";
+import type { Tracing } from "./tracing.ts";
 
 export interface Problem {
   readonly type: string;
@@ -43,26 +50,70 @@ function isClientError(error: unknown): error is FastifyError & { readonly statu
   return typeof status === "number" && status >= 400 && status < 500;
 }
 
-export interface ServerOptions extends FastifyServerOptions {
-  /** Whom it answers; none: everybody, as on an address that only this machine reaches. */
-  readonly keys?: readonly ApiKey[];
+export interface ServerOptions extends FastifyServerOptions, GuardParts {
+  /** Whose pages may ask from a browser, such as https://shop.example; none: no other's. */
+  readonly origins?: readonly string[];
+  /** Told of every operation: who asked for what, and how it ended. */
+  readonly audit?: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
+declare module "fastify" {
+  interface FastifyRequest {
+    /** What it was refused for, or failed by. */
+    failure: ErrorCode | undefined;
+  }
+}
+
+/** Answers are data for programs: no browser is to show one as a page, frame it, or guess what else it could be. */
+const secureHeaders = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+};
+
 /** A Fastify server whose every error is a problem document. Layers add their routes to it. */
-export function createServer({ keys = [], ...options }: ServerOptions): FastifyInstance {
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { keys, policy, tokens, now, origins = [], audit, tracing, ...fastifyOptions } = options;
   const server = Fastify({
-    requestIdHeader: "x-request-id",
+    requestIdHeader: false,
+    genReqId: requestIds(),
     // A line per request would cost more than a point query does; errors are logged below.
     logController: new LogController({ disableRequestLogging: true }),
-    ...options,
+    ...fastifyOptions,
   });
+  server.decorateRequest("failure", undefined);
+  server.decorateRequest("traceparent", undefined);
+  tracing?.requests(server);
   server.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
+    request.failure = problem.code;
     if (problem.status >= 500) request.log.error({ err: error }, problem.title);
-    if (error instanceof TidemarkError && error.canRetry) reply.header("retry-after", "1");
+    if (problem.status === 401) reply.header("www-authenticate", challengeOf(problem));
+    if (error instanceof TidemarkError && error.canRetry && !reply.hasHeader("retry-after")) {
+      reply.header("retry-after", "1");
+    }
+    reply.header("x-request-id", request.id);
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
-  if (keys.length > 0) requireApiKeys(server, keys);
+  server.addHook("onRequest", (_request, reply, done) => {
+    reply.headers(secureHeaders);
+    done();
+  });
+  registerDrain(server);
+  const guarded = {
+    ...(keys && { keys }),
+    ...(policy && { policy }),
+    ...(tokens && { tokens }),
+    ...(now && { now }),
+  };
+  // A browser asks beforehand without any key, and has to be let read why it was refused.
+  if (origins.length > 0) server.register(cors, corsOptions(origins)).after(() => guard(server, guarded));
+  else guard(server, guarded);
+  if (audit !== undefined) auditOperations(server, audit);
+  registerMetrics(server);
   server.setNotFoundHandler((request, reply) => {
     const problem = problemOf(
       new TidemarkError(
@@ -73,4 +124,55 @@ export function createServer({ keys = [], ...options }: ServerOptions): FastifyI
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
   return server;
+}
+
+function challengeOf({ code }: Problem): string {
+  return code === "TIDEMARK_AUTH_TOKEN" ? 'Bearer error="invalid_token"' : "Bearer";
+}
+
+/** The client's own where it is short and plain, since it stands in logs; else one of ours. */
+function requestIds(): (request: { readonly headers: FastifyRequest["headers"] }) => string {
+  let count = 0;
+  return ({ headers: { "x-request-id": given } }) =>
+    typeof given === "string" && /^[\w.:-]{1,100}$/.test(given) ? given : `${process.pid}-${++count}`;
+}
+
+function corsOptions(origins: readonly string[]) {
+  return {
+    origin: [...origins],
+    methods: ["GET", "HEAD", "POST", "DELETE"],
+    allowedHeaders: [
+      "authorization",
+      "content-type",
+      "if-none-match",
+      "last-event-id",
+      "traceparent",
+      "x-request-id",
+    ],
+    exposedHeaders: [
+      "etag",
+      "location",
+      "retry-after",
+      "tidemark-cursor",
+      "tidemark-provenance",
+      "x-request-id",
+    ],
+    maxAge: 600,
+  };
+}
+
+/** Reads origins apart by commas. Throws TIDEMARK_CONFIG. */
+export function readOrigins(text: string, variable: string): readonly string[] {
+  const origins = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  for (const origin of origins) {
+    if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
+    throw new TidemarkError(
+      "TIDEMARK_CONFIG",
+      `${variable} has "${origin.slice(0, 100)}", which is no origin: give SCHEME://HOST[:PORT], such as https://shop.example`,
+    );
+  }
+  return origins;
 }

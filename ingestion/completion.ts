@@ -10,6 +10,8 @@ export interface Completion {
   readonly type: string | undefined;
   readonly clock: () => number;
   readonly newId: () => string;
+  /** Names the request, where it is traced; goes with each of its records. */
+  readonly traceparent?: string | undefined;
 }
 
 type Attributes = Readonly<Record<string, string>>;

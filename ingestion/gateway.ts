@@ -4,6 +4,7 @@ import { formatPosition } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { ClientGone, receiveBody } from "./body.ts";
 import type { Completion } from "./completion.ts";
+import { ingestionMetrics } from "./ingestion-metrics.ts";
 import type { Outcome } from "./intake.ts";
 import type { IngestionLimits } from "./limits.ts";
 import { type Form, formOf } from "./media-type.ts";
@@ -23,6 +24,7 @@ export interface GatewayParts {
 /** Adds `POST /v1/events`, which answers once the events are durable. */
 export function registerIngestion(server: FastifyInstance, parts: GatewayParts): void {
   const { reception, pressure, limits, timer = systemTimer } = parts;
+  const counted = ingestionMetrics(server.metrics, pressure);
 
   async function receive(
     request: FastifyRequest,
@@ -31,10 +33,12 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
   ): Promise<"one" | "many"> {
     if (form !== "ndjson") {
       const body = await receiveWhole(request.raw, { limits, pressure, timer });
+      counted.bytes.inc(body.length);
       return received.takeWhole(body, form, request.headers);
     }
     const push = (chunk: Buffer) => {
       pressure.requireDisk();
+      counted.bytes.inc(chunk.length);
       return received.push(chunk);
     };
     await receiveBody(request.raw, limits, timer, push, received.failed);
@@ -43,7 +47,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
 
   async function ingest(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const form = formOf(request.headers);
-    const terms = { ...sourceAndType(request.query), kind: kindOf(form) };
+    const terms = { ...sourceAndType(request.query), kind: kindOf(form), traceparent: request.traceparent };
     pressure.requireRoom();
     pressure.requireDisk();
     const received = reception.receive(terms);
@@ -55,6 +59,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
       failure = reason;
     }
     const outcome = await received.finish(failure === undefined);
+    counted.outcome(outcome);
     failure ??= outcome.failure;
     // Nobody is left to answer; what was appended stays.
     if (failure instanceof ClientGone) return reply.hijack();
@@ -76,7 +81,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
         if (!request.raw.complete) request.raw.destroy();
       });
     });
-    scope.post("/v1/events", ingest);
+    scope.post("/v1/events", { config: { permission: "ingest", keepsToSight: true } }, ingest);
   });
 }
 

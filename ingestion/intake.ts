@@ -1,5 +1,5 @@
 import type { DeadLetters, NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
-import type { Append, Log } from "../infra/log/log.ts";
+import type { Append, Log, RecordHeaders } from "../infra/log/log.ts";
 import { requireUtf8 } from "../infra/log/record-text.ts";
 import type { Offset, Position } from "../views/cut.ts";
 import { type Decoder, type Envelope, parseEnvelope, requireEnvelope } from "../views/decoder.ts";
@@ -23,6 +23,8 @@ export interface Outcome {
   /** The first ones. */
   readonly rejected: readonly Rejection[];
   readonly rejectedCount: number;
+  /** How many were rejected for what, all of them. */
+  readonly rejectedByCode: Partial<Record<ErrorCode, number>>;
   /** The next offset after the last accepted event, of each partition that took any. */
   readonly position: Position;
 }
@@ -53,6 +55,7 @@ export const letterBytes = 64 * 1024;
 export class Intake {
   readonly #parts: IntakeParts;
   readonly #completion: Completion;
+  readonly #headers: RecordHeaders | undefined;
   #records: Append[] = [];
   #recordBytes = 0;
   #letters: NewDeadLetter[] = [];
@@ -60,6 +63,7 @@ export class Intake {
   #accepted = 0;
   #rejectedCount = 0;
   readonly #rejected: Rejection[] = [];
+  readonly #rejectedByCode: Partial<Record<ErrorCode, number>> = {};
   readonly #position = new Map<string, Map<number, Offset>>();
   #inFlight = 0;
   #flights = 0;
@@ -74,6 +78,8 @@ export class Intake {
   constructor(parts: IntakeParts, completion: Completion) {
     this.#parts = parts;
     this.#completion = completion;
+    const { traceparent } = completion;
+    this.#headers = traceparent === undefined ? undefined : { traceparent };
     this.failed.catch(() => undefined);
   }
 
@@ -109,6 +115,7 @@ export class Intake {
     if (!(failure instanceof TidemarkError)) throw failure;
     const { code, message } = failure;
     if (this.#rejectedCount++ < maxRejections) this.#rejected.push({ index, code, message });
+    this.#rejectedByCode[code] = (this.#rejectedByCode[code] ?? 0) + 1;
     const receivedAt = formatTime(this.#parts.clock());
     const { bytes = raw.length, type = this.#completion.type } = known;
     const topic = typeof type === "string" && this.#parts.partitions.has(type) ? type : null;
@@ -161,6 +168,7 @@ export class Intake {
       accepted: this.#accepted,
       rejected: this.#rejected,
       rejectedCount: this.#rejectedCount,
+      rejectedByCode: this.#rejectedByCode,
       position: this.#position,
       failure: this.#failure?.reason,
     };
@@ -173,7 +181,8 @@ export class Intake {
     const { type, key } = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
     const value = isWhole ? bytes : Buffer.from(withAttributes(text, missing));
     const partition = this.#parts.partitions.of(type, key);
-    this.#records.push({ topic: type, partition, key, value });
+    const headers = this.#headers;
+    this.#records.push({ topic: type, partition, key, value, ...(headers && { headers }) });
     this.#recordBytes += value.length;
     if (this.#records.length >= sendRecords || this.#recordBytes >= sendBytes) this.send();
   }

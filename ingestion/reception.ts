@@ -6,7 +6,7 @@ import { LineReader } from "./ndjson.ts";
 import { takeWholeBody } from "./whole-body.ts";
 
 /** What a request says about all of its events. */
-export type Terms = Pick<Completion, "kind" | "source" | "type">;
+export type Terms = Pick<Completion, "kind" | "source" | "type" | "traceparent">;
 
 /** What becomes of the bytes of requests, in the gateway's thread or in one of their own. */
 export interface Reception {

@@ -1,3 +1,4 @@
+import { everything, type Sight } from "../infra/access/rights.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
@@ -30,6 +31,7 @@ import {
   rowRollup,
   totalOfNothing,
 } from "./rows.ts";
+import { isVisible, keepToSight } from "./sight.ts";
 import type { Snapshots } from "./snapshot.ts";
 import { TableStates } from "./table-state.ts";
 
@@ -85,9 +87,14 @@ export class Queries {
     this.#tables = new TableStates(parts);
   }
 
-  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are. */
-  view(name: string): View {
-    const { views } = this.#parts.app;
+  /** Those that a caller may read. */
+  views(sight: Sight): readonly View[] {
+    return this.#parts.app.views.filter((view) => isVisible(view, sight));
+  }
+
+  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
+  view(name: string, sight = everything): View {
+    const views = this.views(sight);
     const view = views.find((candidate) => candidate.name === name);
     if (view !== undefined) return view;
     const names = views.map((candidate) => candidate.name);
@@ -98,8 +105,8 @@ export class Queries {
   }
 
   /** The answer, if it takes neither waiting nor a scan. */
-  rowsAtOnce(view: string, search: string): Answer | undefined {
-    const prepared = this.#prepare(view, search);
+  rowsAtOnce(view: string, search: string, sight: Sight): Answer | undefined {
+    const prepared = this.#prepare(view, search, sight);
     const { query } = prepared.plan;
     const logEnd = this.#parts.logEnd.known();
     if (logEnd === undefined || !this.#coverage.isReached(query)) return undefined;
@@ -113,8 +120,8 @@ export class Queries {
   }
 
   /** Waits for the position of `after`, and gives up the thread while it scans. */
-  async rows(view: string, search: string, asker: Asker): Promise<Answer> {
-    const prepared = this.#prepare(view, search);
+  async rows(view: string, search: string, sight: Sight, asker: Asker): Promise<Answer> {
+    const prepared = this.#prepare(view, search, sight);
     const { plan } = prepared;
     await this.#coverage.reached(plan.query);
     const moment = this.#moment(plan.query, await this.#parts.logEnd.current());
@@ -124,9 +131,10 @@ export class Queries {
   }
 
   /** The answer of `compare` as JSON text. */
-  async compare(view: string, search: string, isGone: () => boolean): Promise<string> {
+  async compare(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
     const { app, snapshots, tail, clock } = this.#parts;
-    const plan = planOf(readQuery(this.view(view), "compare", search, app.events));
+    const query = readQuery(this.view(view, sight), "compare", search, app.events);
+    const plan = planOf(keepToSight(query, sight));
     await snapshots.look(plan.query.stored);
     await this.#coverage.reached(plan.query);
     const logEnd = await this.#parts.logEnd.current();
@@ -150,11 +158,12 @@ export class Queries {
     }
   }
 
-  #prepare(viewName: string, search: string): Prepared {
-    const key = `${viewName}?${search}`;
+  #prepare(viewName: string, search: string, sight: Sight): Prepared {
+    const key = `${sight.scope}${viewName}?${search}`;
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
-    const query = readQuery(this.view(viewName), "rows", search, this.#parts.app.events);
+    const view = this.view(viewName, sight);
+    const query = keepToSight(readQuery(view, "rows", search, this.#parts.app.events), sight);
     const prepared: Prepared = {
       plan: planOf(query),
       rowJson: compileRowJson(query),

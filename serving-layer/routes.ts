@@ -17,6 +17,7 @@ import { LogBound } from "./log-bound.ts";
 import { Queries } from "./query.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { measureServing } from "./serving-metrics.ts";
 import { Snapshots } from "./snapshot.ts";
 import type { SqlEngine } from "./sql/engine.ts";
 import { defaultSqlLimits, type SqlLimits } from "./sql/limits.ts";
@@ -66,13 +67,14 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
     registerSqlRoutes(server, answers, limits);
   }
-  registerRowsRoute(server, queries);
+  registerRowsRoute(server, queries, clock);
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();

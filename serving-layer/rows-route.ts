@@ -1,8 +1,10 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Negotiator from "negotiator";
+import { sightOf } from "../infra/access/guard.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
+import type { Clock } from "./clock.ts";
 import type { Format } from "./format.ts";
 import type { Asker, Queries } from "./query.ts";
 import { searchOf } from "./search.ts";
@@ -12,8 +14,8 @@ interface RowsRoute {
 }
 
 /** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already. */
-export function registerRowsRoute(server: FastifyInstance, queries: Queries): void {
-  server.get<RowsRoute>("/v1/views/:view/rows", (request, reply) => {
+export function registerRowsRoute(server: FastifyInstance, queries: Queries, clock: Clock): void {
+  server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
     const { params, headers } = request;
     const search = withFormat(searchOf(request), headers.accept);
     const known = headers["if-none-match"];
@@ -21,9 +23,10 @@ export function registerRowsRoute(server: FastifyInstance, queries: Queries): vo
       isGone: () => request.raw.socket.destroyed,
       isKnown: (etag) => known !== undefined && isOneOf(known, etag),
     };
-    const answer = queries.rowsAtOnce(params.view, search);
-    if (answer !== undefined) return send(reply, answer, asker);
-    return queries.rows(params.view, search, asker).then((later) => send(reply, later, asker));
+    const sight = sightOf(request);
+    const answer = queries.rowsAtOnce(params.view, search, sight);
+    if (answer !== undefined) return send(reply, answer, asker, clock);
+    return queries.rows(params.view, search, sight, asker).then((later) => send(reply, later, asker, clock));
   });
 }
 
@@ -54,9 +57,6 @@ function isOneOf(tags: string, etag: string): boolean {
   return tags.trim() === "*" || tags.split(",").some((tag) => opaque(tag) === opaque(etag));
 }
 
-/** Nobody waits longer for one who doesn't take what was sent. */
-const patienceMs = 60_000;
-
 const contentTypes: Readonly<Record<Format, string>> = {
   json: "application/json; charset=utf-8",
   ndjson: "application/x-ndjson; charset=utf-8",
@@ -64,9 +64,9 @@ const contentTypes: Readonly<Record<Format, string>> = {
   "csv-plain": "text/csv; charset=utf-8; header=present",
 };
 
-function send(reply: FastifyReply, answer: Answer, asker: Asker): FastifyReply {
+function send(reply: FastifyReply, answer: Answer, asker: Asker, clock: Clock): FastifyReply {
   const { etag } = answer;
-  reply.header("vary", "accept");
+  reply.header("vary", "accept, authorization, origin");
   if (etag === undefined) reply.header("cache-control", "no-store");
   else {
     // To be kept, and asked for again each time: what is new is in the tag.
@@ -80,14 +80,37 @@ function send(reply: FastifyReply, answer: Answer, asker: Asker): FastifyReply {
       return reply.header("content-type", contentTypes.json).send(answer.text);
     case "pieces":
       if (answer.cursor !== null) reply.header("tidemark-cursor", answer.cursor);
-      reply.raw.setTimeout(patienceMs);
       return reply
         .header("content-type", contentTypes[answer.format])
         .header("tidemark-provenance", inAscii(answer.provenance))
-        .send(Readable.from(answer.pieces));
+        .send(patiently(answer.pieces, clock));
     default:
       return answer satisfies never;
   }
+}
+
+/** Rows are held for who takes some of them within so long. */
+const patienceMs = 60_000;
+
+/** Each piece once the one before it was taken. */
+function patiently(pieces: Iterable<string>, clock: Clock): Readable {
+  const iterator = pieces[Symbol.iterator]();
+  let patience: Disposable | undefined;
+  return new Readable({
+    read() {
+      patience?.[Symbol.dispose]();
+      const { done, value } = iterator.next();
+      this.push(done === true ? null : value);
+      if (done === true) return;
+      patience = clock.after(patienceMs, () =>
+        this.destroy(new Error(`nothing of the answer was taken for ${patienceMs / 1_000} s`)),
+      );
+    },
+    destroy(error, callback) {
+      patience?.[Symbol.dispose]();
+      callback(error);
+    },
+  });
 }
 
 /** JSON as a header may have it. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { sightOf } from "../infra/access/guard.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import { readListQuery } from "../infra/list-query.ts";
 import type { App } from "../views/app.ts";
@@ -29,12 +30,18 @@ export interface ViewRouteParts {
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
   const { app, generations, snapshots, queries } = parts;
 
-  server.get("/v1/views", () => ({ views: app.views.map(describeView) }));
+  const config = { keepsToSight: true } as const;
 
-  server.get<ViewRoute>("/v1/views/:view", async ({ params }) => {
-    const view = queries.view(params.view);
+  server.get("/v1/views", { config }, (request) => ({
+    views: queries.views(sightOf(request)).map(describeView),
+  }));
+
+  server.get<ViewRoute>("/v1/views/:view", { config }, async (request) => {
+    const sight = sightOf(request);
+    const view = queries.view(request.params.view, sight);
     const serving = snapshots.batch(view)?.reader.manifest.id;
-    const manifests = await generations.list(view.name);
+    // What generations count, they count of all rows.
+    const manifests = sight.rowFilter.size > 0 ? [] : await generations.list(view.name);
     return {
       ...describeView(view),
       generations: manifests.map((manifest) => ({
@@ -44,10 +51,15 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     };
   });
 
-  server.get<ViewRoute>("/v1/views/:view/compare", async (request, reply) =>
+  server.get<ViewRoute>("/v1/views/:view/compare", { config }, async (request, reply) =>
     sendJson(
       reply,
-      await queries.compare(request.params.view, searchOf(request), () => request.raw.socket.destroyed),
+      await queries.compare(
+        request.params.view,
+        searchOf(request),
+        sightOf(request),
+        () => request.raw.socket.destroyed,
+      ),
     ),
   );
 

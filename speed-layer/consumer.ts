@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Consumer, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
+import type { Tracing } from "../infra/tracing.ts";
 import type { Offset } from "../views/cut.ts";
 import type { EventType } from "../views/event.ts";
 import { Admission, type Past, type Skipped } from "./admission.ts";
@@ -14,6 +15,9 @@ export interface FoldedView {
   readonly chains: readonly (Chain | undefined)[];
 }
 
+/** Is told of what is folded, and when. */
+export type FoldTracing = Pick<Tracing, "fold">;
+
 export interface TopicConsumption extends Past {
   readonly type: EventType;
   /** Default: all of the topic's. */
@@ -25,6 +29,7 @@ export interface TopicConsumption extends Past {
   readonly skipped: Skipped;
   /** Told of a batch before it is folded. */
   readonly onBatch?: (batch: LogBatch) => void;
+  readonly tracing?: FoldTracing | undefined;
 }
 
 /** Records folded in one turn of the event loop: less than a millisecond, so that bodies coming in and queries wait for no longer. */
@@ -48,7 +53,9 @@ export function consumeTopic(consumption: TopicConsumption): Consumer {
     handle: async (batch) => {
       consumption.onBatch?.(batch);
       const admission = admissions[batch.partition];
-      if (admission !== undefined) await handle(consumption, admission, batch);
+      if (admission === undefined) return;
+      if (consumption.tracing === undefined) await handle(consumption, admission, batch);
+      else await consumption.tracing.fold(batch, () => handle(consumption, admission, batch));
     },
   });
 }

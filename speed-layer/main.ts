@@ -12,7 +12,7 @@ import { viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Skipped } from "./admission.ts";
 import { Checkpointing } from "./checkpointing.ts";
-import { consumeTopic } from "./consumer.ts";
+import { consumeTopic, type FoldTracing } from "./consumer.ts";
 import { EntryBound } from "./entry-bound.ts";
 import { compileFolds } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
@@ -35,6 +35,7 @@ export interface SpeedLayerOptions {
   readonly onTailNearBound: () => void;
   /** A generation's cut can't be reached (TIDEMARK_STORE_OUT_OF_RANGE, TIDEMARK_TAIL_FULL): the next one may. */
   readonly onUnaligned: (view: View, error: TidemarkError) => void;
+  readonly tracing?: FoldTracing | undefined;
 }
 
 export const defaultEntries = 4_000_000;
@@ -45,6 +46,8 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   seal(): Promise<Cut>;
   /** Counts since the start. */
   readonly skipped: Readonly<Skipped>;
+  /** That the tail holds. */
+  readonly entries: number;
   /** Rejects when the speed layer fails for good; resolves once it is disposed of. */
   readonly done: Promise<void>;
 }
@@ -70,7 +73,7 @@ function start(
   chains: ReadonlyMap<View, readonly Chain[]>,
   lifecycle: Lifecycle,
 ): SpeedLayer {
-  const { app, log, checkpoint, generations, limits, timers, now } = options;
+  const { app, log, checkpoint, generations, limits, timers, now, tracing } = options;
   const foldOf = compileFolds(app.views);
   const tail = new TailSegments({
     chains,
@@ -105,7 +108,7 @@ function start(
         })),
     );
     if (views.length === 0) continue;
-    consumers.push(lifecycle.use(consumeTopic({ log, type, views, tail, bound, skipped })));
+    consumers.push(lifecycle.use(consumeTopic({ log, type, views, tail, bound, skipped, tracing })));
   }
   // Ends before the consumers do, which may be waiting for room.
   lifecycle.use(bound);
@@ -125,6 +128,9 @@ function start(
   return {
     tail,
     skipped,
+    get entries() {
+      return tail.entries;
+    },
     done: Promise.race([
       failed,
       Promise.all([checkpointing.done, ...consumers.map((consumer) => consumer.done)]).then(() => {}),

@@ -11,7 +11,7 @@ import type { EventType } from "../views/event.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import type { Past, Skipped } from "./admission.ts";
-import { consumeTopic } from "./consumer.ts";
+import { consumeTopic, type FoldTracing } from "./consumer.ts";
 import type { EntryBound } from "./entry-bound.ts";
 import type { FoldOf } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
@@ -36,6 +36,7 @@ export interface PartitionOwnerOptions extends Past {
   readonly onUnaligned: (view: View, error: TidemarkError) => void;
   /** The log has let go of records that were not folded: it goes on once a generation covers them. */
   readonly onGap: (error: TidemarkError) => void;
+  readonly tracing?: FoldTracing | undefined;
 }
 
 /**
@@ -275,14 +276,14 @@ export class PartitionOwner implements AsyncDisposable {
   }
 
   #consume(tail: TailSegments): Consumer {
-    const { type, partition, log, archivedIds, foldOf, bound, skipped } = this.#options;
+    const { type, partition, log, archivedIds, foldOf, bound, skipped, tracing } = this.#options;
     const views = this.#replica.chains.map((chain) => {
       const chains: Chain[] = [];
       chains[partition] = chain;
       return { fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping), chains };
     });
     return consumeTopic({
-      ...{ log, archivedIds, type, partitions: [partition], views, tail, bound, skipped },
+      ...{ log, archivedIds, type, partitions: [partition], views, tail, bound, skipped, tracing },
       onBatch: ({ next, end }) => {
         this.#isBehind = next < end;
       },

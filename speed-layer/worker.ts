@@ -5,6 +5,7 @@ import type { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
 import type { Past, Skipped } from "./admission.ts";
+import type { FoldTracing } from "./consumer.ts";
 import { EntryBound } from "./entry-bound.ts";
 import { compileFolds } from "./fold.ts";
 import { PartitionOwner } from "./partition-owner.ts";
@@ -25,6 +26,7 @@ export interface SpeedWorkerOptions extends Past {
   readonly onTailNearBound: () => void;
   readonly onUnaligned: (view: View, error: TidemarkError) => void;
   readonly onGap: (error: TidemarkError) => void;
+  readonly tracing?: FoldTracing | undefined;
 }
 
 /** How long after another claimed a partition that is still assigned here this one claims it again: assignments settle first. */
@@ -111,14 +113,14 @@ export class SpeedWorker implements AsyncDisposable {
 
   /** Until it is told to stop, or another claims the partition. */
   async #ownOnce(owned: Owned): Promise<void> {
-    const { app, log, archivedIds, generations, newId, limits, onUnaligned, onGap } = this.#options;
+    const { app, log, archivedIds, generations, newId, limits, onUnaligned, onGap, tracing } = this.#options;
     const owner = new PartitionOwner({
       ...{ app, type: owned.type, partition: owned.partition, log, archivedIds, generations, newId },
-      ...{ onUnaligned, onGap },
+      ...{ onUnaligned, onGap, tracing },
       ...{ foldOf: this.#foldOf, bound: this.#bound, skipped: this.skipped },
       snapshotBytes: limits.snapshotBytes ?? defaultSnapshotBytes,
-      maxEntries: () => limits.entries - this.#entries,
-      onAdvance: () => this.#bound.note(this.#entries),
+      maxEntries: () => limits.entries - this.entries,
+      onAdvance: () => this.#bound.note(this.entries),
     });
     owned.owner = owner;
     try {
@@ -126,11 +128,12 @@ export class SpeedWorker implements AsyncDisposable {
     } finally {
       await owner[Symbol.asyncDispose]();
       owned.owner = undefined;
-      this.#bound.note(this.#entries);
+      this.#bound.note(this.entries);
     }
   }
 
-  get #entries(): number {
+  /** Of the partitions that are folded here. */
+  get entries(): number {
     let entries = 0;
     for (const { owner } of this.#owned.values()) entries += owner?.entries ?? 0;
     return entries;

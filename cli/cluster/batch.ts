@@ -5,11 +5,13 @@ import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
 import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
-import type { Jobs } from "../../infra/jobs/jobs.ts";
+import type { Jobs, RunHandler } from "../../infra/jobs/jobs.ts";
+import { measureRuns } from "../../infra/jobs/run-metrics.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
+import { measureMaster } from "../../infra/master/master-metrics.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
@@ -31,7 +33,16 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;
   });
-  const turns = lifecycle.use(new Turns(() => startWriting(node, { log, jobs, deadLetters }), fail));
+  const server = node.createServer();
+  measureMaster(server.metrics, MasterFolder.read(node.folder.master, node.topics));
+  const counted = measureRuns(server.metrics);
+  const stores = {
+    log,
+    jobs,
+    deadLetters,
+    measured: (handler: RunHandler) => counted(node.tracing?.runs(handler) ?? handler),
+  };
+  const turns = lifecycle.use(new Turns(() => startWriting(node, stores), fail));
   const membership = lifecycle.use(
     await Membership.join({
       settings: node.kafka,
@@ -44,7 +55,6 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
       warn: (message) => logger.warn(message),
     }),
   );
-  const server = node.createServer();
   registerHealth(server, "batch", async () => [(await jobs.obstacle()) ?? []].flat());
   return { url: await node.listen(server), done: Promise.race([failed, membership.done]) };
 }
@@ -91,11 +101,13 @@ interface BatchStores {
   readonly log: Log;
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
+  /** Counts the runs. */
+  readonly measured: (handler: RunHandler) => RunHandler;
 }
 
 async function startWriting(
   node: ClusterNode,
-  { log, jobs, deadLetters }: BatchStores,
+  { log, jobs, deadLetters, measured }: BatchStores,
 ): Promise<AsyncDisposable> {
   const { app, folder, topics, logger } = node;
   const lifecycle = new Lifecycle();
@@ -123,24 +135,26 @@ async function startWriting(
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
     lifecycle.use(
-      jobs.work(async (run, report, signal) => {
-        try {
-          return await performRun(
-            {
-              ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
-              sealedTail: seal,
-              sealWithinMs: node.sessionMs * sessionsPerSeal,
-              archive: async (until, archiveSignal, progress) =>
-                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
-            },
-            run,
-            report,
-            signal,
-          );
-        } finally {
-          seal.letGo();
-        }
-      }),
+      jobs.work(
+        measured(async (run, report, signal) => {
+          try {
+            return await performRun(
+              {
+                ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+                sealedTail: seal,
+                sealWithinMs: node.sessionMs * sessionsPerSeal,
+                archive: async (until, archiveSignal, progress) =>
+                  archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+              },
+              run,
+              report,
+              signal,
+            );
+          } finally {
+            seal.letGo();
+          }
+        }),
+      ),
     );
     return lifecycle;
   } catch (error) {

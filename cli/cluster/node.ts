@@ -4,7 +4,6 @@ import { dirname, join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { longestIntervalMs } from "../../batch-layer/schedule.ts";
-import type { ApiKey } from "../../infra/access.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
   overRecords,
@@ -12,6 +11,7 @@ import {
   requireChangesAllowed,
 } from "../../infra/declarations/declarations.ts";
 import { readDimensionFiles } from "../../infra/dimensions/dimension-file.ts";
+import { type DrainTimes, drain } from "../../infra/drain.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { createServer } from "../../infra/http.ts";
 import { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
@@ -23,10 +23,12 @@ import type { Topic } from "../../infra/log/log.ts";
 import { RedisLink } from "../../infra/redis/redis-link.ts";
 import { parseRedisUrl } from "../../infra/redis/redis-url.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
+import type { Tracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { memoryBytes } from "../memory.ts";
+import type { Security } from "../security.ts";
 
 export interface NodeOptions {
   readonly app: App;
@@ -37,8 +39,10 @@ export interface NodeOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly logger: Logger;
-  /** Whom it answers; none: everybody who reaches it. */
-  readonly keys: readonly ApiKey[];
+  /** Whom it answers; of nothing said, everybody who reaches it. */
+  readonly security: Security;
+  readonly drain: DrainTimes;
+  readonly tracing: Tracing | undefined;
   /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -144,14 +148,19 @@ export class ClusterNode {
   }
 
   createServer(): FastifyInstance {
-    return createServer({ loggerInstance: this.logger, keys: this.#options.keys });
+    const { security, tracing } = this.#options;
+    return createServer({ loggerInstance: this.logger, tracing, ...security });
   }
 
   /** Begins to answer, and ends with requests in hand answered, before what was opened until now is closed. */
   async listen(server: FastifyInstance): Promise<string> {
-    const { host, port } = this.#options;
-    this.#lifecycle.defer(() => server.close());
+    const { host, port, drain: times } = this.#options;
+    this.#lifecycle.defer(() => drain(server, times));
     return server.listen({ host, port });
+  }
+
+  get tracing(): Tracing | undefined {
+    return this.#options.tracing;
   }
 
   get #typeNames(): readonly string[] {

@@ -5,6 +5,7 @@ import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { type ArchivedId, type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
+import { measureFolding } from "../../speed-layer/speed-metrics.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
 import { type ClusterNode, registerHealth } from "./node.ts";
 
@@ -21,6 +22,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },
+      tracing: node.tracing,
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
         jobs
@@ -48,6 +50,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
     }),
   );
   const server = node.createServer();
+  measureFolding(server.metrics, worker);
   registerHealth(server, "speed", () => worker.obstacles);
   return { url: await node.listen(server), done: Promise.race([worker.done, membership.done]) };
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { readApiKeys } from "../../infra/access.ts";
+import { drainTimes } from "../../infra/drain.ts";
+import { startTracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { type Role, roleNames } from "../cluster/role-names.ts";
@@ -43,7 +44,7 @@ export function registerUp(program: Command, terminal: Terminal): void {
     .option("--data <folder>", "where everything is kept; made if it is not there", ".tidemark")
     .option(
       "--host <address>",
-      "address to listen on; one that the network reaches needs TIDEMARK_API_KEYS",
+      "address to listen on; one that the network reaches needs TIDEMARK_API_KEYS or TIDEMARK_ACCESS",
       "127.0.0.1",
     )
     .option("--port <number>", "port to listen on; 0 takes one that is free", portNumber, 4100)
@@ -64,10 +65,15 @@ export function registerUp(program: Command, terminal: Terminal): void {
 }
 
 async function up(options: UpOptions, terminal: Terminal): Promise<void> {
-  const keys = readApiKeys(process.env.TIDEMARK_API_KEYS ?? "", "TIDEMARK_API_KEYS");
-  if (keys.length === 0) requireLoopback(options.host);
-  const { pino } = await import("pino");
+  const [{ pino }, { isGuarded, readSecurity }] = await Promise.all([
+    import("pino"),
+    import("../security.ts"),
+  ]);
+  const logger = pino({ level: options.logLevel }, pino.destination(2));
   const app = withSchedule(await loadApp(options.app), options.schedule);
+  const security = await readSecurity(terminal.environment, app, logger);
+  if (!isGuarded(security)) requireLoopback(options.host);
+  const tracing = await startTracing(terminal.environment, options.role ?? "all");
   const stopped = untilStopped();
   const running = await start(options, {
     app,
@@ -75,8 +81,10 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     data: resolve(options.data),
     host: options.host,
     port: options.port,
-    keys,
-    logger: pino({ level: options.logLevel }, pino.destination(2)),
+    security,
+    drain: drainTimes(terminal.environment),
+    tracing,
+    logger,
   });
   greet(terminal, app, options, running.url);
   try {
@@ -84,6 +92,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   } finally {
     terminal.err.write("stopping: what is in hand is finished first\n");
     await running[Symbol.asyncDispose]();
+    await tracing?.[Symbol.asyncDispose]();
   }
 }
 
@@ -113,14 +122,15 @@ function greet(terminal: Terminal, app: App, { data, role }: UpOptions, url: str
     ),
     query: view === undefined ? "" : line("query", `curl '${url}/v1/views/${view}/rows?limit=5'`),
     status: line("status", `curl ${url}/v1/status`),
+    console: line("console", `${url}/`),
     ready: line("ready", `curl ${url}/readyz`),
   };
   const shown = {
-    all: lines.batch + lines.ingest + lines.query + lines.status,
+    all: lines.batch + lines.ingest + lines.query + lines.status + lines.console,
     ingestion: lines.ingest + lines.ready,
     speed: lines.ready,
     batch: lines.batch + lines.ready,
-    serving: lines.query + lines.status,
+    serving: lines.query + lines.status + lines.console,
   };
   const what = role === undefined ? `"${app.name}"` : `"${app.name}", ${role}`;
   terminal.out.write(
@@ -139,7 +149,7 @@ function requireLoopback(host: string): void {
   if (/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host)) return;
   throw new TidemarkError(
     "TIDEMARK_CONFIG",
-    `--host ${host} would let the network in: say whom to answer by TIDEMARK_API_KEYS=NAME:PERMISSIONS:SECRET,… (permissions ingest, query, operate, with "+" between them), or listen on 127.0.0.1`,
+    `--host ${host} would let the network in: say whom to answer by TIDEMARK_API_KEYS=NAME:PERMISSIONS:SECRET,… (permissions ingest, query, operate, metrics, with "+" between them) or by tokens (TIDEMARK_ACCESS), or listen on 127.0.0.1`,
   );
 }
 

@@ -162,6 +162,7 @@ function once(signal: AbortSignal): Promise<void> {
 function addressesToTry(url: string, { paths, commands }: Outcome["toTry"]): string {
   return [
     "The server stays up until Ctrl-C. Addresses to try:",
+    `  ${url}/ in a browser: the console`,
     ...paths.map((path) => `  curl '${url}${path}'`),
     "or on the command line:",
     ...commands.map((command) => `  npx tidemark ${command} --url ${url}`),

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
 import { TidemarkError } from "../../views/errors.ts";
 import { readListQuery } from "../list-query.ts";
+import { measureDeadLetters } from "./dead-letter-metrics.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
 
 /** As much of each letter's raw bytes as a list has. */
@@ -9,6 +10,8 @@ const listedBytes = 1024;
 
 /** To look at dead letters: for every server that reads them, of whichever layer. */
 export function registerDeadLetters(server: FastifyInstance, deadLetters: DeadLetters): void {
+  measureDeadLetters(server.metrics, deadLetters);
+
   server.get("/v1/dead-letters", async ({ query }) => {
     const names = ["limit", "before", "topic", "code"] as const;
     const page = await deadLetters.list(readListQuery(query, names, { limit: 100, maxLimit: 1_000 }));

@@ -1,7 +1,13 @@
 import type { DuckDBDataChunk } from "@duckdb/node-api";
 import { unreachable } from "../../views/errors.ts";
 import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
-import { type Cell, cellFromSql, decodeCell, type SketchColumn, type StateColumn } from "../../views/state.ts";
+import {
+  type Cell,
+  cellFromSql,
+  decodeCell,
+  type SketchColumn,
+  type StateColumn,
+} from "../../views/state.ts";
 import type { Dimension } from "../../views/view.ts";
 
 /** Reads one thing of row `i` of a chunk. */

@@ -24,6 +24,11 @@ export async function call<T>(path: string, request: Call = {}): Promise<T> {
   return (await response.json()) as T;
 }
 
+/** An answer as a file. */
+export async function fetchFile(path: string): Promise<Blob> {
+  return (await send(path, {})).blob();
+}
+
 /** Events of a stream until it ends. An EventSource could not send the key. */
 export async function* follow(path: string, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
   const { body } = await send(path, { signal });

@@ -17,19 +17,24 @@ const mediaTypes: Readonly<Record<SqlFormat, string>> = {
 
 /** `POST /v1/sql`. */
 export function registerSqlRoutes(server: FastifyInstance, answers: SqlAnswers, limits: SqlLimits): void {
-  server.post("/v1/sql", { bodyLimit: bodyBytes }, async (request, reply) => {
-    const read = readBody(request.body, limits);
-    const gone = new AbortController();
-    const leave = () =>
-      gone.abort(new TidemarkError("TIDEMARK_REQUEST", "the client went away before the answer"));
-    reply.raw.once("close", leave);
-    try {
-      const format = formatOf(request.headers.accept);
-      return send(reply, format, await answers.answer({ ...read, format }, gone.signal));
-    } finally {
-      reply.raw.off("close", leave);
-    }
-  });
+  // A statement changes nothing; it is sent in a body because it may be long.
+  server.post(
+    "/v1/sql",
+    { bodyLimit: bodyBytes, config: { permission: "query" } },
+    async (request, reply) => {
+      const read = readBody(request.body, limits);
+      const gone = new AbortController();
+      const leave = () =>
+        gone.abort(new TidemarkError("TIDEMARK_REQUEST", "the client went away before the answer"));
+      reply.raw.once("close", leave);
+      try {
+        const format = formatOf(request.headers.accept);
+        return send(reply, format, await answers.answer({ ...read, format }, gone.signal));
+      } finally {
+        reply.raw.off("close", leave);
+      }
+    },
+  );
 }
 
 function send(reply: FastifyReply, format: SqlFormat, answer: SqlAnswer): FastifyReply {

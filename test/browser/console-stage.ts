@@ -64,7 +64,7 @@ export class ConsoleStage {
     const context = await this.#browser.newContext({ viewport: { width: 1600, height: 1000 }, ...options });
     if (hasKey) await context.addInitScript((secret) => sessionStorage.setItem("tidemark.key", secret), key);
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
     });

@@ -54,13 +54,13 @@ test("a run is started, watched and seen to succeed, and the cut moves", async (
   await page.locator("[data-state=succeeded]").waitFor();
   await page.locator("main").getByText("serves", { exact: true }).first().waitFor();
   await open("Pipeline");
-  await page.locator(".cut").first().locator(".share-batch").waitFor();
+  await page.locator(".cut summary .share-batch").first().waitFor();
 });
 
 test("an answer shows of each row how much is batch and how much speed, and what it rests on", async () => {
   await stage.send(3_000);
   await open("Explore");
-  await page.getByLabel("View", { exact: true }).selectOption("airport-hours");
+  await page.getByRole("combobox", { name: "View" }).selectOption("airport-hours");
   await page.getByRole("button", { name: "origin", exact: true }).click();
   await page.getByRole("button", { name: "hour", exact: true }).click();
   await region("Rows")
@@ -82,8 +82,8 @@ test("an answer shows of each row how much is batch and how much speed, and what
 test("a filter and a stretch of the chart are in the address, and narrow the answer", async () => {
   await page.goto(`${stage.url}/#/explore/airport-hours?groupBy=hour&measures=flights`);
   await page.getByLabel("Add a filter").selectOption("origin");
-  await page.getByLabel("origin is").fill("ORD");
-  await page.getByLabel("origin is").press("Enter");
+  await page.getByLabel("origin is", { exact: true }).fill("ORD");
+  await page.getByLabel("origin is", { exact: true }).press("Enter");
   await expect.poll(() => page.url()).toContain("origin=ORD");
   const chart = page.locator(".chart .u-over");
   const box = await chart.boundingBox();
@@ -138,7 +138,7 @@ test("keys lead everywhere", async () => {
   await expect.poll(() => page.url()).toContain("#/pipeline");
   await page.keyboard.press("g");
   await page.keyboard.press("e");
-  await page.getByLabel("View", { exact: true }).waitFor();
+  await page.getByRole("combobox", { name: "View" }).waitFor();
   await page.keyboard.press("/");
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("SELECT");
   await page.keyboard.press("Escape");

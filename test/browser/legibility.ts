@@ -1,12 +1,16 @@
 /** Run in the page: texts whose contrast with what is behind them is under 4.5 to 1. Those of drawings are left to the eye. */
 export function faintTexts(): readonly string[] {
   const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const known = new Map<string, readonly [number, number, number, number]>();
   const channels = (colour: string): readonly [number, number, number, number] => {
+    const found = known.get(colour);
+    if (found !== undefined) return found;
     if (paint === null) throw new Error("no canvas");
     paint.clearRect(0, 0, 1, 1);
     paint.fillStyle = colour;
     paint.fillRect(0, 0, 1, 1);
     const [red = 0, green = 0, blue = 0, alpha = 0] = paint.getImageData(0, 0, 1, 1).data;
+    known.set(colour, [red, green, blue, alpha]);
     return [red, green, blue, alpha];
   };
   const luminance = ([red, green, blue]: readonly [number, number, number, number]) => {

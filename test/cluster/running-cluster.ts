@@ -76,7 +76,9 @@ export class RunningCluster implements AsyncDisposable {
       host: "127.0.0.1",
       port: 0,
       logger: pino({ level: "warn" }, { write: (line) => void this.said.push(line) }),
-      keys: [],
+      security: {},
+      drain: { noticeMs: 0, withinMs: 10_000 },
+      tracing: undefined,
       environment: { KAFKA_BROKERS: inject("kafkaBrokers").join(","), REDIS_URL: inject("redisUrl") },
     });
     let isClosed = false;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { afterEach, expect, test } from "vitest";
-import { readApiKeys } from "../../infra/access.ts";
+import { readApiKeys } from "../../infra/access/api-keys.ts";
 import { createServer } from "../../infra/http.ts";
 
 const secret = (name: string) => `${name}-0123456789abcdef`;
@@ -19,7 +19,8 @@ async function ask(method: "GET" | "POST" | "DELETE", url: string, authorization
   server ??= createServer({ keys });
   if (!server.hasRoute({ method: "GET", url: "/v1/status" })) {
     for (const path of ["/v1/status", "/healthz", "/readyz"]) server.get(path, () => ({ ok: true }));
-    for (const path of ["/v1/events", "/v1/batch/runs"]) server.post(path, () => ({ ok: true }));
+    server.post("/v1/events", { config: { permission: "ingest" } }, () => ({ ok: true }));
+    server.post("/v1/batch/runs", () => ({ ok: true }));
     server.delete("/v1/batch/runs/1", () => ({ ok: true }));
   }
   const response = await server.inject({
@@ -73,14 +74,14 @@ test("a key may do what it says, and nothing else", async () => {
   expect(await may("console")).toEqual([403, 200, 403, 403]);
   expect(await may("ops")).toEqual([403, 200, 200, 200]);
   expect((await ask("GET", "/v1/status", `Bearer ${secret("shop")}`)).detail).toBe(
-    'key "shop" may ingest; GET /v1/status needs "query"',
+    'key shop may ingest; GET /v1/status needs "query"',
   );
 });
 
 test.each([
   ["shop", "not NAME:PERMISSIONS:SECRET"],
   ["shop:ingest", "not NAME:PERMISSIONS:SECRET"],
-  [`shop:sell:${secret("x")}`, 'has the permission "sell"; there are ingest, query, operate'],
+  [`shop:sell:${secret("x")}`, 'has the permission "sell"; there are ingest, query, operate, metrics'],
   [`shop:ingest+:${secret("x")}`, 'has the permission ""'],
   ["shop:ingest:short", "has 5 characters and must have 16"],
   [`a:ingest:${secret("x")},b:query:${secret("x")}`, "one secret twice"],

@@ -1,18 +1,19 @@
 /**
- * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, the programs, to start and to
- * kill ones of their own, or a browser.
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, promtool, a browser, or the programs,
+ * to start and to kill ones of their own.
  */
 const needs = {
   kafka: ["kafka"],
   redis: ["redis"],
   kcat: ["kafka", "redis", "kcat"],
   cluster: ["kafka", "redis"],
+  metrics: ["promtool"],
   services: ["programs"],
   "fault/cluster": ["programs"],
   browser: ["chromium"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis" | "kcat" | "programs" | "chromium";
+export type ServiceName = "kafka" | "redis" | "kcat" | "promtool" | "programs" | "chromium";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

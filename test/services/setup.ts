@@ -2,6 +2,7 @@ import type { TestProject } from "vitest/node";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
 import { obtainKafka } from "../../infra/kafka/services/kafka-program.ts";
 import { obtainKcat } from "../../infra/kafka/services/kcat.ts";
+import { obtainPromtool } from "../../infra/kafka/services/promtool.ts";
 import { obtainRedis, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -25,6 +26,8 @@ declare module "vitest" {
     readonly kcat: string;
     /** The program: a browser. */
     readonly chromium: string;
+    /** The program that checks what Prometheus is to read. */
+    readonly promtool: string;
     readonly absentServices: Partial<Record<ServiceName, Absence>>;
   }
 }
@@ -55,6 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Not beside the others: apt-get lets only one install at a time.
   const kcat = await begin("kcat", "", () => obtainKcat(report));
   const chromium = await begin("chromium", "", () => obtainChromium(report));
+  const promtool = await begin("promtool", "", () => obtainPromtool(report));
   const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
@@ -67,6 +71,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("redisUrl", redisUrl);
   project.provide("kcat", kcat);
   project.provide("chromium", chromium);
+  project.provide("promtool", promtool);
   project.provide("absentServices", absent);
   return () => lifecycle[Symbol.asyncDispose]();
 }

@@ -5,7 +5,7 @@ import type { StateRow } from "../../views/state.ts";
 export const hour = 3_600_000;
 export const day = 24 * hour;
 
-const measured = defineEvent({
+export const measured = defineEvent({
   name: "test.machine.measured",
   schema: Type.Object({
     site: Type.String(),

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { DimensionFiles } from "../../infra/dimensions/dimension-file.ts";
-import { createServer } from "../../infra/http.ts";
+import { createServer, type ServerOptions } from "../../infra/http.ts";
 import { type Clock, systemClock } from "../../serving-layer/clock.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
 import { defineApp } from "../../views/app.ts";
@@ -15,7 +15,7 @@ export interface Serving extends AsyncDisposable {
   readonly log: PlainLog;
   readonly jobs: PlainJobs;
   readonly deadLetters: PlainDeadLetters;
-  get(url: string): Promise<{ status: number; body: Answer }>;
+  get(url: string, secret?: string): Promise<{ status: number; body: Answer }>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what a server answers is looked at member by member
@@ -26,6 +26,7 @@ export function startServing(
   views: readonly View[],
   clock: Clock = systemClock,
   files: DimensionFiles = new Map(),
+  options: ServerOptions = {},
 ): Serving {
   const app = defineApp({ name: "test", views });
   const parts = {
@@ -35,13 +36,14 @@ export function startServing(
     jobs: new PlainJobs(),
     deadLetters: new PlainDeadLetters(),
   };
-  const server = createServer({});
+  const server = createServer(options);
   const serving = registerServing(server, { app, profile: "embedded", clock, files, ...parts });
   return {
     ...parts,
     server,
-    async get(url) {
-      const { statusCode, payload } = await server.inject({ method: "GET", url });
+    async get(url, secret) {
+      const headers = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
+      const { statusCode, payload } = await server.inject({ method: "GET", url, headers });
       return { status: statusCode, body: JSON.parse(payload) };
     },
     async [Symbol.asyncDispose]() {

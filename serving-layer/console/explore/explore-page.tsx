@@ -71,7 +71,7 @@ function Explorer(props: {
             Ask again
           </button>
         </p>
-        <ProblemNote problem={problem} />
+        <ProblemNote problem={isAsking ? undefined : problem} />
         {answer !== undefined && isOfNow && (
           <div class={isAsking && !isLive ? "waiting" : ""}>
             <OutcomeView outcome={answer} />

@@ -5,6 +5,7 @@ import { Empty } from "../parts/note.tsx";
 import { RestsOn } from "../parts/rests-on.tsx";
 import { ShareLegend } from "../parts/share-bar.tsx";
 import { go } from "../route.ts";
+import { Download } from "./download.tsx";
 import type { Outcome } from "./outcome.ts";
 import { OutcomeTable } from "./outcome-table.tsx";
 import { isDrawable, rowsUrl, withParameter } from "./question.ts";
@@ -57,6 +58,7 @@ export function OutcomeView({ outcome }: { readonly outcome: Outcome }) {
         </>
       )}
       <div class="copies">
+        <Download question={question} />
         <Copy label="URL" text={url} />
         <Copy label="curl" text={`curl -s${key} '${url}'`} />
       </div>

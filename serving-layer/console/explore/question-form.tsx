@@ -98,22 +98,20 @@ export function QuestionForm({
           )}
         </>
       )}
-      <div class="pair">
-        <label class="field">
-          <span>Layer</span>
-          <select value={layer} onChange={({ currentTarget }) => change({ layer: currentTarget.value })}>
-            {layers.map((name) => (
-              <option key={name} value={name}>
-                {layerNames[name]}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label class="field">
-          <span>Rows at most</span>
-          <input type="number" min="1" max="5000" placeholder="1000" {...text("limit")} />
-        </label>
-      </div>
+      <label class="field">
+        <span>Layer</span>
+        <select value={layer} onChange={({ currentTarget }) => change({ layer: currentTarget.value })}>
+          {layers.map((name) => (
+            <option key={name} value={name}>
+              {layerNames[name]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="field">
+        <span>Rows at most</span>
+        <input type="number" min="1" max="5000" placeholder="1000" {...text("limit")} />
+      </label>
     </form>
   );
 }

@@ -57,11 +57,25 @@ export function compareUrl({ view, parameters }: Question): string {
   return rowsPath(view.name, serverParameters(parameters, undefined), "compare");
 }
 
-export function filtersOf({ view, parameters }: Question): readonly (readonly [string, readonly string[]])[] {
-  const names = new Set(columnNames(view));
-  return [...new Set(parameters.keys())]
-    .filter((name) => names.has(name))
-    .map((name) => [name, parameters.getAll(name)]);
+/** What a column is filtered by: `origin=ORD`, `origin:prefix=S`. */
+export interface FilterOf {
+  readonly column: string;
+  /** Undefined: it is one of the values. */
+  readonly condition: Condition | undefined;
+  readonly values: readonly string[];
+}
+
+export const conditions = ["not", "prefix", "from", "to"] as const;
+export type Condition = (typeof conditions)[number];
+
+export function filtersOf({ view, parameters }: Question): readonly FilterOf[] {
+  const columns = new Set(columnNames(view));
+  return [...new Set(parameters.keys())].flatMap((parameter) => {
+    const [column = "", name] = parameter.split(":");
+    if (!columns.has(column)) return [];
+    const condition = conditions.find((each) => each === name);
+    return [{ column, condition, values: parameters.getAll(parameter) }];
+  });
 }
 
 /** Dimensions and the attributes of the tables that they refer to, without the window. */

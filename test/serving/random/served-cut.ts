@@ -1,0 +1,149 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { FastifyInstance } from "fastify";
+import type { Source } from "../../../batch-layer/source.ts";
+import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
+import { readStateRows } from "../../../batch-layer/state-rows.ts";
+import type { DimensionFiles } from "../../../infra/dimensions/dimension-file.ts";
+import { GenerationsFolder } from "../../../infra/generations/folder.ts";
+import { createServer } from "../../../infra/http.ts";
+import { type ArchivedRecord, RecordTable } from "../../../infra/master/record-table.ts";
+import { TailSegment } from "../../../infra/tail/segment.ts";
+import type { Planner } from "../../../serving-layer/access-path.ts";
+import { registerServing } from "../../../serving-layer/routes.ts";
+import { compileFold } from "../../../speed-layer/fold.ts";
+import type { App } from "../../../views/app.ts";
+import { type Cut, offset, offsetAt } from "../../../views/cut.ts";
+import type { EventType } from "../../../views/event.ts";
+import type { StateRow } from "../../../views/state.ts";
+import type { View } from "../../../views/view.ts";
+import { PlainJobs } from "../plain-jobs.ts";
+import { type Piece, PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } from "../plain-stores.ts";
+
+/** The records of each topic, every partition in its order. */
+export type Records = ReadonlyMap<EventType, readonly ArchivedRecord[]>;
+
+/**
+ * A real server whose generations were computed by DuckDB and lie on the disk, and whose tail was folded. Generations can be made
+ * at one cut after the other, over the same records.
+ */
+export class ServedCut implements AsyncDisposable {
+  readonly server: FastifyInstance;
+  readonly #parts: { readonly app: App; readonly records: Records; readonly connection: DuckDBConnection };
+  readonly #folder: string;
+  readonly #generations: GenerationsFolder;
+  readonly #tail = new PlainTail();
+  readonly #serving: AsyncDisposable;
+  #made = 0;
+
+  static async open(parts: {
+    readonly app: App;
+    readonly files: DimensionFiles;
+    readonly records: Records;
+    readonly connection: DuckDBConnection;
+    readonly folder: string;
+    readonly planner: Planner;
+  }): Promise<ServedCut> {
+    const { folder } = parts;
+    await mkdir(folder, { recursive: true });
+    const generations = await GenerationsFolder.own({
+      root: join(folder, "generations"),
+      pollMs: 1,
+      onWatchError: (error) => {
+        throw error;
+      },
+    });
+    return new ServedCut(parts, folder, generations);
+  }
+
+  private constructor(
+    parts: Parameters<typeof ServedCut.open>[0],
+    folder: string,
+    generations: GenerationsFolder,
+  ) {
+    const { app, files, planner } = parts;
+    this.#parts = parts;
+    this.#folder = folder;
+    this.#generations = generations;
+    this.server = createServer({});
+    this.#serving = registerServing(this.server, {
+      ...{ app, files, planner, generations, tail: this.#tail, profile: "embedded" },
+      ...{ log: new PlainLog(app.views), jobs: new PlainJobs(), deadLetters: new PlainDeadLetters() },
+    });
+  }
+
+  /** Serves generations of `[0, cut)` and a tail of all that follows, each partition's in two segments that meet at `middle`. */
+  async serve(cut: Cut, middle: Cut): Promise<void> {
+    const { app, records, connection } = this.#parts;
+    const id = `g-${++this.#made}`;
+    const masters = new Map<EventType, Source>();
+    for (const [event, all] of records) {
+      const path = join(this.#folder, `${event.name}-${this.#made}.parquet`);
+      const covered = all.filter((each) => each.offset < offsetAt(cut, event.name, each.partition));
+      const table = await RecordTable.create(connection, event);
+      for (const record of covered) table.append(record);
+      await table.writeParquet(path);
+      masters.set(event, { event, covered: [path], straddling: [], records: covered.length });
+    }
+    for (const view of app.views) {
+      await this.#publish(view, id, cut, masters);
+      this.#tail.drop(view);
+      this.#tail.put(view, pieces(view, records, cut, middle));
+    }
+    for (const { name } of app.views) await this.#generations.point(name, id);
+    for (const view of app.views) await this.#untilServed(view, id);
+  }
+
+  async #publish(view: View, id: string, cut: Cut, masters: ReadonlyMap<EventType, Source>): Promise<void> {
+    const { connection } = this.#parts;
+    const draft = await this.#generations.draft(view, id);
+    const sources = view.mappings.flatMap(({ event }) => {
+      const source = masters.get(event);
+      return source === undefined ? [] : [source];
+    });
+    const { sql, parameters } = copyToParquet(compileSql(view, sources), draft.statesPath);
+    await connection.run(sql, [...parameters]);
+    const rows: StateRow[] = [];
+    for await (const chunk of readStateRows(connection, view, draft.statesPath)) {
+      for (const row of chunk) {
+        await draft.add(row);
+        rows.push(row);
+      }
+    }
+    await draft.publish(new PlainGenerations().add(view, id, cut, rows));
+  }
+
+  async #untilServed(view: View, id: string): Promise<void> {
+    for (;;) {
+      const answer = await this.server.inject(`/v1/views/${view.name}`);
+      const { generations = [] } = answer.json() as { generations?: { id: string; isServing: boolean }[] };
+      if (generations.some((each) => each.id === id && each.isServing)) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+    await this.#serving[Symbol.asyncDispose]();
+  }
+}
+
+function pieces(view: View, records: Records, cut: Cut, middle: Cut): readonly Piece[] {
+  return view.partitions.flatMap(({ mapping, topic, partition }, number) => {
+    const mine = [...records]
+      .filter(([event]) => event.name === topic)
+      .flatMap(([, all]) => all.filter((each) => each.partition === partition));
+    const [from, between] = [offsetAt(cut, topic, partition), offsetAt(middle, topic, partition)];
+    return [
+      { from, next: between },
+      { from: between, next: offset(mine.length) },
+    ].map((range) => {
+      const folded = mine.slice(range.from, range.next);
+      const segment = new TailSegment(view, number, range.from);
+      const events = folded.map(({ event, isDuplicate }) => (isDuplicate ? null : event));
+      compileFold(view, mapping)(segment, events, 0, folded);
+      return { partition: number, ...range, rows: segment.sortedRows() };
+    });
+  });
+}
