@@ -6,6 +6,7 @@ import type { Filter } from "./filter.ts";
 import { isStoredRow } from "./group-shape.ts";
 import type { Query } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
+import { isShownAsStored } from "./shown-rows.ts";
 
 /** How a query's groups are read from a generation's Parquet file of states. */
 export interface ColumnStatement {
@@ -65,6 +66,7 @@ export function canScanColumns({ query }: Pick<Plan, "query">): boolean {
   const isMergeable = ({ aggregate }: Measure) =>
     aggregate.state.length === 0 || aggregate.mergeSql !== undefined;
   return (
+    isShownAsStored(query.stored) &&
     query.attributes.length === 0 &&
     hasBuckets &&
     (isWhole || measuresOf(query).every(isMergeable)) &&

@@ -130,6 +130,13 @@ export class Queries {
       : this.#scan(prepared, moment, asker);
   }
 
+  /** What the query asks for, once the position of `after` is covered. */
+  async planned(view: string, search: string, sight: Sight): Promise<Plan> {
+    const { plan } = this.#prepare(view, search, sight);
+    await this.#coverage.reached(plan.query);
+    return plan;
+  }
+
   /** The answer of `compare` as JSON text. */
   async compare(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
     const { app, snapshots, tail, clock } = this.#parts;

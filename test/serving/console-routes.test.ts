@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readApiKeys } from "../../infra/access.ts";
+import { readApiKeys } from "../../infra/access/api-keys.ts";
 import { createServer } from "../../infra/http.ts";
 import { registerConsole } from "../../serving-layer/console-routes.ts";
 

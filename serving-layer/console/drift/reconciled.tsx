@@ -4,26 +4,26 @@ import { DifferingRows } from "./differing-rows.tsx";
 import { Examples } from "./examples.tsx";
 import { ReconciliationChip } from "./reconciliation-chip.tsx";
 
-/** One generation's reconciliation. */
+/** What came of one generation, or of a check, which makes none. */
 export function Reconciled(props: {
   readonly reconciled: ReconciledGeneration;
   readonly view: ViewDescription;
   readonly isServing: boolean;
 }) {
   const { reconciled, view, isServing } = props;
-  const { generation, createdAt, cut, reconciliation } = reconciled;
+  const { generation, run, createdAt, cut, reconciliation } = reconciled;
   return (
-    <section aria-label={`Reconciliation of ${generation}`}>
+    <section aria-label={`Reconciliation of ${generation ?? run}`}>
       <div class="section-head">
         <h2>
           {view.name} <ReconciliationChip reconciliation={reconciliation} />
         </h2>
-        <p>{isServing ? "It serves now." : "Another generation serves now."}</p>
+        <p>{stateOf(generation, isServing)}</p>
       </div>
       <dl class="facts">
-        <dt>generation</dt>
+        <dt>{generation === null ? "check" : "generation"}</dt>
         <dd>
-          <code>{generation}</code>, made {formatAge(createdAt)} ({formatTime(createdAt)})
+          <code>{generation ?? run}</code>, made {formatAge(createdAt)} ({formatTime(createdAt)})
         </dd>
         <dt>cut</dt>
         <dd>
@@ -67,9 +67,14 @@ export function Reconciled(props: {
           <div class="section-head">
             <h3>Row by row</h3>
           </div>
-          <DifferingRows key={generation} view={view} />
+          <DifferingRows key={run} view={view} />
         </>
       )}
     </section>
   );
+}
+
+function stateOf(generation: string | null, isServing: boolean): string {
+  if (generation === null) return "A check of its moment: it made no generation.";
+  return isServing ? "It serves now." : "Another generation serves now.";
 }
