@@ -337,7 +337,7 @@ test("a view by SQL is the view by rows, and both are what DuckDB makes of the r
         expect(events.provenance.events[reading.name]).toMatchObject({ lag: 0, complete: true });
       }),
     ),
-    { numRuns: 6, endOnFailure: true },
+    { numRuns: 3, endOnFailure: true },
   );
 }, 240_000);
 
@@ -411,7 +411,7 @@ test("an answer read by columns is the answer read from the index, page after pa
         }
       }),
     ),
-    { numRuns: 5, endOnFailure: true },
+    { numRuns: 3, endOnFailure: true },
   );
   expect(byColumns).toBeGreaterThan(60);
 }, 240_000);
