@@ -55,19 +55,17 @@ export function Reconciled(props: {
           </>
         )}
       </dl>
-      {reconciliation.kind === "compared" && reconciliation.examples.length > 0 && (
+      {reconciliation.kind === "compared" && reconciliation.differing > 0 && (
         <>
           <h3>Where it differed</h3>
-          <p class="soft">What the batch layer found, and what was being served. Batch is the truth.</p>
-          <Examples view={view} examples={reconciliation.examples} />
-        </>
-      )}
-      {isServing && reconciliation.kind === "compared" && reconciliation.differing > 0 && (
-        <>
-          <div class="section-head">
-            <h3>Row by row</h3>
-          </div>
-          <DifferingRows key={run} view={view} />
+          <p class="soft">
+            What the batch layer found, and what was being served at the cut. Batch is the truth.
+          </p>
+          {isServing ? (
+            <DifferingRows key={run} view={view} examples={reconciliation.examples} />
+          ) : (
+            <Examples view={view} examples={reconciliation.examples} />
+          )}
         </>
       )}
     </section>
