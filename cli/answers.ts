@@ -52,6 +52,11 @@ export interface RowsAnswer {
   readonly cursor: string | null;
 }
 
+/** Of a view's description what commands need. */
+export interface ViewAnswer {
+  readonly measures: readonly { readonly name: string; readonly type: string }[];
+}
+
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */
 export interface SqlProvenance {
   readonly views: Readonly<Record<string, Provenance>>;

@@ -24,6 +24,7 @@ import type {
   RowsAnswer,
   SqlAnswer,
   StatusAnswer,
+  ViewAnswer,
 } from "./answers.ts";
 
 /** Query parameters; one that is undefined is left out, an array repeats. */
@@ -100,6 +101,11 @@ export class Client implements Disposable {
   async rows(view: string, parameters: QueryParameters): Promise<RowsAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/rows`;
     return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
+  }
+
+  async view(view: string): Promise<ViewAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}`;
+    return (await this.#call({ method: "GET", path })) as unknown as ViewAnswer;
   }
 
   async sql(request: SqlRequest): Promise<SqlAnswer> {

@@ -123,6 +123,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         `there is no ${request.method} ${request.url.split("?", 1)[0]}`,
       ),
     );
+    reply.header("x-request-id", request.id);
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
   return server;

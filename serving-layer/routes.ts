@@ -11,6 +11,7 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
 import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
@@ -37,6 +38,8 @@ export interface ServingParts {
   readonly deadLetters: DeadLetters;
   /** What the files of the app's dimension tables hold; needed for every one that it has. */
   readonly files?: DimensionFiles;
+  /** What reads wide scans by columns; without it they are read from the index. */
+  readonly scans?: ColumnScans;
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** For the status only. */
@@ -60,7 +63,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const queries = new Queries({
-    ...{ app, snapshots, tail, files, logEnd, clock, planner },
+    ...{ app, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
   const live = new LiveQueries(

@@ -85,7 +85,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     security,
     drain: drainTimes(terminal.environment),
     tracing,
-    drift: readDriftTarget(process.env),
+    drift: readDriftTarget(terminal.environment),
     logger,
   });
   greet(terminal, app, options, running.url);

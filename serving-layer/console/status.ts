@@ -24,6 +24,7 @@ export interface Watched {
 
 const keptSamples = 600;
 const everyMs = 1_000;
+const afterProblemMs = 5_000;
 const rateOverMs = 3_000;
 
 export const watched = createStore<Watched>({ status: undefined, problem: undefined, samples: [] });
@@ -40,7 +41,7 @@ export async function watchStatus(): Promise<never> {
       const problem = error instanceof Problem ? error : new Problem("CONSOLE", String(error));
       watched.set({ status, problem, samples });
     }
-    await pause();
+    await pause(watched.get().problem === undefined ? everyMs : afterProblemMs);
   }
 }
 
@@ -83,7 +84,7 @@ function leastOf(positions: readonly string[]): number {
   return [...least.values()].reduce((sum, next) => sum + next, 0);
 }
 
-function pause(): Promise<void> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     const goOn = () => {
       if (document.hidden) return;
@@ -93,6 +94,6 @@ function pause(): Promise<void> {
     setTimeout(() => {
       document.addEventListener("visibilitychange", goOn);
       goOn();
-    }, everyMs);
+    }, ms);
   });
 }

@@ -73,6 +73,11 @@ export class ConsoleStage {
     return page;
   }
 
+  async get<T>(path: string): Promise<T> {
+    const answer = await fetch(this.url + path, { headers: { authorization: `Bearer ${key}` } });
+    return (await answer.json()) as T;
+  }
+
   /** Sends flights, acknowledged. */
   async send(count: number): Promise<void> {
     const lines = this.#lines.slice(this.#sent, this.#sent + count);

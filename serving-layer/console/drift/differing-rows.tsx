@@ -1,8 +1,9 @@
-import type { AnswerRow, AnswerValue, ViewDescription } from "../answers.ts";
+import type { AnswerRow, AnswerValue, DriftExample, ViewDescription } from "../answers.ts";
 import { rowsPath } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { formatValue } from "../figures.ts";
 import { Empty, ProblemNote } from "../parts/note.tsx";
+import { Examples } from "./examples.tsx";
 import { SideTable } from "./side-table.tsx";
 
 const mostRows = 200;
@@ -15,12 +16,24 @@ interface Answer {
 }
 
 /** The rows of the generation that serves in which batch and speed differ at its cut, and what is answered now. */
-export function DifferingRows({ view }: { readonly view: ViewDescription }) {
+export function DifferingRows(props: {
+  readonly view: ViewDescription;
+  /** Shown where it can't be said row by row. */
+  readonly examples: readonly DriftExample[];
+}) {
+  const { view, examples } = props;
   const parameters = new URLSearchParams({ differing: "true", limit: String(mostRows) });
   const { answer, problem } = useAsked<Answer>(rowsPath(view.name, parameters, "compare"));
   if (answer === undefined) return <ProblemNote problem={problem} />;
   const { reason } = answer.provenance.reconciliation;
-  if (reason !== undefined) return <Empty>Row by row there is nothing to hold it against: {reason}.</Empty>;
+  if (reason !== undefined) {
+    return (
+      <>
+        <p>Row by row there is nothing to hold it against: {reason}. Some of them:</p>
+        <Examples view={view} examples={examples} />
+      </>
+    );
+  }
   if (answer.rows.length === 0) return <Empty>Not one row differs.</Empty>;
   const keys = [
     ...view.dimensions.map(({ name }) => name),

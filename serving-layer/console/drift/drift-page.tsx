@@ -20,13 +20,13 @@ export function DriftPage() {
   const last = status?.runs.last?.id;
   useEffect(again, [last, again]);
   const all = answer?.reconciliations ?? [];
-  const chosen = choose(all, subject, query.get("generation"));
+  const chosen = choose(all, subject, query.get("run"));
   const view = views.answer?.views.find(({ name }) => name === chosen?.view);
   return (
     <>
       <div class="page-head">
         <h1>Comparison</h1>
-        <p>Each generation, key by key, against what was being served at the same cut.</p>
+        <p>Each generation and each check, key by key, against what was being served at the same cut.</p>
       </div>
       <ProblemNote problem={problem ?? views.problem} />
       {answer !== undefined && all.length === 0 && (
@@ -42,7 +42,7 @@ export function DriftPage() {
                 <a href={hrefOf("drift", name)} aria-current={name === chosen?.view ? "true" : undefined}>
                   {name}
                 </a>
-                <Marks reconciled={reconciled} chosen={chosen?.generation} />
+                <Marks reconciled={reconciled} chosen={chosen?.run} />
                 <ReconciliationChip reconciliation={newest.reconciliation} />
               </div>
             )
@@ -64,11 +64,11 @@ export function DriftPage() {
 function choose(
   all: readonly ReconciledGeneration[],
   view: string | undefined,
-  generation: string | null,
+  run: string | null,
 ): ReconciledGeneration | undefined {
   const ofView = all.filter((one) => view === undefined || one.view === view);
   return (
-    ofView.find((one) => one.generation === generation) ??
+    ofView.find((one) => one.run === run) ??
     ofView.find(({ reconciliation }) => reconciliation.kind === "compared" && reconciliation.differing > 0) ??
     ofView[0]
   );

@@ -72,6 +72,7 @@ function Explorer(props: {
           </button>
         </p>
         <ProblemNote problem={isAsking ? undefined : problem} />
+        {isAsking && !isOfNow && <Empty>Asking…</Empty>}
         {answer !== undefined && isOfNow && (
           <div class={isAsking && !isLive ? "waiting" : ""}>
             <OutcomeView outcome={answer} />

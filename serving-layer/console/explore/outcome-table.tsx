@@ -2,7 +2,7 @@ import { formatCount, formatShort, formatTimes, formatValue } from "../figures.t
 import { Scroller } from "../parts/scroller.tsx";
 import { ShareBar, ShareLegend } from "../parts/share-bar.tsx";
 import { go } from "../route.ts";
-import { type Outcome, type OutcomeRow, sharesOf } from "./outcome.ts";
+import { type Outcome, sharesOf } from "./outcome.ts";
 import { isAdditive, type Question, withParameter } from "./question.ts";
 
 /** Beyond that a table is slower to draw than anybody reads. */
@@ -18,7 +18,9 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
   const times = formatTimes(rows.map(({ key }) => String(key[time])));
   const withShares = layer === "both" && isAdditive(charted);
   const withBatch = layer === "both" && !isAdditive(charted);
-  const measures = question.view.measures.filter(({ name }) => question.measures.includes(name));
+  const others = question.view.measures.filter(
+    ({ name }) => question.measures.includes(name) && name !== charted.name,
+  );
   return (
     <>
       <Scroller label="Rows">
@@ -28,18 +30,19 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
               {groupBy.map((name) => (
                 <Heading key={name} question={question} name={name} />
               ))}
-              {measures.map(({ name }) => (
-                <Heading key={name} question={question} name={name} isFigure />
-              ))}
-              {withBatch && <th class="figure">batch alone: {charted.name}</th>}
+              <Heading question={question} name={charted.name} isFigure />
+              {withBatch && <th class="figure">{charted.name}, batch alone</th>}
               {withShares && (
                 <>
-                  <th class="figure">of it speed</th>
                   <th>
-                    {charted.name} <ShareLegend />
+                    <ShareLegend />
                   </th>
+                  <th class="figure">of it speed</th>
                 </>
               )}
+              {others.map(({ name }) => (
+                <Heading key={name} question={question} name={name} isFigure />
+              ))}
             </tr>
           </thead>
           <tbody>
@@ -50,13 +53,14 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
                     {name === time ? times[i] : formatValue(row.key[name])}
                   </td>
                 ))}
-                {measures.map(({ name }) => (
+                <td class="figure">{formatValue(row.values[charted.name])}</td>
+                {withBatch && <td class="figure soft">{formatValue(row.batch?.[charted.name])}</td>}
+                {withShares && <Shares shares={shares[i]} most={most} />}
+                {others.map(({ name }) => (
                   <td key={name} class="figure">
                     {formatValue(row.values[name])}
                   </td>
                 ))}
-                {withBatch && <td class="figure soft">{formatValue(row.batch?.[charted.name])}</td>}
-                {withShares && <Shares row={row} shares={shares[i]} most={most} />}
               </tr>
             ))}
           </tbody>
@@ -72,26 +76,22 @@ export function OutcomeTable({ outcome }: { readonly outcome: Outcome }) {
   );
 }
 
-function Shares(props: {
-  readonly row: OutcomeRow;
-  readonly shares: ReturnType<typeof sharesOf>;
-  readonly most: number;
-}) {
+function Shares(props: { readonly shares: ReturnType<typeof sharesOf>; readonly most: number }) {
   const { shares, most } = props;
   if (shares === undefined) {
     return (
       <>
-        <td class="figure soft">–</td>
         <td class="soft">the parts don't add up to the whole</td>
+        <td class="figure soft">–</td>
       </>
     );
   }
   return (
     <>
-      <td class={`figure ${shares.speed > 0 ? "speed-word" : "soft"}`}>{formatValue(shares.speed)}</td>
       <td class="share-cell">
         <ShareBar {...shares} of={most} />
       </td>
+      <td class={`figure ${shares.speed > 0 ? "speed-word" : "soft"}`}>{formatValue(shares.speed)}</td>
     </>
   );
 }

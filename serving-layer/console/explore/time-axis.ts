@@ -8,9 +8,9 @@ export function tickTexts(ticks: readonly number[], incrementSeconds: number): s
     const isNew = date !== former;
     const isNewYear = date.slice(0, 4) !== former.slice(0, 4);
     former = date;
-    const day = isNewYear ? date : date.slice(5);
-    if (incrementSeconds >= daySeconds) return day;
-    return isNew ? `${time.slice(0, 5)}\n${day}` : time.slice(0, 5);
+    if (incrementSeconds >= daySeconds)
+      return isNewYear ? `${date.slice(5)}\n${date.slice(0, 4)}` : date.slice(5);
+    return isNew ? `${time.slice(0, 5)}\n${isNewYear ? date : date.slice(5)}` : time.slice(0, 5);
   });
 }
 

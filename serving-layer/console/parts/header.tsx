@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { forgetKey, storedKey } from "../key.ts";
 import { hrefOf, pages, useRoute } from "../route.ts";
 import { watched } from "../status.ts";
@@ -9,6 +10,11 @@ export function Header({ titles }: { readonly titles: Readonly<Record<string, st
   const { page } = useRoute();
   const { status } = useStore(watched);
   const chosen = useStore(theme);
+  const pagesNav = useRef<HTMLElement>(null);
+  // Where there is no room for all of them they scroll.
+  useEffect(() => {
+    pagesNav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [page]);
   return (
     <header class="top">
       <a class="brand" href={hrefOf("pipeline")} aria-label="Tidemark: the pipeline">
@@ -22,7 +28,7 @@ export function Header({ titles }: { readonly titles: Readonly<Record<string, st
         <span class="brand-name">Tidemark</span>
         {status !== undefined && <span class="brand-app">{status.app}</span>}
       </a>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={pagesNav}>
         {pages.map((name) => (
           <a key={name} href={hrefOf(name)} aria-current={name === page ? "page" : undefined}>
             {titles[name]}

@@ -15,7 +15,7 @@ export function KeyDialog() {
     <Dialog title="This server answers who has a key">
       <form onSubmit={give}>
         <p>
-          <label for="key">API key, the secret alone. It is kept until this tab is closed.</label>
+          <label for="key">API key, the secret alone, or token. It is kept until this tab is closed.</label>
         </p>
         {prompt.wasRefused && (
           <p class="note bad" role="alert">

@@ -3,7 +3,12 @@ import { formatCount } from "../figures.ts";
 import { countRecords } from "../positions.ts";
 
 /** What an answer rests on, in words; the offsets themselves for whoever opens it. */
-export function RestsOn({ provenance }: { readonly provenance: Provenance }) {
+export function RestsOn(props: {
+  readonly provenance: Provenance;
+  /** Said where an answer is of several. */
+  readonly of?: string;
+}) {
+  const { provenance, of } = props;
   const { layer, generation, cut, position, lag, complete, approximate } = provenance;
   const covered = countRecords(cut);
   const since = countRecords(position) - covered;
@@ -11,6 +16,7 @@ export function RestsOn({ provenance }: { readonly provenance: Provenance }) {
   return (
     <details class="rests-on">
       <summary>
+        {of !== undefined && <b>{of}: </b>}
         {layer !== "speed" && (
           <span>
             {generation === null ? (
