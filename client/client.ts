@@ -217,8 +217,8 @@ function searchOf(question: object): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(where)) {
     for (const one of [value].flat()) {
-      if (one === null) parameters.append(`${name}:is`, "null");
-      else if (one !== undefined) parameters.append(name, String(one));
+      // Null is the word; the text "null" of a dimension that may be null is written in JSON quotes.
+      if (one !== undefined) parameters.append(name, String(one));
     }
   }
   for (const [name, value] of Object.entries(others as Readonly<Record<string, unknown>>)) {
