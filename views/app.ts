@@ -1,6 +1,7 @@
 import type { DimensionTable } from "./dimension-table.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
+import type { DeclaredApp } from "./row-types.ts";
 import type { View } from "./view.ts";
 
 export interface BatchDeclaration {
@@ -24,16 +25,18 @@ export interface App {
   readonly batch: BatchDeclaration;
 }
 
-export interface AppDeclaration {
+export interface AppDeclaration<Views extends readonly View[] = readonly View[]> {
   readonly name: string;
-  readonly views: readonly View[];
+  readonly views: Views;
   /** Event types to take in though no view is from them yet. */
   readonly events?: readonly EventType[];
   readonly batch?: Partial<BatchDeclaration>;
 }
 
 /** Declares an app: its views, their event types, and when batch runs. Throws TIDEMARK_DECLARATION_APP. */
-export function defineApp(declaration: AppDeclaration): App {
+export function defineApp<const Views extends readonly View[]>(
+  declaration: AppDeclaration<Views>,
+): DeclaredApp<Views> {
   const { name } = declaration;
   const dimensions = [
     ...new Set(declaration.views.flatMap(({ references }) => references.map(({ table }) => table))),

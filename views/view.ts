@@ -9,6 +9,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import type { Mapping, ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { type Reference, type References, readReferences } from "./reference.ts";
+import type { DeclaredView, KeyTypes, MeasureTypes, SharedKeyTypes } from "./row-types.ts";
 import type { PieceKind } from "./session-pieces.ts";
 import { isOfSessions, type ReadSessions, readSessions, sessionView } from "./session-view.ts";
 import type { SessionFields, SessionState } from "./sessions.ts";
@@ -100,11 +101,13 @@ export type ViewDeclaration<
   Texts extends string = never,
   Booleans extends string = never,
   S extends Measures = Readonly<Record<never, Aggregate>>,
+  Name extends string = string,
+  D extends Readonly<Record<string, Derivation>> = Readonly<Record<string, Derivation>>,
 > = (
   | (SourceDeclaration<E, B, M> & { readonly from: E })
   | SourcesDeclaration<Key, Measured, Texts, Booleans>
 ) & {
-  readonly name: string;
+  readonly name: Name;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
@@ -112,7 +115,7 @@ export type ViewDeclaration<
   /** Measures that are computed from others when they are shown: `(m) => ({ rate: m.clicks.dividedBy(m.views) })`. */
   readonly derived?: (
     measures: { readonly [K in (keyof M & string) | Measured | (keyof NoInfer<S> & string)]: Derivation },
-  ) => Readonly<Record<string, Derivation>>;
+  ) => D;
 };
 
 /** Declares a view: one SQL query and one fold. Throws TIDEMARK_DECLARATION_* for what is not supported. */
@@ -125,7 +128,17 @@ export function defineView<
   Texts extends string = never,
   Booleans extends string = never,
   S extends Measures = Readonly<Record<never, Aggregate>>,
->(declaration: ViewDeclaration<E, B, M, Key, Measured, Texts, Booleans, S>): View {
+  const Name extends string = string,
+  D extends Readonly<Record<string, Derivation>> = Readonly<Record<never, Derivation>>,
+>(
+  declaration: ViewDeclaration<E, B, M, Key, Measured, Texts, Booleans, S, Name, D>,
+): DeclaredView<
+  Name,
+  unknown extends Key ? KeyTypes<NoInfer<B>> : SharedKeyTypes<NoInfer<Key>>,
+  MeasureTypes<NoInfer<M> & MergedMeasures<Measured, Texts, Booleans> & NoInfer<S>> & {
+    readonly [K in keyof NoInfer<D>]: number | null;
+  }
+> {
   const { name } = declaration;
   if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) {
     throw new TidemarkError(
@@ -169,8 +182,11 @@ export function defineView<
     references,
     fingerprint,
   } as const;
-  if (window === undefined || !isOfSessions(window)) return finish(view);
-  return sessionView({ ...view, window }, measured, sessions);
+  const finished =
+    window === undefined || !isOfSessions(window)
+      ? finish(view)
+      : sessionView({ ...view, window }, measured, sessions);
+  return finished as View & { readonly name: Name };
 }
 
 function readSource(view: string, { event: from, by, where, measures }: Source): DeclaredMapping {
