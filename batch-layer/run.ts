@@ -43,18 +43,20 @@ export interface RunParts {
 }
 
 /**
- * One batch run, the whole hand-off: seal, archive, compute, reconcile, publish; see `docs/architecture.md`. All views
+ * One batch run, the whole hand-off: seal, archive, compute, reconcile, publish; see `docs/architecture.md`. A check ends before
+ * anything is published. All views
  * are built before any pointer moves, so that a run that fails or is stopped leaves what served before it serving.
  * Doing a run again is harmless. Rejects with TIDEMARK_RUN_CANCELLED once the signal has aborted.
  */
 export async function performRun(
   parts: RunParts,
-  run: Pick<Run, "id">,
+  run: Pick<Run, "id" | "kind" | "view">,
   report: (progress: RunProgress) => void,
   signal: AbortSignal,
 ): Promise<RunResult> {
   const { app, generations } = parts;
-  const progress = new Progress(app.views, report);
+  const views = viewsOf(app, run.view);
+  const progress = new Progress(views, report);
   const ends = new Lifecycle();
   try {
     const current = new Map<View, Manifest | undefined>();
@@ -66,20 +68,24 @@ export async function performRun(
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
-    for (const view of app.views) {
+    for (const view of views) {
       const sources: Source[] = [];
       for (const { event } of view.mappings) sources.push(await readSource(parts, event, cut, signal));
       const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
       const work = { ...parts, run: run.id, view, sources, served, cut, connection, progress, signal };
       built.push(await buildGeneration(work, ends));
     }
-    await publish(parts, built, progress, signal);
+    const isCheck = run.kind === "check";
+    if (!isCheck) await publish(parts, built, progress, signal);
     return {
-      generations: built.map(({ manifest: { view, id, rows, reconciliation } }) => ({
+      generations: (isCheck ? [] : built).map(({ manifest: { view, id, rows, reconciliation } }) => ({
         ...{ view, id, rows },
         differing: reconciliation.kind === "compared" ? reconciliation.differing : null,
       })),
       records: recordsBetween({}, cut),
+      reconciliations: built.map(({ manifest: { view, id, createdAt, cut, reconciliation } }) => ({
+        ...{ view, generation: isCheck ? null : id, createdAt, cut: formatCut(cut), reconciliation },
+      })),
     };
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -87,6 +93,18 @@ export async function performRun(
   } finally {
     await ends[Symbol.asyncDispose]();
   }
+}
+
+/** All of them, or the one that is named: one that has been taken out of the app since is refused. */
+function viewsOf({ views }: App, name: string | null): readonly View[] {
+  if (name === null) return views;
+  const view = views.find((candidate) => candidate.name === name);
+  if (view !== undefined) return [view];
+  const names = views.map((each) => each.name).join(", ");
+  throw new TidemarkError(
+    "TIDEMARK_QUERY_VIEW_UNKNOWN",
+    `there is no view "${name}" to check; there are ${names}`,
+  );
 }
 
 /** Values of fields that are younger than their records are put beside the master's files, where they are not yet. */

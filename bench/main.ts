@@ -24,6 +24,7 @@ import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { atLeast, isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
 import { describeMachine, formatMeasured, formatTable, writeIntoReadme } from "./table.ts";
+import { benchTopRows } from "./top-rows.ts";
 
 const flights = fileURLToPath(new URL("../examples/flights/app.ts", import.meta.url));
 const tailEvents = 100_000;
@@ -43,6 +44,7 @@ async function bench(lifecycle: Lifecycle, report: (row: Row) => void): Promise<
     report(await benchSixMeasures());
     report(await benchCompute(folder));
     for (const row of await benchSketches(folder)) report(row);
+    for (const row of await benchTopRows(folder)) report(row);
     const query = await growTail(client);
     let from = ingestedEvents + tailEvents;
     const point = { ...query, parameters: { ...query.parameters, limit: "1" } };

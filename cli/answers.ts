@@ -1,6 +1,6 @@
 import type { DeadLetter } from "../infra/dead-letters/dead-letters.ts";
-import type { Manifest, Reconciliation } from "../infra/generations/generations.ts";
-import type { Run } from "../infra/jobs/jobs.ts";
+import type { Manifest } from "../infra/generations/generations.ts";
+import type { ReconciledView, Run } from "../infra/jobs/jobs.ts";
 
 /** What the HTTP interface answers, as its clients read it. */
 
@@ -52,6 +52,11 @@ export interface RowsAnswer {
   readonly cursor: string | null;
 }
 
+/** Of a view's description what commands need. */
+export interface ViewAnswer {
+  readonly measures: readonly { readonly name: string; readonly type: string }[];
+}
+
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */
 export interface SqlProvenance {
   readonly views: Readonly<Record<string, Provenance>>;
@@ -84,12 +89,10 @@ export interface CompareAnswer {
   };
 }
 
-export interface ReconciledGeneration {
-  readonly view: string;
-  readonly generation: string;
-  readonly createdAt: string;
-  readonly cut: string;
-  readonly reconciliation: Reconciliation;
+/** A view that a run held against what was being served; `generation` is null of a check. */
+export interface ReconciledGeneration extends ReconciledView {
+  readonly run: string;
+  readonly kind: Run["kind"];
 }
 
 /** A dead letter in a list: of its raw bytes only the beginning. */

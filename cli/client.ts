@@ -24,6 +24,7 @@ import type {
   RowsAnswer,
   SqlAnswer,
   StatusAnswer,
+  ViewAnswer,
 } from "./answers.ts";
 
 /** Query parameters; one that is undefined is left out, an array repeats. */
@@ -102,6 +103,11 @@ export class Client implements Disposable {
     return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
   }
 
+  async view(view: string): Promise<ViewAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}`;
+    return (await this.#call({ method: "GET", path })) as unknown as ViewAnswer;
+  }
+
   async sql(request: SqlRequest): Promise<SqlAnswer> {
     return (await requireSuccess(await this.#sendSql(request, "application/json"))) as unknown as SqlAnswer;
   }
@@ -170,6 +176,15 @@ export class Client implements Disposable {
   async activate(view: string, generation: string): Promise<void> {
     const path = `/v1/views/${encodeURIComponent(view)}/generations/${encodeURIComponent(generation)}/activate`;
     await this.#call({ method: "POST", path });
+  }
+
+  /** Asks for a check of what is served, of one view or of all. */
+  async submitCheck(view?: string): Promise<Run> {
+    const body = JSON.stringify(view === undefined ? {} : { view });
+    const contentType = "application/json";
+    return (await this.#call({
+      ...{ method: "POST", path: "/v1/reconciliations", contentType, body },
+    })) as unknown as Run;
   }
 
   async reconciliations(parameters: QueryParameters): Promise<readonly ReconciledGeneration[]> {

@@ -41,7 +41,10 @@ export class Interrupted extends Error {
  * Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. The server's
  * key is in TIDEMARK_API_KEY, where no list of processes shows it.
  */
-export async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+export async function withClient(
+  url: string,
+  work: (client: Client, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const interruption = new AbortController();
   const interrupt = () => {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
@@ -50,7 +53,7 @@ export async function withClient(url: string, work: (client: Client) => Promise<
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
   try {
-    await work(client);
+    await work(client, interruption.signal);
   } catch (error) {
     // Streams report an abort in their own words.
     throw interruption.signal.aborted ? interruption.signal.reason : error;

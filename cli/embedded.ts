@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Logger } from "pino";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
@@ -25,28 +24,28 @@ import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Tracing } from "../infra/tracing.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
+import { eventSchemas, ingestionOperations } from "../ingestion/operations.ts";
 import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
-import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
+import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
 import { SqlWorker } from "./sql-worker.ts";
+import { type DriftOptions, tellingDrift } from "./telling-drift.ts";
 
-export interface EmbeddedOptions {
-  readonly app: App;
+export interface EmbeddedOptions extends DriftOptions {
   readonly appPath: string;
   readonly data: string;
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  readonly logger: Logger;
   /** Whom it answers; of nothing said, everybody who reaches it. */
   readonly security: Security;
   readonly drain: DrainTimes;
@@ -141,7 +140,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const server = createServer({ loggerInstance: logger, tracing, ...options.security });
-  lifecycle.use(jobs.work(measureRuns(server.metrics)(tracing?.runs(worker.perform) ?? worker.perform)));
+  const perform = tellingDrift(tracing?.runs(worker.perform) ?? worker.perform, options, lifecycle);
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(perform)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
@@ -153,6 +153,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       failed: (message) => logger.error(message),
     }),
   );
+  const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
+  server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
   lifecycle.use(
@@ -165,7 +167,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      sql: { engine: sql },
+      ...{ scans, sql: { engine: sql } },
       master: MasterFolder.read(folder.master, topics),
     }),
   );

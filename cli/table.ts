@@ -95,11 +95,15 @@ function formatNumber(value: number, minDecimals: number, maxDecimals: number): 
 
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
+/** Whether a cell is an instant, as answers have them. */
+export function isTime(value: AnswerValue | undefined): value is string {
+  return typeof value === "string" && time.test(value);
+}
+
 /** Characters to keep of a column of UTC times: to the day, minute, second or millisecond, whichever tells all of it. */
 function timeDigits(values: TableColumn["values"]): number | undefined {
   const texts = values.filter((value) => value !== null && value !== undefined);
-  if (texts.length === 0 || !texts.every((text) => typeof text === "string" && time.test(text)))
-    return undefined;
+  if (texts.length === 0 || !texts.every(isTime)) return undefined;
   const all = (suffix: string) => texts.every((text) => String(text).endsWith(suffix));
   if (all("T00:00:00.000Z")) return 10;
   if (all(":00.000Z")) return 16;

@@ -12,6 +12,7 @@ import { auditOperations } from "./access/audit.ts";
 import { type GuardParts, guard } from "./access/guard.ts";
 import { registerDrain } from "./drain.ts";
 import { registerMetrics } from "./metrics.ts";
+import { registerOpenApi } from "./openapi/document.ts";
 import type { Tracing } from "./tracing.ts";
 
 export interface Problem {
@@ -114,6 +115,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   else guard(server, guarded);
   if (audit !== undefined) auditOperations(server, audit);
   registerMetrics(server);
+  registerOpenApi(server);
   server.setNotFoundHandler((request, reply) => {
     const problem = problemOf(
       new TidemarkError(
@@ -121,6 +123,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         `there is no ${request.method} ${request.url.split("?", 1)[0]}`,
       ),
     );
+    reply.header("x-request-id", request.id);
     return reply.code(problem.status).type("application/problem+json").send(problem);
   });
   return server;

@@ -1,4 +1,6 @@
 export interface ServerSentEvent {
+  /** Of this event or the last one before that had one. */
+  readonly id: string | undefined;
   readonly event: string;
   readonly data: string;
 }
@@ -11,13 +13,14 @@ export async function* readServerSentEvents(
   let rest = "";
   let event = "message";
   let data: string[] = [];
+  let id: string | undefined;
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const raw of lines) {
       const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
       if (line === "") {
-        if (data.length > 0) yield { event, data: data.join("\n") };
+        if (data.length > 0) yield { event, data: data.join("\n"), id };
         event = "message";
         data = [];
         continue;
@@ -27,6 +30,7 @@ export async function* readServerSentEvents(
       const value = colon === -1 ? "" : line.slice(colon + 1).replace(/^ /, "");
       if (name === "event") event = value;
       else if (name === "data") data.push(value);
+      else if (name === "id") id = value;
     }
   }
 }

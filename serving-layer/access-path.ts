@@ -1,4 +1,5 @@
 import type { GenerationReader } from "../infra/generations/generations.ts";
+import { canScanColumns } from "./column-sql.ts";
 import { isWholeIndex } from "./key-ranges.ts";
 import { onlyGroup, type Plan } from "./plan.ts";
 import { isShownAsStored } from "./shown-rows.ts";
@@ -10,7 +11,9 @@ export type AccessPath =
   /** The parts of the index that the filters leave are read, in its order; the tail is walked, or looked up where groups are named. */
   | "ranges"
   /** All of the index is read in its order, and the tail is walked. */
-  | "index";
+  | "index"
+  /** DuckDB reads the columns of the generation's states, and gives groups; the tail is walked. */
+  | "columns";
 
 /** Takes one of the paths that a query can be answered by. */
 export type Planner = (paths: readonly AccessPath[]) => AccessPath;
@@ -21,10 +24,31 @@ const pathsOfPoint: readonly AccessPath[] = ["point", "ranges", "index"];
 const pathsOfRanges: readonly AccessPath[] = ["ranges", "index"];
 const pathsOfAll: readonly AccessPath[] = ["index"];
 
-/** Every path by which the query can be answered from this generation and a tail, the best one first. */
-export function pathsOf(plan: Plan, reader: GenerationReader | undefined): readonly AccessPath[] {
-  if (isPoint(plan, reader)) return pathsOfPoint;
-  return isWholeIndex(plan.ranges) ? pathsOfAll : pathsOfRanges;
+/** From how many rows on reading them by columns is the quicker. */
+const wideRows = 10_000;
+
+/**
+ * Every path by which the query can be answered from this generation and a tail, the best one first. `hasColumns`: there is a
+ * DuckDB that reads by columns.
+ */
+export function pathsOf(
+  plan: Plan,
+  reader: GenerationReader | undefined,
+  hasColumns: boolean,
+): readonly AccessPath[] {
+  const isAll = isWholeIndex(plan.ranges);
+  const byIndex = isPoint(plan, reader) ? pathsOfPoint : isAll ? pathsOfAll : pathsOfRanges;
+  if (!hasColumns || reader === undefined || !canScanColumns(plan)) return byIndex;
+  const isWide = isAll && !plan.isIndexOrdered && rowsWithin(plan, reader) >= wideRows;
+  return isWide ? ["columns", ...byIndex] : [...byIndex, "columns"];
+}
+
+/** About how many rows of the generation lie in the query's range. */
+function rowsWithin({ query: { from, to } }: Plan, { manifest: { rows, panes } }: GenerationReader): number {
+  if (panes === null || panes.last === panes.first) return rows;
+  const first = Math.max(from ?? panes.first, panes.first);
+  const last = Math.min(to ?? panes.last, panes.last);
+  return (rows * Math.max(0, last - first)) / (panes.last - panes.first);
 }
 
 /** The plan as the path carries it out. */

@@ -19,7 +19,7 @@ export function decodeCursor(text: string, hash: string, length: number): OrderK
   if (parts[0] !== hash || parts.length !== length + 1) {
     throw new TidemarkError(
       "TIDEMARK_QUERY_CURSOR",
-      "this cursor belongs to another query: repeat the query that gave it with nothing changed but cursor, limit, after and timeout",
+      "this cursor belongs to another query: repeat the query that gave it with nothing changed but cursor, limit, format, after, timeout, totals and explain",
     );
   }
   return parts.slice(1).map(decodeValue);

@@ -1,7 +1,7 @@
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment } from "../infra/tail/tail.ts";
 import type { StateRow } from "../views/state.ts";
-import { type AccessPath, pathsOf } from "./access-path.ts";
+import type { AccessPath } from "./access-path.ts";
 import type { Plan } from "./plan.ts";
 import { forEachEntry } from "./rollup.ts";
 
@@ -40,6 +40,8 @@ export interface Explanation {
 interface Sources {
   readonly plan: Plan;
   readonly path: AccessPath;
+  /** All that there are. */
+  readonly paths: readonly AccessPath[];
   readonly reader: GenerationReader | undefined;
   readonly segments: readonly Segment[];
 }
@@ -61,8 +63,9 @@ export class Account {
   }
 
   /** A reader that counts. */
-  of(reader: GenerationReader): Pick<GenerationReader, "group" | "scan"> {
+  of(reader: GenerationReader): Pick<GenerationReader, "group" | "scan" | "statesPath"> {
     return {
+      statesPath: reader.statesPath,
       group: (...asked) => [...this.#counted(reader.group(...asked))],
       scan: (...asked) => this.#counted(reader.scan(...asked)),
     };
@@ -76,13 +79,15 @@ export class Account {
   }
 
   explain(groups: number, rows: number, ms: number): Explanation {
-    const { plan, path, reader } = this.#sources;
+    const { plan, path, paths, reader } = this.#sources;
     const generation = reader && {
-      ...{ id: reader.manifest.id, ranges: plan.ranges.length, rows: reader.manifest.rows, read: this.#read },
+      ...{ id: reader.manifest.id, ranges: plan.ranges.length, rows: reader.manifest.rows },
+      // By columns every row is looked at, though not all of any.
+      read: path === "columns" ? reader.manifest.rows : this.#read,
     };
     return {
       path,
-      instead: pathsOf(plan, reader).filter((other) => other !== path),
+      instead: paths.filter((other) => other !== path),
       generation: generation ?? null,
       tail: this.#tail,
       ...{ groups, rows, ms: Math.round(ms * 1_000) / 1_000 },

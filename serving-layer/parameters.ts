@@ -193,7 +193,7 @@ function unknownParameter(view: View, kind: Query["kind"], name: string): Tidema
   const dimensions = listNames([...view.dimensions, ...attributesOf(view)]);
   return new TidemarkError(
     "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
-    `there is no parameter "${name.slice(0, 100)}"${hint}; there are ${known[kind].join(", ")}, and the dimensions of view "${view.name}" as filters: ${dimensions}; also with ${conditions.map((one) => `:${one}`).join(", ")}`,
+    `there is no parameter "${name.slice(0, 100)}"${hint}; there are ${[...known[kind], ...(kind === "rows" ? ["live", "every"] : [])].join(", ")}, and the dimensions of view "${view.name}" as filters: ${dimensions}; also with ${conditions.map((one) => `:${one}`).join(", ")}`,
   );
 }
 

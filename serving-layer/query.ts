@@ -1,12 +1,14 @@
 import { everything, type Sight } from "../infra/access/rights.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
+import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
-import { type Planner, pathsOf, planBy } from "./access-path.ts";
+import { type AccessPath, type Planner, pathsOf, planBy } from "./access-path.ts";
 import { type Answer, answerJson, answerOf } from "./answer.ts";
 import { type Clock, Turns } from "./clock.ts";
+import type { ColumnScans } from "./column-scan.ts";
 import { Comparison } from "./compare.ts";
 import { Coverage } from "./coverage.ts";
 import { Account } from "./explain.ts";
@@ -55,6 +57,8 @@ export interface QueriesParts {
   readonly logEnd: LogBound;
   readonly clock: Clock;
   readonly planner: Planner;
+  /** What reads by columns, if anything does. */
+  readonly scans: ColumnScans | undefined;
   /** Part of every tag, and another one for each start: what an app shows of the same states may have changed since. */
   readonly salt: string;
 }
@@ -126,6 +130,13 @@ export class Queries {
       : this.#scan(prepared, moment, asker);
   }
 
+  /** What the query asks for, once the position of `after` is covered. */
+  async planned(view: string, search: string, sight: Sight): Promise<Plan> {
+    const { plan } = this.#prepare(view, search, sight);
+    await this.#coverage.reached(plan.query);
+    return plan;
+  }
+
   /** The answer of `compare` as JSON text. */
   async compare(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
     const { app, snapshots, tail, clock } = this.#parts;
@@ -193,7 +204,11 @@ export class Queries {
   #isPlainPoint(plan: Plan, { snapshot }: Moment): boolean {
     const { fill, hasTotals, isExplained, format } = plan.query;
     const isPlain = format === "json" && fill === undefined && !hasTotals && !isExplained;
-    return isPlain && this.#parts.planner(pathsOf(plan, snapshot.reader)) === "point";
+    return isPlain && this.#parts.planner(this.#paths(plan, snapshot.reader)) === "point";
+  }
+
+  #paths(plan: Plan, reader: GenerationReader | undefined): readonly AccessPath[] {
+    return pathsOf(plan, reader, this.#parts.scans !== undefined);
   }
 
   #point(prepared: Prepared, moment: Moment): Answer & { readonly kind: "json" } {
@@ -225,11 +240,15 @@ export class Queries {
       const { provenance, tag } = this.#grounds.of(query, approximate, moment, join);
       const etag = query.isExplained ? undefined : etagOf(prepared, tag);
       if (etag !== undefined && asker.isKnown(etag)) return { kind: "unchanged", etag };
-      const path = planner(pathsOf(prepared.plan, reader));
+      const paths = this.#paths(prepared.plan, reader);
+      const path = planner(paths);
       const plan = joinedPlan(planBy(path, prepared.plan), join);
-      const account = query.isExplained ? new Account({ plan, path, reader, segments }) : undefined;
+      const account = query.isExplained ? new Account({ plan, path, paths, reader, segments }) : undefined;
       const read = reader && account ? account.of(reader) : reader;
-      const { page, totals, groups } = await readRows(plan, path, read, segments, rollup, turns);
+      const { page, totals, groups } = await readRows(
+        { plan, path, reader: read, segments, rollup, scans: this.#parts.scans },
+        turns,
+      );
       const explanation = account?.explain(groups, page.rows.length, clock.now() - startMs);
       const others = {
         provenance,

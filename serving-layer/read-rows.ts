@@ -3,6 +3,7 @@ import type { Segment } from "../infra/tail/tail.ts";
 import type { Cell } from "../views/state.ts";
 import type { AccessPath } from "./access-path.ts";
 import type { Turns } from "./clock.ts";
+import type { ColumnScans } from "./column-scan.ts";
 import { FilledSeries, type SeriesRow } from "./fill.ts";
 import type { OrderKey } from "./order.ts";
 import type { Plan } from "./plan.ts";
@@ -20,7 +21,17 @@ import {
 import { TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
 
-type Reader = Pick<GenerationReader, "group" | "scan"> | undefined;
+type Reader = Pick<GenerationReader, "group" | "scan" | "statesPath"> | undefined;
+
+/** What a query's rows are read from, and how. */
+export interface Reading {
+  readonly plan: Plan;
+  readonly path: AccessPath;
+  readonly reader: Reader;
+  readonly segments: readonly Segment[];
+  readonly rollup: Rollup<RowGroup>;
+  readonly scans: ColumnScans | undefined;
+}
 
 export interface ReadRows {
   readonly page: Page<SeriesRow>;
@@ -31,14 +42,8 @@ export interface ReadRows {
 }
 
 /** The rows of a query that is carried out by this path. The tail is read before the thread is given up. */
-export async function readRows(
-  plan: Plan,
-  path: AccessPath,
-  reader: Reader,
-  segments: readonly Segment[],
-  rollup: Rollup<RowGroup>,
-  turns: Turns,
-): Promise<ReadRows> {
+export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows> {
+  const { plan, path, reader, segments, rollup, scans } = reading;
   const { view, fill, hasTotals } = plan.query;
   const page = new PageSink<SeriesRow>(plan, orderKeys(plan));
   const series = fill === undefined ? undefined : new FilledSeries(plan, fill);
@@ -46,6 +51,9 @@ export async function readRows(
   const sink = totals ?? series ?? page;
   if (path === "point") {
     for (const group of readPoint(plan, rollup, reader, segments)) sink.offer(group);
+  } else if (path === "columns" && reader !== undefined && scans !== undefined) {
+    const ahead = collectTail(plan, segments, rollup);
+    await scans.scan({ plan, statesPath: reader.statesPath, ahead, rollup }, sink, turns);
   } else {
     const { source, ahead } = sourceOf(plan, reader, segments, rollup);
     await scanGroups(plan, source, ahead, rollup, sink, turns);

@@ -11,9 +11,13 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
+import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
+import { servingOperations } from "./operations.ts";
 import { Queries } from "./query.ts";
+import { registerReconciliationRoutes } from "./reconciliation-routes.ts";
 import { registerRowsRoute } from "./rows-route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { measureServing } from "./serving-metrics.ts";
@@ -34,6 +38,8 @@ export interface ServingParts {
   readonly deadLetters: DeadLetters;
   /** What the files of the app's dimension tables hold; needed for every one that it has. */
   readonly files?: DimensionFiles;
+  /** What reads wide scans by columns; without it they are read from the index. */
+  readonly scans?: ColumnScans;
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** For the status only. */
@@ -41,6 +47,7 @@ export interface ServingParts {
   /** "embedded" or "cluster", for the status only. */
   readonly profile: string;
   readonly clock?: Clock;
+  readonly live?: Partial<LiveLimits>;
   /** Takes the best path of each query; a test may take others. */
   readonly planner?: Planner;
 }
@@ -50,21 +57,27 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
   const { files = new Map(), planner = bestPath } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
+  server.openApi.describe(servingOperations(app));
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const queries = new Queries({
-    ...{ app, snapshots, tail, files, logEnd, clock, planner },
+    ...{ app, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
-  registerViewRoutes(server, { app, generations, snapshots, queries });
+  const live = new LiveQueries(
+    { queries, snapshots, tail, logEnd, clock },
+    { ...defaultLiveLimits, ...parts.live },
+  );
+  registerViewRoutes(server, { generations, snapshots, queries });
   if (parts.sql !== undefined) {
     const { engine, limits = defaultSqlLimits } = parts.sql;
     const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
     registerSqlRoutes(server, answers, limits);
   }
-  registerRowsRoute(server, queries, clock);
+  registerRowsRoute(server, queries, live, clock);
+  registerReconciliationRoutes(server, { app, generations, jobs, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },

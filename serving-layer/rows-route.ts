@@ -6,6 +6,8 @@ import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
 import type { Format } from "./format.ts";
+import type { LiveQueries } from "./live/live-queries.ts";
+import { readLive } from "./live/parameters.ts";
 import type { Asker, Queries } from "./query.ts";
 import { searchOf } from "./search.ts";
 
@@ -13,17 +15,29 @@ interface RowsRoute {
   readonly Params: { readonly view: string };
 }
 
-/** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already. */
-export function registerRowsRoute(server: FastifyInstance, queries: Queries, clock: Clock): void {
+/** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already; with `live=true` as they change. */
+export function registerRowsRoute(
+  server: FastifyInstance,
+  queries: Queries,
+  live: LiveQueries,
+  clock: Clock,
+): void {
+  server.addHook("preClose", async () => live.endAll());
   server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
     const { params, headers } = request;
-    const search = withFormat(searchOf(request), headers.accept);
+    const sight = sightOf(request);
+    const view = queries.view(params.view, sight);
+    const asked = readLive(view, searchOf(request), live.limits.leastEveryMs);
+    if (asked.everyMs !== undefined && request.method === "GET") {
+      const { search, everyMs } = asked;
+      return live.follow({ view, search, everyMs, sight }, headers["last-event-id"], reply);
+    }
+    const search = withFormat(asked.search, headers.accept);
     const known = headers["if-none-match"];
     const asker: Asker = {
       isGone: () => request.raw.socket.destroyed,
       isKnown: (etag) => known !== undefined && isOneOf(known, etag),
     };
-    const sight = sightOf(request);
     const answer = queries.rowsAtOnce(params.view, search, sight);
     if (answer !== undefined) return send(reply, answer, asker, clock);
     return queries.rows(params.view, search, sight, asker).then((later) => send(reply, later, asker, clock));

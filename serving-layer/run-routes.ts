@@ -4,6 +4,7 @@ import { readListQuery } from "../infra/list-query.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Clock } from "./clock.ts";
 import { RunEvents } from "./run-events.ts";
+import { readRunRequest } from "./run-request.ts";
 
 interface RunRoute {
   readonly Params: { readonly id: string };
@@ -15,7 +16,7 @@ export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Cl
   server.addHook("preClose", async () => events.endAll());
 
   server.post("/v1/batch/runs", async ({ body }, reply) => {
-    const run = await jobs.submit({ requestedBy: "http", ifBusy: readIfBusy(body) });
+    const run = await jobs.submit({ requestedBy: "http", ifBusy: readRunRequest(body, "a run").ifBusy });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });
 
@@ -33,8 +34,7 @@ export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Cl
 
   server.get<RunRoute>("/v1/batch/runs/:id/events", async ({ params }, reply) => {
     const run = await findRun(jobs, params.id);
-    reply.hijack();
-    await events.stream(run, reply.raw);
+    await events.stream(run, reply);
   });
 }
 
@@ -45,17 +45,4 @@ async function findRun(jobs: Jobs, id: string): Promise<Run> {
     "TIDEMARK_RUN_UNKNOWN",
     `there is no batch run "${id.slice(0, 100)}"; GET /v1/batch/runs lists those that are remembered`,
   );
-}
-
-function readIfBusy(body: unknown): "wait" | "refuse" {
-  if (body === undefined || body === null) return "wait";
-  const { ifBusy = "wait", ...others } = typeof body === "object" ? (body as Record<string, unknown>) : {};
-  const unknown = Object.keys(others)[0];
-  if (typeof body !== "object" || unknown !== undefined || (ifBusy !== "wait" && ifBusy !== "refuse")) {
-    throw new TidemarkError(
-      "TIDEMARK_REQUEST",
-      `a run is asked for with no body, or with {"ifBusy": "wait"} or {"ifBusy": "refuse"}${unknown === undefined ? "" : `; there is no "${unknown.slice(0, 100)}"`}`,
-    );
-  }
-  return ifBusy;
 }

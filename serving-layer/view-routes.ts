@@ -1,9 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
-import { readListQuery } from "../infra/list-query.ts";
-import type { App } from "../views/app.ts";
-import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { View } from "../views/view.ts";
 import { describeGeneration, describeView } from "./describe.ts";
@@ -20,15 +17,14 @@ interface GenerationRoute {
 }
 
 export interface ViewRouteParts {
-  readonly app: App;
   readonly generations: Generations;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
 }
 
-/** Views, comparisons, generations and reconciliations. */
+/** Views, comparisons and generations. */
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
-  const { app, generations, snapshots, queries } = parts;
+  const { generations, snapshots, queries } = parts;
 
   const config = { keepsToSight: true } as const;
 
@@ -69,24 +65,6 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     await generations.point(view.name, manifest.id);
     return { view: view.name, ...describeGeneration(manifest) };
   });
-
-  server.get("/v1/reconciliations", async (request) => {
-    const query = readListQuery(request.query, ["view", "limit"], { limit: 100, maxLimit: 10_000 });
-    const views = query.view === undefined ? app.views : [queries.view(query.view)];
-    const manifests = (await Promise.all(views.map((view) => generations.list(view.name)))).flat();
-    return {
-      reconciliations: manifests
-        .sort(newestFirst)
-        .slice(0, query.limit)
-        .map(({ view, id, run, createdAt, cut, reconciliation }) => ({
-          ...{ view, generation: id, run, createdAt, cut: formatCut(cut), reconciliation },
-        })),
-    };
-  });
-}
-
-function newestFirst(a: Manifest, b: Manifest): number {
-  return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1);
 }
 
 /** Only generations of the view as it is declared now can serve. */

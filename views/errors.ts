@@ -57,6 +57,9 @@ export const errorCodes = {
   TIDEMARK_SQL_TOO_LARGE: { status: 400, canRetry: false },
   TIDEMARK_SQL_TIMEOUT: { status: 400, canRetry: false },
   TIDEMARK_SQL_BUSY: { status: 429, canRetry: true },
+  TIDEMARK_LIVE_FULL: { status: 503, canRetry: true },
+  TIDEMARK_LIVE_SLOW: { status: 408, canRetry: true },
+  TIDEMARK_LIVE_CLOSED: { status: 503, canRetry: true },
   // runs and generations
   TIDEMARK_RUN_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_RUN_BUSY: { status: 409, canRetry: true },

@@ -134,28 +134,25 @@ async function startWriting(
       }),
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
-    lifecycle.use(
-      jobs.work(
-        measured(async (run, report, signal) => {
-          try {
-            return await performRun(
-              {
-                ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
-                sealedTail: seal,
-                sealWithinMs: node.sessionMs * sessionsPerSeal,
-                archive: async (until, archiveSignal, progress) =>
-                  archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
-              },
-              run,
-              report,
-              signal,
-            );
-          } finally {
-            seal.letGo();
-          }
-        }),
-      ),
-    );
+    const perform: RunHandler = async (run, report, signal) => {
+      try {
+        return await performRun(
+          {
+            ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+            sealedTail: seal,
+            sealWithinMs: node.sessionMs * sessionsPerSeal,
+            archive: async (until, archiveSignal, progress) =>
+              archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+          },
+          run,
+          report,
+          signal,
+        );
+      } finally {
+        seal.letGo();
+      }
+    };
+    lifecycle.use(jobs.work(measured(node.tellingDrift(perform, lifecycle))));
     return lifecycle;
   } catch (error) {
     await lifecycle[Symbol.asyncDispose]();

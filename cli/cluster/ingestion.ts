@@ -4,6 +4,7 @@ import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { registerIngestion } from "../../ingestion/gateway.ts";
 import { KeyPartitions } from "../../ingestion/key-partitions.ts";
 import { defaultLimits } from "../../ingestion/limits.ts";
+import { eventSchemas, ingestionOperations } from "../../ingestion/operations.ts";
 import { Pressure } from "../../ingestion/pressure.ts";
 import { LocalReception } from "../../ingestion/reception.ts";
 import { registerReplay } from "../../ingestion/replay.ts";
@@ -24,6 +25,7 @@ export async function runIngestion(node: ClusterNode, _lifecycle: Lifecycle) {
     eventBytes: defaultLimits.eventBytes,
   });
   const server = node.createServer();
+  server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception, pressure, limits: defaultLimits });
   registerDeadLetters(server, deadLetters);
   registerReplay(server, { events: app.events, deadLetters, reception });

@@ -15,6 +15,7 @@ import { type DrainTimes, drain } from "../../infra/drain.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { createServer } from "../../infra/http.ts";
 import { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
+import type { RunHandler } from "../../infra/jobs/jobs.ts";
 import { checkKafka } from "../../infra/kafka/check-kafka.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts";
@@ -29,16 +30,15 @@ import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
+import { type DriftOptions, tellingDrift } from "../telling-drift.ts";
 
-export interface NodeOptions {
-  readonly app: App;
+export interface NodeOptions extends DriftOptions {
   readonly appPath: string;
   /** The folder that all nodes share. */
   readonly data: string;
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  readonly logger: Logger;
   /** Whom it answers; of nothing said, everybody who reaches it. */
   readonly security: Security;
   readonly drain: DrainTimes;
@@ -75,6 +75,11 @@ export class ClusterNode {
     const node = new ClusterNode(options, overRecords(options.app, declarations), lifecycle);
     await checkKafka({ settings: node.kafka, app: node.app, batchIntervalMs: longestIntervalMs(node.app) });
     return node;
+  }
+
+  /** The handler; what its runs find of drift is told, as long as `lifecycle` lasts. */
+  tellingDrift(handler: RunHandler, lifecycle: Lifecycle): RunHandler {
+    return tellingDrift(handler, this.#options, lifecycle);
   }
 
   private constructor(options: NodeOptions, app: App, lifecycle: Lifecycle) {

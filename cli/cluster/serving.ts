@@ -4,6 +4,7 @@ import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
+import { columnScans } from "../column-scans.ts";
 import { sqlBudget } from "../sql-budget.ts";
 import { SqlWorker } from "../sql-worker.ts";
 import type { ClusterNode } from "./node.ts";
@@ -16,11 +17,13 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
   const tail = lifecycle.use(new ReplicatedTail({ app, log }));
+  const scratch = await node.makeScratch();
+  const scans = lifecycle.use(columnScans(join(scratch, "scans")));
   const sql = lifecycle.use(
     new SqlWorker({
       ...{ appPath: node.appPath, data: node.folder.root, isCluster: true },
       ...{ budget: sqlBudget(), timers: globalThis },
-      folder: join(await node.makeScratch(), "sql"),
+      folder: join(scratch, "sql"),
       failed: (message) => node.logger.error(message),
     }),
   );
@@ -28,7 +31,7 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
-      sql: { engine: sql },
+      ...{ scans, sql: { engine: sql } },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
     }),

@@ -1,7 +1,6 @@
 import { Command } from "commander";
 import type { Run } from "../../infra/jobs/jobs.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../../views/errors.ts";
-import type { ReconciledGeneration } from "../answers.ts";
 import { type Client, isFinished } from "../client.ts";
 import { type ClientOptions, clientCommand, wholeNumber, withClient } from "../command.ts";
 import { Progress } from "../progress.ts";
@@ -61,18 +60,14 @@ async function runBatch(
   }
   const run = await followRun(terminal, client, submitted);
   if (run.state !== "succeeded" || run.result === null) throw runError(run);
-  const ids = new Set(run.result.generations.map(({ id }) => id));
-  const limit = String(Math.max(100, 4 * ids.size));
-  const generations = (await client.reconciliations({ limit })).filter(({ generation }) =>
-    ids.has(generation),
-  );
-  if (options.json) writeJson(terminal, { run, reconciliations: generations });
-  else terminal.out.write(`${runLine(run)}\n\n${renderGenerations(run, generations)}`);
+  const { reconciliations } = run.result;
+  if (options.json) writeJson(terminal, { run, reconciliations });
+  else terminal.out.write(`${runLine(run)}\n\n${renderGenerations(run)}`);
 }
 
-async function followRun(terminal: Terminal, client: Client, submitted: Run): Promise<Run> {
+export async function followRun(terminal: Terminal, client: Client, submitted: Run): Promise<Run> {
   let run = submitted;
-  const progress = new Progress(terminal, "batch run", 1);
+  const progress = new Progress(terminal, run.kind === "check" ? "check" : "batch run", 1);
   try {
     for await (run of client.watchRun(submitted.id)) {
       if (isFinished(run)) break;
@@ -90,7 +85,7 @@ export function describeStep(run: Run): string {
   return [run.progress?.step ?? "starting", run.progress?.view ?? ""].join(" ").trimEnd();
 }
 
-function runError({ id, state, error }: Run): TidemarkError {
+export function runError({ id, state, error }: Run): TidemarkError {
   const code =
     error !== null && Object.hasOwn(errorCodes, error.code) ? (error.code as ErrorCode) : undefined;
   return new TidemarkError(
@@ -112,11 +107,11 @@ function tookMs({ startedAt, finishedAt }: Run): number | undefined {
     : Date.parse(finishedAt) - Date.parse(startedAt);
 }
 
-function renderGenerations(run: Run, reconciled: readonly ReconciledGeneration[]): string {
-  const generations = run.result?.generations ?? [];
-  const drift = generations.map(({ id, view }) => {
-    const found = reconciled.find((one) => one.generation === id && one.view === view);
-    return found === undefined ? "not kept any more" : describeReconciliation(found.reconciliation);
+function renderGenerations({ result }: Run): string {
+  const { generations = [], reconciliations = [] } = result ?? {};
+  const drift = generations.map(({ id }) => {
+    const found = reconciliations.find(({ generation }) => generation === id);
+    return found === undefined ? "not known" : describeReconciliation(found.reconciliation);
   });
   return renderTable([
     { title: "view", values: generations.map(({ view }) => view) },
@@ -134,6 +129,7 @@ function renderRuns(runs: readonly Run[]): string {
   return renderTable([
     { title: "run", values: runs.map(({ id }) => id) },
     { title: "state", values: runs.map(({ state }) => state) },
+    { title: "kind", values: runs.map(({ kind }) => kind) },
     { title: "asked for by", values: runs.map(({ requestedBy }) => requestedBy) },
     { title: "at", values: runs.map(({ requestedAt }) => requestedAt) },
     { title: "took", values: runs.map(span), align: "right" },

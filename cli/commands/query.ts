@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import type { RowsAnswer } from "../answers.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { RowsAnswer, ViewAnswer } from "../answers.ts";
 import type { QueryParameters } from "../client.ts";
 import { type ClientOptions, clientCommand, collect, wholeNumber, withClient } from "../command.ts";
 import { describeProvenance } from "../provenance.ts";
 import { plural } from "../quantity.ts";
+import { seriesColumns, timeColumn } from "../series.ts";
 import { columnsOf, renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 
@@ -21,6 +23,11 @@ export interface QueryOptions {
   readonly cursor?: string;
   readonly after?: string;
   readonly layer?: string;
+  readonly fill?: string;
+}
+
+interface ShownOptions {
+  readonly series?: true;
 }
 
 export function registerQuery(program: Command, terminal: Terminal): void {
@@ -28,15 +35,25 @@ export function registerQuery(program: Command, terminal: Terminal): void {
     "query airport-hours --where origin=ORD --from 2001-06-30 --to 2001-07-01",
     "query airport-hours --group-by origin --measures flights,delay --order-by -flights --limit 10",
     'query totals-by-hour --granularity 1d --from 2001-06-01  # --group-by "" gives one row over all',
+    "query airport-hours --where origin=ORD --granularity 1d --series",
   ]);
   program.addCommand(
     addQueryOptions(command)
       .description("Ask a view: one exact answer over everything so far")
       .addOption(new Option("--layer <layer>", "what to answer from").choices(["merged", "batch", "speed"]))
-      .action((view: string, options: QueryOptions & ClientOptions) =>
+      .addOption(
+        new Option("--fill <value>", "what stands where a series has no row").choices([
+          "zero",
+          "null",
+          "previous",
+        ]),
+      )
+      .option("--series", "a line for each group and measure, with its course over time")
+      .action((view: string, options: QueryOptions & ShownOptions & ClientOptions) =>
         withClient(options.url, async (client) => {
           const answer = await client.rows(view, queryParameters(options));
           if (options.json) writeJson(terminal, answer);
+          else if (options.series) writeSeries(terminal, answer, (await client.view(view)).measures);
           else writeRows(terminal, answer);
         }),
       ),
@@ -68,7 +85,8 @@ function condition(text: string, former: QueryOptions["where"] = {}): QueryOptio
 }
 
 export function queryParameters(options: QueryOptions): QueryParameters {
-  const { from, to, granularity, tz, groupBy, measures, orderBy, limit, cursor, after, layer } = options;
+  const { from, to, granularity, tz, groupBy, measures, orderBy, limit, cursor, after, layer, fill } =
+    options;
   return {
     ...options.where,
     from,
@@ -82,11 +100,33 @@ export function queryParameters(options: QueryOptions): QueryParameters {
     cursor,
     after,
     layer,
+    fill,
   };
 }
 
-function writeRows(terminal: Terminal, { rows, provenance, cursor }: RowsAnswer): void {
+function writeRows(terminal: Terminal, answer: RowsAnswer): void {
+  const { rows } = answer;
   terminal.out.write(rows.length === 0 ? "no rows\n" : renderTable(columnsOf(rows)));
+  writeGrounds(terminal, answer);
+}
+
+function writeSeries(terminal: Terminal, answer: RowsAnswer, measures: ViewAnswer["measures"]): void {
+  const { rows } = answer;
+  const time = timeColumn(rows);
+  if (rows.length > 0 && time === undefined) {
+    throw new TidemarkError(
+      "TIDEMARK_QUERY_PARAMETER",
+      "--series: these rows have no time to run along; group by the view's window too, or leave --series out",
+    );
+  }
+  const named = measures.map(({ name }) => name).filter((name) => Object.hasOwn(rows[0] ?? {}, name));
+  terminal.out.write(
+    time === undefined ? "no rows\n" : renderTable(seriesColumns({ rows, time, measures: named })),
+  );
+  writeGrounds(terminal, answer);
+}
+
+function writeGrounds(terminal: Terminal, { rows, provenance, cursor }: RowsAnswer): void {
   terminal.out.write(
     `\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${describeProvenance(provenance)}`)}\n`,
   );

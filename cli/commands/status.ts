@@ -1,31 +1,53 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { StatusAnswer } from "../answers.ts";
 import { type ClientOptions, clientCommand, withClient } from "../command.ts";
 import { countRecords } from "../provenance.ts";
 import { formatSpan, plural } from "../quantity.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
+import { type Rates, totalOf, watchStatus } from "../watch-status.ts";
 import { runLine } from "./batch.ts";
 
 export function registerStatus(program: Command, terminal: Terminal): void {
   program.addCommand(
-    clientCommand(terminal, "status", ["status", "status --json"])
+    clientCommand(terminal, "status", ["status", "status --watch", "status --watch 10 --json"])
       .description("Show what the log holds, what each view rests on and how far it is behind")
-      .action((options: ClientOptions) =>
-        withClient(options.url, async (client) => {
-          const status = await client.status();
-          if (options.json) writeJson(terminal, status);
-          else terminal.out.write(describeStatus(terminal, status));
+      .option(
+        "--watch [seconds]",
+        "look again and again, every 2 s unless said otherwise, and show rates",
+        seconds,
+      )
+      .action((options: ClientOptions & WatchOptions) =>
+        withClient(options.url, async (client, signal) => {
+          const show = (status: StatusAnswer, rates?: Rates) => {
+            if (options.json) writeJson(terminal, status);
+            else terminal.out.write(describeStatus(terminal, status, rates));
+          };
+          if (options.watch === undefined) return show(await client.status());
+          const everyMs = 1_000 * (options.watch === true ? defaultSeconds : Number(options.watch));
+          await watchStatus({ terminal, client, signal, everyMs, show });
         }),
       ),
   );
 }
 
-function describeStatus(terminal: Terminal, status: StatusAnswer): string {
+interface WatchOptions {
+  readonly watch?: string | true;
+}
+
+const defaultSeconds = 2;
+
+function seconds(text: string): string {
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || Number(text) < 0.1) {
+    throw new InvalidArgumentError("Give seconds from 0.1 to 9999.");
+  }
+  return text;
+}
+
+function describeStatus(terminal: Terminal, status: StatusAnswer, rates?: Rates): string {
   const { app, profile, uptimeMs, log, logObstacle, archived, views, runs, deadLetters } = status;
   const topics = Object.entries(log);
   const rows = Object.entries(views);
-  const total = (nexts: readonly number[]) => nexts.reduce((sum, next) => sum + next, 0);
   const reasons = rows.flatMap(([, { unready, gap }]) => [
     ...(unready === null ? [] : [`not ready: ${unready}`]),
     ...(gap === null ? [] : [gap]),
@@ -36,7 +58,10 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
     renderTable([
       { title: "event type", values: topics.map(([topic]) => topic) },
       { title: "partitions", values: topics.map(([, { nexts }]) => nexts.length) },
-      { title: "records", values: topics.map(([, { nexts }]) => total(nexts)) },
+      { title: "records", values: topics.map(([, { nexts }]) => totalOf(nexts)) },
+      ...(rates === undefined
+        ? []
+        : [{ title: "a second", values: topics.map(([topic]) => rates.topics[topic] ?? null) }]),
       { title: "archived", values: topics.map(([topic]) => countRecords(archived ?? "", topic)) },
     ]),
     renderTable([
@@ -45,6 +70,9 @@ function describeStatus(terminal: Terminal, status: StatusAnswer): string {
       { title: "rows", values: rows.map(([, { generation }]) => generation?.rows ?? null) },
       { title: "records", values: rows.map(([, { generation }]) => generation?.records ?? null) },
       { title: "tail entries", values: rows.map(([, { tail }]) => tail?.entries ?? null) },
+      ...(rates === undefined
+        ? []
+        : [{ title: "folded a second", values: rows.map(([name]) => rates.views[name] ?? null) }]),
       { title: "lag", values: rows.map(([, { lag }]) => lag) },
     ]),
     ...(logObstacle === null ? [] : [logObstacle]),

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readDriftTarget } from "../../batch-layer/drift-webhook.ts";
 import { drainTimes } from "../../infra/drain.ts";
 import { startTracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
@@ -84,6 +85,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     security,
     drain: drainTimes(terminal.environment),
     tracing,
+    drift: readDriftTarget(terminal.environment),
     logger,
   });
   greet(terminal, app, options, running.url);

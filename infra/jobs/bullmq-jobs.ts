@@ -71,9 +71,10 @@ export class BullmqJobs implements Jobs {
     this.#lifecycle.use(link.onAvailable(() => void this.#tickets.make().catch(options.failed)));
   }
 
-  async submit({ requestedBy, ifBusy, occasion }: RunRequest): Promise<Run> {
+  async submit(request: RunRequest): Promise<Run> {
+    const { ifBusy, occasion } = request;
     const id = occasion === undefined ? this.#options.newId() : occasionId(occasion);
-    const stored = { ...requested(id, requestedBy, this.#options.clock()), hold: null };
+    const stored = { ...requested(id, request, this.#options.clock()), hold: null };
     const admission = await this.#store.admit(stored, ifBusy);
     // The run is taken in: should its ticket get lost, whoever asks or works next makes it.
     await this.#tickets.make().catch(this.#options.failed);

@@ -43,7 +43,8 @@ export class EmbeddedJobs implements Jobs {
     this.#nextNumber = this.#store.nextNumber;
   }
 
-  async submit({ requestedBy, ifBusy, occasion }: RunRequest): Promise<Run> {
+  async submit(request: RunRequest): Promise<Run> {
+    const { ifBusy, occasion } = request;
     const id = occasion === undefined ? this.#newId() : occasionId(occasion);
     const known = occasion === undefined ? undefined : (this.#active.get(id)?.run ?? this.#store.get(id));
     if (known !== undefined) return known;
@@ -54,7 +55,7 @@ export class EmbeddedJobs implements Jobs {
       throw busy("full", first);
     }
     // Taken in before it is durable, so that two requests at once see each other.
-    const stored = { number: this.#nextNumber++, ...requested(id, requestedBy, this.#clock()) };
+    const stored = { number: this.#nextNumber++, ...requested(id, request, this.#clock()) };
     this.#active.set(id, stored);
     await this.#save(stored);
     this.#worker?.wake();

@@ -1,6 +1,12 @@
+import type { Reconciliation } from "../generations/generations.ts";
+
 /** A batch run as everyone sees it. Times are RFC 3339. */
 export interface Run {
   readonly id: string;
+  /** "check": everything is computed and held against what is served, and nothing is published. */
+  readonly kind: "batch" | "check";
+  /** The only view that is checked; null: all of them. */
+  readonly view: string | null;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
   /** Who asked: "schedule", "http", "tail-bound" or a name given. */
   readonly requestedBy: string;
@@ -27,6 +33,25 @@ export interface RunResult {
     readonly differing: number | null;
   }[];
   readonly records: number;
+  readonly reconciliations: readonly ReconciledView[];
+}
+
+/** What came of holding a view's batch answer against what was being served, at the cut of a run. */
+export interface ReconciledView {
+  readonly view: string;
+  /** The generation that the run made; null: a check makes none. */
+  readonly generation: string | null;
+  readonly createdAt: string;
+  readonly cut: string;
+  readonly reconciliation: Reconciliation;
+}
+
+/** A run as it is stored; former versions knew one kind, and kept what it found with the generations alone. */
+export function reviveRun(stored: Run): Run {
+  const run = { ...stored, kind: stored.kind ?? "batch", view: stored.view ?? null };
+  return run.result === null
+    ? run
+    : { ...run, result: { ...run.result, reconciliations: run.result.reconciliations ?? [] } };
 }
 
 export type RunHandler = (
@@ -40,6 +65,10 @@ export interface RunRequest {
   readonly ifBusy: "wait" | "refuse";
   /** Of requests for one occasion, by whichever process, one makes a run; the others are given that run. */
   readonly occasion?: string;
+  /** Default "batch". */
+  readonly kind?: Run["kind"];
+  /** Of a check; default null. */
+  readonly view?: string | null;
 }
 
 /** Batch runs: durable, one at a time per app, in order. */

@@ -1,7 +1,7 @@
 import { TidemarkError } from "../../views/errors.ts";
 import type { RedisLink } from "../redis/redis-link.ts";
 import { mostQueued } from "./admission.ts";
-import type { Run, RunRequest } from "./jobs.ts";
+import { type Run, type RunRequest, reviveRun } from "./jobs.ts";
 import { admitScript, replaceScript } from "./redis-run-scripts.ts";
 import { type HeldRun, hasEnded } from "./settle.ts";
 
@@ -113,5 +113,6 @@ export class RedisRunStore {
 
 /** Written by this module alone. */
 export function parse(text: string): RedisRun {
-  return JSON.parse(text);
+  const stored: RedisRun = JSON.parse(text);
+  return { ...stored, run: reviveRun(stored.run) };
 }

@@ -1,6 +1,6 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { durableCommits } from "../lmdb.ts";
-import type { Run } from "./jobs.ts";
+import { type Run, reviveRun } from "./jobs.ts";
 import { type HeldRun, hasEnded } from "./settle.ts";
 
 export interface StoredRun extends HeldRun {
@@ -44,18 +44,21 @@ export class RunStore implements AsyncDisposable {
 
   get(id: string): Run | undefined {
     const number = this.#numbers.get(id);
-    return number === undefined ? undefined : this.#runs.get(number)?.run;
+    const stored = number === undefined ? undefined : this.#runs.get(number);
+    return stored && reviveRun(stored.run);
   }
 
   /** Newest first. */
   list(limit: number): readonly Run[] {
-    return [...this.#runs.getRange({ reverse: true, limit })].map(({ value }) => value.run);
+    return [...this.#runs.getRange({ reverse: true, limit })].map(({ value }) => reviveRun(value.run));
   }
 
   /** Those that have not ended, oldest first. */
   unfinished(): readonly StoredRun[] {
     // Runs of former versions have no failures.
-    const of = (value: StoredRun): StoredRun => ({ ...value, failures: value.failures ?? 0, retryAt: null });
+    const of = (value: StoredRun): StoredRun => ({
+      ...{ ...value, run: reviveRun(value.run), failures: value.failures ?? 0, retryAt: null },
+    });
     return [...this.#runs.getRange({})].flatMap(({ value }) => (hasEnded(value.run) ? [] : [of(value)]));
   }
 

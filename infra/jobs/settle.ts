@@ -1,5 +1,5 @@
 import { type ErrorCode, TidemarkError } from "../../views/errors.ts";
-import type { Run, RunResult } from "./jobs.ts";
+import type { Run, RunRequest, RunResult } from "./jobs.ts";
 
 /** A run with what only its queue needs to know of it. */
 export interface HeldRun {
@@ -71,10 +71,16 @@ export function begun<H extends HeldRun>(held: H, nowMs: number): H {
   return { ...held, run, attempts: held.attempts + 1, retryAt: null };
 }
 
-export function requested(id: string, requestedBy: string, nowMs: number): HeldRun {
+export function requested(
+  id: string,
+  { requestedBy, kind = "batch", view = null }: RunRequest,
+  nowMs: number,
+): HeldRun {
   const run: Run = {
     id,
     state: "queued",
+    kind,
+    view,
     requestedBy,
     requestedAt: timeOf(nowMs),
     startedAt: null,

@@ -14,8 +14,11 @@ export class TailSegment implements Segment {
   readonly partition: number;
   readonly from: Offset;
   readonly panes = new Map<number, Map<string, Entry>>();
-  /** Entries that changed since `takeDirty`, each once. Whoever sets an entry's `isDirty` lists it here. */
+  /** Entries that changed since `takeDirty` or `takeChanged`, each once. Whoever sets an entry's `isDirty` lists it here. */
   dirty: Entry[] = [];
+  /** What `takeChanged` took out of `dirty`, for `takeDirty` to give all the same. */
+  readonly #taken = new Set<Entry>();
+  #isWatched = false;
   /** Entries in all panes. Whoever adds one to a pane counts it here. */
   size = 0;
   #next: Offset;
@@ -78,8 +81,12 @@ export class TailSegment implements Segment {
     const groups = this.pane(pane);
     const key = groupKey(this.view.dimensions, dimensions);
     const entry = groups.get(key);
-    if (entry === undefined) this.#add(groups, key, dimensions, pane, cells as Cell[], false);
-    else for (let i = 0; i < cells.length; i++) entry.cells[i] = cells[i] as Cell;
+    if (entry === undefined) {
+      this.#add(groups, key, dimensions, pane, cells as Cell[], this.#isWatched);
+      return;
+    }
+    for (let i = 0; i < cells.length; i++) entry.cells[i] = cells[i] as Cell;
+    if (this.#isWatched) this.#markDirty(entry);
   }
 
   #add(
@@ -112,7 +119,7 @@ export class TailSegment implements Segment {
    * for all rows: this holds the thread, and an array per row would take it five times as long.
    */
   takeDirty(): Iterable<StateRow> {
-    const { dirty } = this;
+    const dirty = this.#allDirty();
     this.dirty = [];
     if (this.#isSealed) {
       for (const entry of dirty) entry.isDirty = false;
@@ -129,6 +136,25 @@ export class TailSegment implements Segment {
       at += width;
     }
     return rowsOf(dirty, cells, width);
+  }
+
+  #allDirty(): readonly Entry[] {
+    if (this.#taken.size === 0) return this.dirty;
+    for (const entry of this.dirty) this.#taken.add(entry);
+    const all = [...this.#taken];
+    this.#taken.clear();
+    return all;
+  }
+
+  takeChanged(): readonly Entry[] {
+    this.#isWatched = true;
+    const changed = this.dirty;
+    this.dirty = [];
+    for (const entry of changed) {
+      entry.isDirty = false;
+      this.#taken.add(entry);
+    }
+    return changed;
   }
 
   *entries(): Generator<Entry, void, undefined> {

@@ -8,7 +8,7 @@ export interface Entry {
   readonly dimensions: readonly Scalar[];
   readonly pane: number;
   readonly cells: Cell[];
-  /** Changed since the last checkpoint, and then listed in the segment's `dirty`. */
+  /** Changed since it was last taken, by the checkpoint or by `takeChanged`, and then listed in the segment's `dirty`. */
   isDirty: boolean;
 }
 
@@ -23,6 +23,11 @@ export interface Segment {
   /** By pane, then by `groupKey` of the dimensions. */
   readonly panes: ReadonlyMap<number, ReadonlyMap<string, Entry>>;
   readonly size: number;
+  /**
+   * The entries that are new or have changed since the last call, perhaps some more; the first call begins the watch, and what
+   * it gives means nothing. For one reader in a process.
+   */
+  takeChanged(): readonly Entry[];
 }
 
 /**

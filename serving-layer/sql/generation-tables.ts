@@ -8,7 +8,7 @@ import { quoteIdentifier } from "../../views/expression.ts";
 import type { View } from "../../views/view.ts";
 import { isShownAsStored, shownRows } from "../shown-rows.ts";
 import { inTurns } from "./row-turns.ts";
-import { isShownBySql, paneColumn, type ShownColumn, shownColumns } from "./shown-columns.ts";
+import { isShownBySql, type ShownColumn, shownColumns, withPane } from "./shown-columns.ts";
 
 /** A generation as statements read it. */
 export interface GenerationTable {
@@ -100,7 +100,7 @@ export class GenerationTables implements AsyncDisposable {
 
   async #open(view: View, id: string, path: string): Promise<GenerationTable> {
     const reader = await this.#generations.open(view, id);
-    const columns = [...shownColumns(view), paneColumn];
+    const columns = withPane(shownColumns(view));
     if (isShownBySql(view, columns)) {
       const shown = columns.map(
         ({ name, type, sql }) => `CAST(${sql} AS ${type}) AS ${quoteIdentifier(name)}`,

@@ -199,7 +199,7 @@ function bind(prepared: DuckDBPreparedStatement, parameters: SqlParameters): voi
       : Object.entries(parameters),
   );
   for (let i = 1; i <= prepared.parameterCount; i++) {
-    const name = prepared.parameterName(i);
+    const name = parameterName(prepared, i);
     const value = given.get(name);
     if (value === undefined) {
       throw new TidemarkError("TIDEMARK_SQL_STATEMENT", `parameter $${name} is not given`);
@@ -214,6 +214,15 @@ function bind(prepared: DuckDBPreparedStatement, parameters: SqlParameters): voi
       "TIDEMARK_SQL_STATEMENT",
       `the statement has no parameter $${extra.slice(0, 100)}`,
     );
+  }
+}
+
+function parameterName(prepared: DuckDBPreparedStatement, i: number): string {
+  try {
+    return prepared.parameterName(i);
+  } catch (cause) {
+    const message = "parameters are numbered from $1 on, without gaps";
+    throw new TidemarkError("TIDEMARK_SQL_STATEMENT", message, { cause });
   }
 }
 

@@ -15,10 +15,11 @@ import {
 } from "@duckdb/node-api";
 import type { AppendedColumn } from "../../infra/appended-table.ts";
 import type { Aggregate, Bin, Measure } from "../../views/aggregate.ts";
-import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
 import type { StateRow } from "../../views/state.ts";
 import { shownView, type View } from "../../views/view.ts";
 import { startOf, type Window } from "../../views/window.ts";
+import { dimensionColumns, paneColumn } from "../dimension-columns.ts";
 import { isShownAsStored } from "../shown-rows.ts";
 
 /** A column of a view as statements see it. */
@@ -27,22 +28,9 @@ export interface ShownColumn extends AppendedColumn<StateRow> {
   readonly sql?: string;
 }
 
-/** The pane by which a row is told from others of its dimensions; statements do not see it. */
-export const paneColumn: ShownColumn = {
-  name: "_pane",
-  type: BIGINT,
-  of: ({ pane }) => BigInt(pane),
-  sql: "_pane",
-};
-
-/** The dimensions of a view, by which its rows are told apart together with the pane. */
-export function dimensionColumns(view: View): readonly ShownColumn[] {
-  return view.dimensions.map(({ name, type }, i) => ({
-    name,
-    type: type === "string" ? VARCHAR : type === "boolean" ? BOOLEAN : BIGINT,
-    of: ({ dimensions }) => dimensionValue(dimensions[i] ?? null),
-    sql: quoteIdentifier(name),
-  }));
+/** With the pane, by which a row is told from others of its dimensions, and which statements do not see. */
+export function withPane(columns: readonly ShownColumn[]): readonly ShownColumn[] {
+  return [...columns, { ...paneColumn, sql: "_pane" }];
 }
 
 /** Dimensions, the window's first instant, and the measures' values, as rows show them. */
@@ -50,7 +38,7 @@ export function shownColumns(stored: View): readonly ShownColumn[] {
   const view = shownView(stored);
   const states = stored.columns.map(({ name }) => quoteIdentifier(name));
   return [
-    ...dimensionColumns(view),
+    ...dimensionColumns(view).map((column) => ({ ...column, sql: quoteIdentifier(column.name) })),
     ...(view.window === undefined ? [] : [windowColumn(view.window.name, view.window.window)]),
     ...view.measures.map((measure) => measureColumn(measure, states)),
   ];
@@ -59,10 +47,6 @@ export function shownColumns(stored: View): readonly ShownColumn[] {
 /** Whether every column can be made from the states' Parquet file by DuckDB alone. */
 export function isShownBySql(stored: View, columns: readonly ShownColumn[]): boolean {
   return isShownAsStored(stored) && columns.every(({ sql }) => sql !== undefined);
-}
-
-function dimensionValue(value: Scalar): DuckDBValue {
-  return typeof value === "number" ? BigInt(value) : value;
 }
 
 function windowColumn(name: string, window: Window): ShownColumn {

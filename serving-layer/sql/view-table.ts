@@ -4,11 +4,12 @@ import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
 import { groupKey } from "../../views/key.ts";
 import type { StateRow } from "../../views/state.ts";
 import { copyState, mergeState, type View } from "../../views/view.ts";
+import { dimensionColumns, paneColumn } from "../dimension-columns.ts";
 import type { StoredRows } from "../sessions.ts";
 import { isShownAsStored, shownRows } from "../shown-rows.ts";
 import type { GenerationTable } from "./generation-tables.ts";
 import { inTurns } from "./row-turns.ts";
-import { dimensionColumns, paneColumn, type ShownColumn, shownColumns } from "./shown-columns.ts";
+import { type ShownColumn, shownColumns } from "./shown-columns.ts";
 
 /**
  * A SELECT of a view's rows, generation and tail together. Of the generation all rows are taken but those that the tail has

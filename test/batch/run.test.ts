@@ -134,8 +134,9 @@ async function run(
   changes: Partial<RunParts> = {},
   report: (progress: RunProgress) => void = () => undefined,
   signal: AbortSignal = new AbortController().signal,
+  { kind = "batch", view = null }: Partial<Pick<Run, "kind" | "view">> = {},
 ) {
-  return performRun(parts(changes), { id: `run-${++runs}` }, report, signal);
+  return performRun(parts(changes), { id: `run-${++runs}`, kind, view }, report, signal);
 }
 
 async function served(view: View): Promise<{ manifest: Manifest; rows: StateRow[] } | undefined> {

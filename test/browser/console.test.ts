@@ -106,10 +106,17 @@ test("the drift of a fold that forgets is found, and shown key by key", async ()
   expect(Number(difference)).toBeGreaterThan(0);
 });
 
+test("a check of this moment is asked for, and what it found is marked", async () => {
+  await open("Comparison");
+  await page.getByRole("button", { name: "Check now" }).click();
+  await page.getByRole("link", { name: /^airport-hours, .*, a check: no drift$/ }).waitFor();
+  await page.getByRole("link", { name: /^forgetful, .*, a check: \d+ keys differ$/ }).waitFor();
+});
+
 test("another generation is served, and the one before again", async () => {
   await open("Batch runs");
   await page.getByRole("button", { name: "Start a run" }).click();
-  await page.locator("[data-state=succeeded]").nth(1).waitFor();
+  await page.locator("[data-state=succeeded]").nth(2).waitFor();
   const rows = page.locator("section", { hasText: "airport-hours" }).locator("tbody tr");
   await rows.nth(1).getByRole("button", { name: "Serve this" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Serve it" }).click();

@@ -1,8 +1,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StatusAnswer } from "../../cli/answers.ts";
+import { narrowed, sparkline } from "../../cli/sparkline.ts";
+import { type Rates, watchStatus } from "../../cli/watch-status.ts";
+import { TidemarkError } from "../../views/errors.ts";
 import { type Answer, listen, type StandIn, standIn, tidemark } from "./stand-in.ts";
 
 let folder: string;
@@ -469,4 +474,115 @@ test("status shows log, views, runs and dead letters", async () => {
   expect(out).toContain("not ready: the tail is catching up");
   expect(out).toContain("1 run waiting");
   expect(out).toContain("2 dead letters");
+});
+
+test("query --series shows the course of each group and measure over time, gaps where there is no row", async () => {
+  const at = (hour: number) => `2001-06-30T0${hour}:00:00.000Z`;
+  const row = (origin: string, hour: number, flights: number, delay: number | null) => {
+    return { origin, hour: at(hour), flights, delay };
+  };
+  const rows = [row("ORD", 0, 1, 0), row("ATL", 1, 5, 2.5), row("ORD", 1, 8, null), row("ORD", 3, 4, -1.5)];
+  const server = await serve({
+    "GET /v1/views/airport-hours/rows": { body: { rows, provenance, cursor: null } },
+    "GET /v1/views/airport-hours": { body: { measures: [{ name: "flights" }, { name: "delay" }] } },
+  });
+  const { code, out, err } = await tidemark(server, "query", "airport-hours", "--series", "--fill", "null");
+  expect([code, err]).toEqual([0, ""]);
+  expect(server.asked[0]?.parameters.get("fill")).toBe("null");
+  expect(out.split("\n").slice(0, 6)).toEqual([
+    "origin  measure  course  first  last  least  most",
+    "──────  ───────  ──────  ─────  ────  ─────  ────",
+    "ORD     flights  ▁█▄         1     4      1     8",
+    "        delay    █ ▁         0  -1.5   -1.5     0",
+    "ATL     flights   ▁          5     5      5     5",
+    "        delay     ▁        2.5   2.5    2.5   2.5",
+  ]);
+  const timeless = await serve({
+    "GET /v1/views/airport-hours/rows": {
+      body: { rows: [{ origin: "ORD", flights: 1 }], provenance, cursor: null },
+    },
+    "GET /v1/views/airport-hours": { body: { measures: [{ name: "flights" }] } },
+  });
+  expect((await tidemark(timeless, "query", "airport-hours", "--series")).err).toContain(
+    "no time to run along",
+  );
+});
+
+test("a long course is narrowed by means, and one that never changes is a flat line", () => {
+  expect(narrowed([1, 3, undefined, undefined, 5, undefined], 3)).toEqual([2, undefined, 5]);
+  expect(narrowed([1, 2], 3)).toEqual([1, 2]);
+  expect(sparkline([7, 7, undefined, 7])).toBe("▁▁ ▁");
+  expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe("▁▂▃▄▅▆▇█");
+});
+
+describe("status --watch", () => {
+  const status = (uptimeMs: number, next: number) => ({
+    ...{ app: "flights", profile: "embedded", uptimeMs, logObstacle: null, archived: null, deadLetters: 0 },
+    log: { "shop.order": { starts: [0], nexts: [next] } },
+    views: {
+      sales: {
+        generation: null,
+        tail: null,
+        position: `shop.order@0:${next - 10}`,
+        lag: 10,
+        unready: null,
+        gap: null,
+      },
+    },
+    runs: { running: null, queued: 0, last: null, obstacle: null },
+  });
+
+  /** Looks at these one after the other, a second apart; undefined: nobody answers. */
+  async function watch(looks: readonly (StatusAnswer | undefined)[], isTty = false) {
+    const shown: (Rates | undefined)[] = [];
+    const [out, err] = [new PassThrough(), new PassThrough()];
+    const end = new AbortController();
+    let asked = 0;
+    const client = {
+      status: async () => {
+        const look = looks[asked++];
+        if (asked === looks.length) end.abort();
+        if (look !== undefined) return look;
+        throw new TidemarkError("TIDEMARK_CLIENT_UNREACHABLE", "nobody answers there");
+      },
+    };
+    const terminal = {
+      ...{ out: Object.assign(out, { isTTY: isTty }), err, isInteractive: false, environment: {} },
+      now: () => asked * 1_000,
+    };
+    await watchStatus({
+      ...{ terminal, client, signal: end.signal, everyMs: 1 },
+      show: (_status, rates) => void shown.push(rates),
+    });
+    return { shown, out: String(out.read() ?? ""), err: String(err.read() ?? "") };
+  }
+
+  test("tells what came and what was folded a second since the look before", async () => {
+    const looks = [status(1_000, 100), status(2_000, 350), status(3_000, 350), status(50, 500)];
+    const { shown, out } = await watch(looks as unknown as StatusAnswer[]);
+    const rates = (rate: number) => ({ topics: { "shop.order": rate }, views: { sales: rate } });
+    // The last one was started anew.
+    expect(shown).toEqual([undefined, rates(250), rates(0), undefined]);
+    expect(out).toBe("");
+  });
+
+  test("takes the place of the look before on a terminal, and waits for a server that was there", async () => {
+    const looks = [status(1_000, 100), undefined, status(3_000, 300)] as unknown as (
+      | StatusAnswer
+      | undefined
+    )[];
+    const { shown, out, err } = await watch(looks, true);
+    expect(shown).toHaveLength(2);
+    expect(shown[1]?.topics["shop.order"]).toBe(100);
+    expect(out).toBe("\u001b[H\u001b[J".repeat(2));
+    expect(err).toContain("TIDEMARK_CLIENT_UNREACHABLE");
+    await expect(watch([undefined, undefined])).rejects.toMatchObject({
+      code: "TIDEMARK_CLIENT_UNREACHABLE",
+    });
+  });
+
+  test.each(["0", "x", "-1"])("ends with 2 for %s seconds", async (text) => {
+    const { code, err } = await tidemark(undefined, "status", "--watch", text);
+    expect([code, err]).toEqual([2, expect.stringContaining("seconds from 0.1")]);
+  });
 });

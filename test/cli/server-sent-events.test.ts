@@ -21,9 +21,9 @@ test("events come out whole however the network cuts their bytes", async () => {
       const events = [];
       for await (const event of readServerSentEvents(pieces(bytes, cuts))) events.push(event);
       expect(events).toEqual([
-        { event: "progress", data: '{"über":1}' },
-        { event: "message", data: "first\nsecond" },
-        { event: "message", data: "ümlaut" },
+        { event: "progress", data: '{"über":1}', id: undefined },
+        { event: "message", data: "first\nsecond", id: undefined },
+        { event: "message", data: "ümlaut", id: "7" },
       ]);
     }),
     { numRuns: 200 },

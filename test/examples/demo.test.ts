@@ -11,6 +11,8 @@ import type { Run } from "../../infra/jobs/jobs.ts";
 function reconciledRun(records: number, reconciliation: Reconciliation): ReconciledRun {
   const run: Run = {
     id: "r",
+    kind: "batch",
+    view: null,
     state: "succeeded",
     requestedBy: "http",
     requestedAt: "2001-07-01T00:00:00.000Z",
@@ -20,7 +22,8 @@ function reconciledRun(records: number, reconciliation: Reconciliation): Reconci
     error: null,
     result: null,
   };
-  const reconciled = [{ view: "v", generation: "g", createdAt: "", cut: "", reconciliation }];
+  const made = { run: "r", kind: "batch", generation: "g" } as const;
+  const reconciled = [{ ...made, view: "v", createdAt: "", cut: "", reconciliation }];
   return { run, tookMs: 1500, records, reconciled };
 }
 

@@ -7,6 +7,7 @@ import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Scalar } from "../../views/expression.ts";
 import type { StateRow } from "../../views/state.ts";
+import { afterPrefix, compareText } from "../../views/text-order.ts";
 import type { View } from "../../views/view.ts";
 import {
   inOrder,
@@ -111,6 +112,44 @@ test("group and scan give what a plain filter over all rows gives", async () => 
     ),
     { numRuns: 30 },
   );
+});
+
+test("a scan within a range of the next dimension leaves out nothing that lies in it", async () => {
+  await fc.assert(
+    fc.asyncProperty(windowedRows, fc.nat(), fc.nat(), (rows, a, b) =>
+      withReader(windowed, rows, (reader) => {
+        const texts = rows.flatMap(({ dimensions: [text] }) => (typeof text === "string" ? [text] : []));
+        const [one, other] = [texts[a % texts.length] ?? "", texts[b % texts.length] ?? ""];
+        const [from, to] = compareText(one, other) < 0 ? [one, other] : [other, one];
+        const isIn = (text: Scalar | undefined, least: string | undefined, end: string | undefined) =>
+          typeof text === "string" &&
+          (least === undefined || compareText(text, least) >= 0) &&
+          (end === undefined || compareText(text, end) < 0);
+        for (const range of [
+          { from, to },
+          { from, to: undefined },
+          { from: undefined, to },
+          { from: one, to: afterPrefix(one) },
+        ]) {
+          const scanned = [...reader.scan([], undefined, undefined, range)];
+          const inRange = (row: StateRow) => isIn(row.dimensions[0], range.from, range.to);
+          expect(scanned.filter(inRange)).toStrictEqual(rows.filter(inRange));
+        }
+      }),
+    ),
+    { numRuns: 30 },
+  );
+  const rows = inOrder(
+    Array.from({ length: 3_000 }, (_, i) => ({
+      dimensions: [`name ${i}`, i, null],
+      pane: 0,
+      cells: [1, 2, 3, 4],
+    })),
+  );
+  await withReader(windowed, rows, (reader) => {
+    const read = [...reader.scan([], undefined, undefined, { from: "name 17", to: afterPrefix("name 17") })];
+    expect(read).toHaveLength(111);
+  });
 });
 
 test("a long series of many groups is read by range as by filter", async () => {

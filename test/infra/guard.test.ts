@@ -317,6 +317,8 @@ test("an error names its request, by the client's name for it where that can sta
   const id = async (given: string) =>
     (await server?.inject({ url: "/fails", headers: { "x-request-id": given } }))?.headers["x-request-id"];
   expect(await id("order-17.3")).toBe("order-17.3");
+  const nowhere = await server?.inject({ url: "/nowhere", headers: { "x-request-id": "order-18" } });
+  expect(nowhere?.headers["x-request-id"]).toBe("order-18");
   expect(await id("a b")).toMatch(/^\d+-\d+$/);
   expect(await id("x".repeat(101))).toMatch(/^\d+-\d+$/);
 });

@@ -6,6 +6,7 @@ import { createServer } from "../../infra/http.ts";
 import type { Run } from "../../infra/jobs/jobs.ts";
 import type { LogBatch } from "../../infra/log/log.ts";
 import { parseTraceparent, startTracing, type Tracing } from "../../infra/tracing.ts";
+import { GatewayFixture, orderText, places } from "../ingestion/gateway-fixture.ts";
 
 interface Span {
   readonly name: string;
@@ -82,7 +83,7 @@ test("a request, the fold of its records and a run arrive at the collector, each
     report({ step: "seal", view: null, fraction: 0 });
     report({ step: "compute", view: "sales", fraction: 0.5 });
     report({ step: "compute", view: "sales", fraction: 0.6 });
-    return { records: 9, generations: [] };
+    return { records: 9, generations: [], reconciliations: [] };
   });
   await handler({ id: "r-1", requestedBy: "http" } as Run, () => undefined, new AbortController().signal);
   await tracing[Symbol.asyncDispose]();
@@ -118,6 +119,24 @@ test("a request whose caller does not record its trace is not recorded here, nor
   expect(sent).toBeUndefined();
   expect(received).toHaveLength(before);
 });
+
+test.each(places)(
+  "records of a traced request name it, taken in %s; those of others do not",
+  async (place) => {
+    const again = await startTracing(process.env, "ingestion");
+    const gateway = await GatewayFixture.open({ place, tracing: again });
+    const json = { "content-type": "application/json" };
+    await gateway.post(`[${orderText("1")},${orderText("2")}]`, { ...json, traceparent: cause });
+    await gateway.post(orderText("3"), { ...json, traceparent: cause.replace(/01$/, "00") });
+    const named = (await gateway.records()).map(({ headers }) => String(headers?.traceparent ?? "none"));
+    const events = await gateway.events();
+    await gateway.close();
+    await again?.[Symbol.asyncDispose]();
+    expect(events.map(({ id }) => id)).toEqual(["1", "2", "3"]);
+    expect(named[0]).toMatch(new RegExp(`^00-${traceId}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`));
+    expect(named).toEqual([named[0], named[0], "none"]);
+  },
+);
 
 test("without an address to send to nothing is started", async () => {
   expect(await startTracing({}, "all")).toBeUndefined();

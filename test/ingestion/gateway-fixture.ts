@@ -9,6 +9,7 @@ import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { Peer } from "../../infra/peer.ts";
 import { channelToThread } from "../../infra/thread-channel.ts";
+import type { Tracing } from "../../infra/tracing.ts";
 import { registerIngestion } from "../../ingestion/gateway.ts";
 import { KeyPartitions } from "../../ingestion/key-partitions.ts";
 import { defaultLimits, type IngestionLimits } from "../../ingestion/limits.ts";
@@ -37,6 +38,7 @@ export interface FixtureParts {
   readonly limits?: Partial<IngestionLimits>;
   readonly disk?: Disk;
   readonly timer?: Timer;
+  readonly tracing?: Tracing | undefined;
 }
 
 export const noon = Date.parse("2001-01-31T12:00:00.000Z");
@@ -71,7 +73,7 @@ export class GatewayFixture {
     const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
     const log = await LmdbLog.open({ path: join(folder, "log"), topics, mode: "writer" });
     const deadLetters = await LmdbDeadLetters.open({ path: join(folder, "dead-letters") });
-    const server = createServer({ forceCloseConnections: true });
+    const server = createServer({ forceCloseConnections: true, tracing: parts.tracing });
     let ids = 0;
     const { clock = () => noon, disk, timer } = parts;
     const limits = { ...defaultLimits, ...parts.limits };
@@ -157,7 +159,7 @@ export class GatewayFixture {
 
   /** The texts of all records, partition after partition. */
   async stored(): Promise<string[]> {
-    return (await this.#records()).map(({ value }) => Buffer.from(value).toString());
+    return (await this.records()).map(({ value }) => Buffer.from(value).toString());
   }
 
   /** What they say, in the same order. */
@@ -166,7 +168,8 @@ export class GatewayFixture {
     return (await this.stored()).map((text) => decoder.decode(text));
   }
 
-  async #records(): Promise<LogRecord[]> {
+  /** All of them, partition after partition. */
+  async records(): Promise<LogRecord[]> {
     const records: LogRecord[] = [];
     for (const [partition, next] of (await this.log.nexts(order.name)).entries()) {
       for await (const batch of this.log.read(order.name, partition, offset(0), next)) {

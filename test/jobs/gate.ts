@@ -1,7 +1,11 @@
 import type { Jobs, Run, RunHandler, RunProgress, RunResult } from "../../infra/jobs/jobs.ts";
 import { TidemarkError } from "../../views/errors.ts";
 
-export const result: RunResult = { generations: [{ view: "v", id: "g", rows: 1, differing: 0 }], records: 7 };
+export const result: RunResult = {
+  generations: [{ view: "v", id: "g", rows: 1, differing: 0 }],
+  records: 7,
+  reconciliations: [],
+};
 export const halfway: RunProgress = { step: "compute", view: "v", fraction: 0.5 };
 export const ended = ({ state }: Run) => state !== "queued" && state !== "running";
 

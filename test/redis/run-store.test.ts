@@ -14,7 +14,10 @@ test("a worker whose lock has lapsed begins nothing, and takes no run from the w
     warn: () => undefined,
   });
   const store = new RedisRunStore(link, `tidemark:${app}`, 20);
-  await store.admit({ ...requested("run-1", "test", 0), hold: null }, "wait");
+  await store.admit(
+    { ...requested("run-1", { requestedBy: "test", ifBusy: "wait" }, 0), hold: null },
+    "wait",
+  );
   const key = `tidemark:${app}:runs:run-1:lock`;
   await link.client.set(key, "second");
   const begin = (hold: string) => (before: RedisRun) => ({ ...begun(before, 0), hold });
@@ -33,7 +36,10 @@ test("of two changes of a run at once neither is lost", async () => {
     warn: () => undefined,
   });
   const store = new RedisRunStore(link, `tidemark:${app}`, 20);
-  await store.admit({ ...requested("run-1", "test", 0), hold: null }, "wait");
+  await store.admit(
+    { ...requested("run-1", { requestedBy: "test", ifBusy: "wait" }, 0), hold: null },
+    "wait",
+  );
   const more = (before: RedisRun) => ({ ...before, failures: before.failures + 1 });
   await Promise.all(Array.from({ length: 20 }, () => store.change("run-1", more)));
   expect(await store.read("run-1")).toMatchObject({ failures: 20 });

@@ -8,7 +8,7 @@ import { openJobs } from "./queue-of-processes.ts";
  */
 const [, , url = "", app = "", lockMs = ""] = process.argv;
 const say = (word: string) => process.stdout.write(`${word}\n`);
-const result: RunResult = { generations: [], records: 666 };
+const result: RunResult = { generations: [], records: 666, reconciliations: [] };
 let finish: () => void = () => undefined;
 
 const jobs = await openJobs(url, app, { lockMs: Number(lockMs), failed: () => undefined });

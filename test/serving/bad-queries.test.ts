@@ -18,6 +18,8 @@ beforeAll(async () => {
 afterAll(() => serving[Symbol.asyncDispose]());
 
 const rows = "/v1/views/by-machine/rows";
+const many = (name: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${name}=${i}`).join("&");
 
 describe("what can't be answered is refused with a status, a code and words that help", () => {
   test.each([
@@ -73,6 +75,28 @@ describe("what can't be answered is refused with a status, a code and words that
     [`${rows}?unit=seven`, 400, "PARAMETER", "give a whole number, or null"],
     [`${rows}?isOn=null`, 400, "PARAMETER", "give true or false"],
     [`${rows}?label=%22open`, 400, "PARAMETER", "text in JSON quotes, or null"],
+    [`${rows}?site:like=a`, 400, "PARAMETER_UNKNOWN", "stands one of from, to, prefix, not"],
+    [`${rows}?colour:prefix=a`, 400, "PARAMETER_UNKNOWN", `there is no parameter "colour:prefix"`],
+    [`${rows}?hour:from=2001-01-01`, 400, "PARAMETER_UNKNOWN", "chosen by time with from and to"],
+    [`${rows}?unit:from=seven`, 400, "PARAMETER", 'unit:from="seven" is no value'],
+    [`${rows}?unit:from=null`, 400, "PARAMETER", "null lies in no range; unit:not=null is any value"],
+    [`${rows}?label:to=null`, 400, "PARAMETER", `the word is written "null" in JSON quotes`],
+    [`${rows}?unit:from=1&unit:from=2`, 400, "PARAMETER", "unit:from is given twice"],
+    [`${rows}?unit:from=9&unit:to=3`, 400, "PARAMETER", "unit:from=9 is after unit:to=3"],
+    [`${rows}?isOn:from=true`, 400, "PARAMETER", "give isOn=true or false"],
+    [`${rows}?unit:prefix=1`, 400, "PARAMETER", "give unit:from and unit:to"],
+    [`${rows}?label:prefix=%22a`, 400, "PARAMETER", "is no text in JSON quotes"],
+    [`${rows}?isOn:not=maybe`, 400, "PARAMETER", "give true or false"],
+    [`${rows}?${many("site", 1_001)}`, 400, "PARAMETER", "site is given more than 1000 values"],
+    [`${rows}?${many("site:not", 1_001)}`, 400, "PARAMETER", "site:not is given more than 1000 values"],
+    [`${rows}?${many("site:prefix", 101)}`, 400, "PARAMETER", "site:prefix is given more than 100 values"],
+    [`${rows}?fill=linear`, 400, "PARAMETER", "give one of zero, null, previous"],
+    [`${rows}?fill=zero&groupBy=site`, 400, "FILL", `"hour" is not in groupBy`],
+    [`${rows}?fill=zero&granularity=all`, 400, "FILL", "rows of this query have no time"],
+    ["/v1/views/timeless/rows?fill=zero", 400, "FILL", "has no window"],
+    ["/v1/views/by-machine/compare?fill=zero", 400, "PARAMETER_UNKNOWN", `there is no parameter "fill"`],
+    [`${rows}?totals=yes`, 400, "PARAMETER", "give one of true, false"],
+    [`${rows}?format=ndjson&limit=1000001`, 400, "PARAMETER", "from 1 to 1000000"],
     [`${rows}?after=yesterday`, 400, "PARAMETER", "expected TOPIC@PARTITION:OFFSET"],
     [
       `${rows}?after=test.machine.gone@0:1`,

@@ -1,4 +1,4 @@
-import type { Jobs, Run } from "../../infra/jobs/jobs.ts";
+import type { Jobs, Run, RunRequest } from "../../infra/jobs/jobs.ts";
 import { TidemarkError } from "../../views/errors.ts";
 
 /** Runs as plain data that a test moves on by hand. */
@@ -10,13 +10,7 @@ export class PlainJobs implements Jobs {
     return this.#listeners.size;
   }
 
-  async submit({
-    requestedBy,
-    ifBusy,
-  }: {
-    readonly requestedBy: string;
-    readonly ifBusy: "wait" | "refuse";
-  }) {
+  async submit({ requestedBy, ifBusy, kind = "batch", view = null }: RunRequest) {
     const busy = this.runs.find(({ finishedAt }) => finishedAt === null);
     if (busy !== undefined && ifBusy === "refuse") {
       throw new TidemarkError("TIDEMARK_RUN_BUSY", `run "${busy.id}" is going on`);
@@ -24,6 +18,8 @@ export class PlainJobs implements Jobs {
     const run: Run = {
       id: `run-${this.runs.length + 1}`,
       state: "queued",
+      kind,
+      view,
       requestedBy,
       requestedAt: "2001-01-01T00:00:00.000Z",
       startedAt: null,

@@ -178,7 +178,9 @@ export function plainSegment(view: View, { partition, from, next, rows }: Piece)
     });
     panes.set(pane, entries);
   }
-  return { view, partition, from: from as Offset, next: next as Offset, panes, size: states.length };
+  const bounds = { from: from as Offset, next: next as Offset };
+  // Nothing in it ever changes: what comes is another segment.
+  return { view, partition, ...bounds, panes, size: states.length, takeChanged: () => [] };
 }
 
 /** A tail of pieces that can be given more. Boundaries lie where pieces begin. */

@@ -10,16 +10,13 @@ import webApp from "../../examples/web-analytics/app.ts";
 import { traffic } from "../../examples/web-analytics/traffic.ts";
 import { readDimensionFiles } from "../../infra/dimensions/dimension-file.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
-import type { ArchivedRecord } from "../../infra/master/record-table.ts";
 import { type AccessPath, bestPath } from "../../serving-layer/access-path.ts";
 import type { App } from "../../views/app.ts";
 import { type Cut, type Offset, offset, offsetAt } from "../../views/cut.ts";
-import { Decoder } from "../../views/decoder.ts";
-import type { EventType } from "../../views/event.ts";
 import { Random } from "../fault/random.ts";
 import { type Asked, randomQuery, type Sample, urlOf, type Value } from "./random/asked.ts";
 import { answerBySql, type Row } from "./random/oracle.ts";
-import { type Records, ServedCut } from "./random/served-cut.ts";
+import { type Records, recordsOf, ServedCut } from "./random/served-cut.ts";
 import { flightSubjects, type Subject, webSubjects } from "./random/subjects.ts";
 
 /** Another seed asks other questions. */
@@ -83,26 +80,6 @@ async function flightLines(): Promise<readonly string[]> {
 function trafficLines(): readonly string[] {
   const pieces = [...traffic({ seed: 1, events: 3_000 })].map(({ bytes }) => bytes);
   return Buffer.concat(pieces).toString().trimEnd().split("\n");
-}
-
-/** Records as the layers have them; an event's partition is told by its id, so that one sent again lies where it lay before. */
-function recordsOf(events: readonly EventType[], lines: readonly string[]): Records {
-  const decoder = new Decoder(events);
-  const records = new Map<EventType, ArchivedRecord[]>(events.map((event) => [event, []]));
-  const nexts = new Map<string, number>();
-  const seen = new Set<string>();
-  for (const line of lines) {
-    const event = decoder.decode(line);
-    const type = events.find(({ name }) => name === event.type) as EventType;
-    const partition = Number(event.id) % type.partitions;
-    const place = `${event.type} ${partition}`;
-    const at = nexts.get(place) ?? 0;
-    nexts.set(place, at + 1);
-    const isDuplicate = seen.has(event.id);
-    seen.add(event.id);
-    records.get(type)?.push({ partition, offset: offset(at), event, isDuplicate, rest: null });
-  }
-  return records;
 }
 
 /** The same for SQL: the lines as they were sent, each with its place in the log. */

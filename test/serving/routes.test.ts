@@ -84,7 +84,7 @@ describe("views", () => {
     expect((await serving.get("/v1/reconciliations?limit=1")).body.reconciliations).toHaveLength(1);
     expect((await serving.get("/v1/reconciliations?count=1")).body).toMatchObject({
       code: "TIDEMARK_QUERY_PARAMETER_UNKNOWN",
-      detail: `there is no parameter "count"; there are view, limit`,
+      detail: `there is no parameter "count"; there are view, generation, kind, drifting, limit, cursor`,
     });
   });
 });

@@ -109,7 +109,6 @@ const escapes: Readonly<Record<string, readonly string[]>> = {
     "-- nothing but a comment",
     "SELECT",
     "WITH gone AS (DELETE FROM shop_hours RETURNING *) SELECT * FROM gone",
-    `SELECT ${"(".repeat(9_000)}1${")".repeat(9_000)}`,
     `SELECT '${"x".repeat(30_000)}'`,
   ],
   TIDEMARK_SQL_REFUSED: [
@@ -180,11 +179,8 @@ const escapes: Readonly<Record<string, readonly string[]>> = {
   ],
   TIDEMARK_SQL_TOO_LARGE: [
     "SELECT * FROM range(100000000)",
-    "SELECT unnest(generate_series(1, 1000000))",
     "SELECT a.range FROM range(1000000) a, range(1000000) b, range(1000000) c",
     "SELECT repeat('x', 5000000)",
-    "SELECT list(range) FROM range(100000000)",
-    "SELECT count(*) FROM (SELECT DISTINCT range, random() FROM range(100000000))",
   ],
 };
 
@@ -195,7 +191,8 @@ const heavy = [
   "SELECT string_agg(repeat('x', 1000000), ',') FROM range(1000000)",
   "SELECT length(repeat('x', 4000000000))",
   "SELECT max(sin(a.range * b.range)) FROM range(10000000) a, range(10000000) b",
-  "SELECT count(*) FROM range(100000000) ORDER BY list_reduce(range(1000000), lambda x, y: x + y)",
+  "SELECT list(range) FROM range(100000000)",
+  "SELECT count(*) FROM (SELECT DISTINCT range, random() FROM range(100000000))",
 ];
 
 test.each(Object.entries(escapes).flatMap(([code, all]) => all.map((sql) => [sql.slice(0, 150), code, sql])))(
@@ -268,7 +265,8 @@ test("a request that is none names what is wrong", async () => {
     [{ sql: "SELECT 1", limit: 1 }, 'no member "limit"'],
     [{ sql: "SELECT 1", parameters: [[1]] }, '"parameters" must be'],
     [{ sql: "SELECT 1", parameters: [1] }, "no parameter $1"],
-    [{ sql: "SELECT $2", parameters: [1] }, "parameter $2 is not given"],
+    [{ sql: "SELECT $1, $2", parameters: [1] }, "parameter $2 is not given"],
+    [{ sql: "SELECT $2", parameters: [1] }, "without gaps"],
     [[], "give a JSON object"],
   ] as const) {
     const { statusCode, body } = await server.inject({

@@ -1,7 +1,9 @@
 import { useEffect } from "preact/hooks";
 import type { ReconciledGeneration, ViewDescription } from "../answers.ts";
+import { call } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { Empty, ProblemNote } from "../parts/note.tsx";
+import { useDeed } from "../parts/use-deed.ts";
 import { hrefOf, useRoute } from "../route.ts";
 import { watched } from "../status.ts";
 import { useStore } from "../store.ts";
@@ -19,16 +21,27 @@ export function DriftPage() {
   );
   const last = status?.runs.last?.id;
   useEffect(again, [last, again]);
+  const checking = useDeed();
+  const isChecking = status?.runs.running?.kind === "check";
+  const check = () =>
+    checking.start(async () => {
+      await call("/v1/reconciliations", { method: "POST" });
+    });
   const all = answer?.reconciliations ?? [];
-  const chosen = choose(all, subject, query.get("generation"));
+  const chosen = choose(all, subject, query.get("run"));
   const view = views.answer?.views.find(({ name }) => name === chosen?.view);
   return (
     <>
       <div class="page-head">
         <h1>Comparison</h1>
-        <p>Each generation, key by key, against what was being served at the same cut.</p>
+        <button type="button" class="primary" disabled={checking.isDoing || isChecking} onClick={check}>
+          {isChecking ? "Checking…" : "Check now"}
+        </button>
       </div>
-      <ProblemNote problem={problem ?? views.problem} />
+      <p class="soft">
+        Each generation and each check, key by key, against what was being served at the same cut.
+      </p>
+      <ProblemNote problem={checking.problem ?? problem ?? views.problem} />
       {answer !== undefined && all.length === 0 && (
         <Empty>No generation yet: the first batch run makes them.</Empty>
       )}
@@ -42,7 +55,7 @@ export function DriftPage() {
                 <a href={hrefOf("drift", name)} aria-current={name === chosen?.view ? "true" : undefined}>
                   {name}
                 </a>
-                <Marks reconciled={reconciled} chosen={chosen?.generation} />
+                <Marks reconciled={reconciled} chosen={chosen?.run} />
                 <ReconciliationChip reconciliation={newest.reconciliation} />
               </div>
             )
@@ -64,11 +77,11 @@ export function DriftPage() {
 function choose(
   all: readonly ReconciledGeneration[],
   view: string | undefined,
-  generation: string | null,
+  run: string | null,
 ): ReconciledGeneration | undefined {
   const ofView = all.filter((one) => view === undefined || one.view === view);
   return (
-    ofView.find((one) => one.generation === generation) ??
+    ofView.find((one) => one.run === run) ??
     ofView.find(({ reconciliation }) => reconciliation.kind === "compared" && reconciliation.differing > 0) ??
     ofView[0]
   );

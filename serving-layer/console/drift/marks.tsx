@@ -10,23 +10,23 @@ export function Marks(props: {
   const { reconciled, chosen } = props;
   return (
     <span class="marks">
-      {[...reconciled].reverse().map(({ view, generation, createdAt, reconciliation }) => {
+      {[...reconciled].reverse().map(({ view, run, kind, createdAt, reconciliation }) => {
         const verdict =
           reconciliation.kind === "not-compared"
             ? "not compared"
             : reconciliation.differing === 0
               ? "no drift"
               : `${formatCount(reconciliation.differing)} keys differ`;
-        const label = `${view}, ${formatTime(createdAt)}: ${verdict}`;
+        const label = `${view}, ${formatTime(createdAt)}${kind === "check" ? ", a check" : ""}: ${verdict}`;
         return (
           <a
-            key={generation}
+            key={run}
             class={
               reconciliation.kind === "not-compared" ? "none" : reconciliation.differing > 0 ? "bad" : ""
             }
-            href={hrefOf("drift", view, new URLSearchParams({ generation }))}
+            href={hrefOf("drift", view, new URLSearchParams({ run }))}
             title={label}
-            aria-current={generation === chosen ? "true" : undefined}
+            aria-current={run === chosen ? "true" : undefined}
           >
             <span class="unseen">{label}</span>
           </a>

@@ -4,26 +4,26 @@ import { DifferingRows } from "./differing-rows.tsx";
 import { Examples } from "./examples.tsx";
 import { ReconciliationChip } from "./reconciliation-chip.tsx";
 
-/** One generation's reconciliation. */
+/** What came of one generation, or of a check, which makes none. */
 export function Reconciled(props: {
   readonly reconciled: ReconciledGeneration;
   readonly view: ViewDescription;
   readonly isServing: boolean;
 }) {
   const { reconciled, view, isServing } = props;
-  const { generation, createdAt, cut, reconciliation } = reconciled;
+  const { generation, run, createdAt, cut, reconciliation } = reconciled;
   return (
-    <section aria-label={`Reconciliation of ${generation}`}>
+    <section aria-label={`Reconciliation of ${generation ?? run}`}>
       <div class="section-head">
         <h2>
           {view.name} <ReconciliationChip reconciliation={reconciliation} />
         </h2>
-        <p>{isServing ? "It serves now." : "Another generation serves now."}</p>
+        <p>{stateOf(generation, isServing)}</p>
       </div>
       <dl class="facts">
-        <dt>generation</dt>
+        <dt>{generation === null ? "check" : "generation"}</dt>
         <dd>
-          <code>{generation}</code>, made {formatAge(createdAt)} ({formatTime(createdAt)})
+          <code>{generation ?? run}</code>, made {formatAge(createdAt)} ({formatTime(createdAt)})
         </dd>
         <dt>cut</dt>
         <dd>
@@ -62,7 +62,7 @@ export function Reconciled(props: {
             What the batch layer found, and what was being served at the cut. Batch is the truth.
           </p>
           {isServing ? (
-            <DifferingRows key={generation} view={view} examples={reconciliation.examples} />
+            <DifferingRows key={run} view={view} examples={reconciliation.examples} />
           ) : (
             <Examples view={view} examples={reconciliation.examples} />
           )}
@@ -70,4 +70,9 @@ export function Reconciled(props: {
       )}
     </section>
   );
+}
+
+function stateOf(generation: string | null, isServing: boolean): string {
+  if (generation === null) return "A check of its moment: it made no generation.";
+  return isServing ? "It serves now." : "Another generation serves now.";
 }

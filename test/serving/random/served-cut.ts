@@ -15,6 +15,7 @@ import { registerServing } from "../../../serving-layer/routes.ts";
 import { compileFold } from "../../../speed-layer/fold.ts";
 import type { App } from "../../../views/app.ts";
 import { type Cut, offset, offsetAt } from "../../../views/cut.ts";
+import { Decoder } from "../../../views/decoder.ts";
 import type { EventType } from "../../../views/event.ts";
 import type { StateRow } from "../../../views/state.ts";
 import type { View } from "../../../views/view.ts";
@@ -23,6 +24,26 @@ import { type Piece, PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } f
 
 /** The records of each topic, every partition in its order. */
 export type Records = ReadonlyMap<EventType, readonly ArchivedRecord[]>;
+
+/** Records as the layers have them; an event's partition is told by its id, so that one sent again lies where it lay before. */
+export function recordsOf(events: readonly EventType[], lines: readonly string[]): Records {
+  const decoder = new Decoder(events);
+  const records = new Map<EventType, ArchivedRecord[]>(events.map((event) => [event, []]));
+  const nexts = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const line of lines) {
+    const event = decoder.decode(line);
+    const type = events.find(({ name }) => name === event.type) as EventType;
+    const partition = Number(event.id) % type.partitions;
+    const place = `${event.type} ${partition}`;
+    const at = nexts.get(place) ?? 0;
+    nexts.set(place, at + 1);
+    const isDuplicate = seen.has(event.id);
+    seen.add(event.id);
+    records.get(type)?.push({ partition, offset: offset(at), event, isDuplicate, rest: null });
+  }
+  return records;
+}
 
 /**
  * A real server whose generations were computed by DuckDB and lie on the disk, and whose tail was folded. Generations can be made

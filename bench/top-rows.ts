@@ -1,0 +1,85 @@
+import { readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { compileSql, copyToParquet } from "../batch-layer/sql.ts";
+import { readStateRows } from "../batch-layer/state-rows.ts";
+import { runStatement } from "../batch-layer/statement.ts";
+import { formatCount } from "../cli/quantity.ts";
+import { airportHours, flight } from "../examples/flights/app.ts";
+import { Duckdb } from "../infra/duckdb.ts";
+import { TailSegment } from "../infra/tail/segment.ts";
+import { systemClock, Turns } from "../serving-layer/clock.ts";
+import { ColumnScans } from "../serving-layer/column-scan.ts";
+import { readQuery } from "../serving-layer/parameters.ts";
+import { planOf } from "../serving-layer/plan.ts";
+import { compileRowJson } from "../serving-layer/present.ts";
+import { readRows } from "../serving-layer/read-rows.ts";
+import { rowRollup } from "../serving-layer/rows.ts";
+import { offset } from "../views/cut.ts";
+import type { StateRow } from "../views/state.ts";
+import { writeMaster } from "./compute.ts";
+import { alternate, atMost, type Row } from "./rounds.ts";
+
+const rounds = 31;
+/** Keys of the generation that the tail has a part in. */
+const touched = 5_000;
+
+/** The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the generation's Parquet. */
+export async function benchTopRows(folder: string): Promise<readonly Row[]> {
+  const temporaryFolder = join(folder, "scratch");
+  const options = { memoryLimit: "1GB", threads: availableParallelism(), temporaryFolder };
+  await using duckdb = await Duckdb.open(options);
+  const connection = await duckdb.connect();
+  const statesPath = join(folder, "states.parquet");
+  const covered = (await readdir(folder)).filter((name) => /^master-\d+\.parquet$/.test(name));
+  const files =
+    covered.length > 0 ? covered.map((name) => join(folder, name)) : await writeMaster(connection, folder);
+  const source = { event: flight, covered: files, straddling: [], records: 3_000_000 };
+  const states = copyToParquet(compileSql(airportHours, [source]), statesPath);
+  const { rowsChanged } = await runStatement(connection, states, new AbortController().signal, globalThis);
+  const tail = new TailSegment(airportHours, 0, offset(0));
+  for await (const rows of readStateRows(connection, airportHours, statesPath)) {
+    for (const row of rows as readonly StateRow[]) if (tail.size < touched) tail.mergeRow(row);
+  }
+  await using scans = new ColumnScans(() => Duckdb.open(options));
+  const timed = async (run: () => Promise<unknown>) => {
+    const startedAt = performance.now();
+    await run();
+    return performance.now() - startedAt;
+  };
+  const byHand = () =>
+    timed(async () => {
+      const result = await connection.runAndReadAll(
+        `SELECT origin, _pane, "flights.count", CAST("delay.sum" AS DOUBLE) / "delay.count" FROM read_parquet('${statesPath}')
+         ORDER BY "flights.count" DESC, origin, _pane LIMIT 10`,
+      );
+      return JSON.stringify(result.getRowsJson());
+    });
+  const ours = () =>
+    timed(async () => {
+      const search = "orderBy=-flights&measures=flights,delay&limit=10";
+      const query = readQuery(airportHours, "rows", search, [flight]);
+      const reader = { statesPath, group: () => [], scan: () => [] };
+      const reading = { plan: planOf(query), path: "columns", reader, segments: [tail] } as const;
+      const turns = new Turns(systemClock, () => false);
+      const { page } = await readRows({ ...reading, rollup: rowRollup(airportHours), scans }, turns);
+      const json = compileRowJson(query);
+      return page.rows.map(({ dimensions, pane, cells }) => json(dimensions, pane, cells)).join();
+    });
+  await ours();
+  await byHand();
+  const measured = await alternate(rounds, ours, byHand);
+  const detail = `${measured.ours.toFixed(1)} ms against ${measured.theirs.toFixed(1)} ms, ${formatCount(rowsChanged)} rows, of which the tail touches ${formatCount(touched)}`;
+  return [
+    {
+      what: "top 10 of a view of 400,000 rows",
+      against: "SQL written by hand on the generation's Parquet",
+      ...{ mark: atMost(2, "×"), aim: atMost(1.5, "×"), measured: measured.ratio, detail },
+    },
+    {
+      what: "the same, until it is answered",
+      against: "milliseconds, median",
+      ...{ mark: atMost(30, " ms"), aim: atMost(20, " ms"), measured: measured.ours, detail },
+    },
+  ];
+}

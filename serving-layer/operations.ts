@@ -1,0 +1,200 @@
+import { Type } from "typebox";
+import type { Operation, Operations, QueryParameter, Schema } from "../infra/openapi/operation.ts";
+import type { App } from "../views/app.ts";
+import { shownView, type View } from "../views/view.ts";
+import { attributesOf } from "./columns.ts";
+
+/** What the routes of the serving layer take and answer; rows of each view have its own columns. */
+export function servingOperations(app: App): Operations {
+  return {
+    "GET /v1/views": answered("The views of the app", Type.Object({ views: Type.Array(viewAnswer) })),
+    "GET /v1/views/:view": answered("One view and its generations", viewAnswer),
+    "GET /v1/views/:view/rows": app.views.map((view) => rowsOperation(view)),
+    "GET /v1/views/:view/compare": app.views.map((view) => compareOperation(view)),
+    "POST /v1/views/:view/generations/:id/activate": answered(
+      "Lets a view be served from another of its generations",
+      Type.Object({ view: Type.String(), id: Type.String() }),
+    ),
+    "GET /v1/reconciliations": {
+      ...answered(
+        "What came of holding batch against speed, newest first",
+        Type.Object({ reconciliations: Type.Array(reconciled), cursor: nullable(Type.String()) }),
+      ),
+      query: [
+        { name: "view", schema: oneOf(app.views.map(({ name }) => name)) },
+        { name: "generation", schema: Type.String() },
+        { name: "kind", schema: oneOf(["batch", "check"]) },
+        { name: "drifting", schema: oneOf(["true", "false"]) },
+        { name: "limit", schema: wholeNumber(10_000) },
+        { name: "cursor", schema: Type.String() },
+      ],
+    },
+    "POST /v1/reconciliations": {
+      summary: "Checks now: computes everything up to this moment and holds it against what is served",
+      body: runBody({ view: oneOf(app.views.map(({ name }) => name)) }),
+      responses: { 202: { description: "The run that was asked for", schema: run } },
+    },
+    "POST /v1/batch/runs": {
+      summary: "Asks for a batch run",
+      body: runBody({}),
+      responses: { 202: { description: "The run that was asked for", schema: run } },
+    },
+    "GET /v1/batch/runs": {
+      ...answered("Batch runs and checks, newest first", Type.Object({ runs: Type.Array(run) })),
+      query: [{ name: "limit", schema: wholeNumber(1_000) }],
+    },
+    "GET /v1/batch/runs/:id": answered("One run", run),
+    "DELETE /v1/batch/runs/:id": answered("Asks a run to stop", run),
+    "GET /v1/batch/runs/:id/events": {
+      summary: "The run as it goes on: events `progress`, then `end`",
+      responses: {
+        200: { description: "Server-sent events", type: "text/event-stream", schema: Type.String() },
+      },
+    },
+    "GET /v1/status": answered(
+      "How the platform is",
+      Type.Object({ app: Type.String(), profile: Type.String(), uptimeMs: Type.Number() }),
+    ),
+    "GET /healthz": answered("The process is there", Type.Object({ status: Type.String() })),
+    "GET /readyz": answered("Every view can be answered", Type.Object({ status: Type.String() })),
+    "GET /v1/dead-letters": {
+      ...answered(
+        "What was no event, newest first",
+        Type.Object({ deadLetters: Type.Array(deadLetter), before: nullable(Type.String()) }),
+      ),
+      query: [
+        { name: "limit", schema: wholeNumber(1_000) },
+        ...["before", "topic", "code"].map((name) => ({ name, schema: Type.String() })),
+      ],
+    },
+    "GET /v1/dead-letters/:id": answered("One dead letter, whole", deadLetter),
+  };
+}
+
+function rowsOperation(view: View): Operation {
+  const answer = Type.Object({
+    rows: Type.Array(rowOf(view)),
+    cursor: nullable(Type.String()),
+    provenance,
+  });
+  return {
+    summary: `Rows of ${view.name}`,
+    description:
+      "With live=true they are server-sent events: `rows` with all of them, then `change` with those that changed.",
+    fixed: { view: view.name },
+    query: [
+      ...sharedParameters(view),
+      { name: "layer", schema: oneOf(["merged", "batch", "speed"]) },
+      { name: "fill", schema: oneOf(["zero", "null", "previous"]) },
+      ...["totals", "explain", "live"].map((name) => ({ name, schema: oneOf(["true", "false"]) })),
+      { name: "every", schema: duration, description: "With live=true: the least time between two changes" },
+      { name: "format", schema: oneOf(["json", "ndjson", "csv", "csv-plain"]) },
+    ],
+    responses: { 200: { description: "The answer, and what it rests on", schema: answer } },
+  };
+}
+
+function compareOperation(view: View): Operation {
+  const side = nullable(Type.Object({}));
+  const row = Type.Object({ batch: side, speed: side, merged: side, difference: side });
+  return {
+    summary: `Rows of ${view.name}: batch, speed and both together`,
+    fixed: { view: view.name },
+    query: [...sharedParameters(view), { name: "differing", schema: oneOf(["true", "false"]) }],
+    responses: {
+      200: {
+        description: "By row, the batch answer, what was served at the same cut, and what is served now",
+        schema: Type.Object({ rows: Type.Array(row), cursor: nullable(Type.String()), provenance }),
+      },
+    },
+  };
+}
+
+function sharedParameters(view: View): readonly QueryParameter[] {
+  const shown = shownView(view);
+  const columns = [...shown.dimensions, ...attributesOf(shown)];
+  const measure = shown.measures[0]?.name ?? "";
+  return [
+    { name: "from", schema: Type.String(), description: "First instant" },
+    { name: "to", schema: Type.String(), description: "Where the range ends, itself not included" },
+    { name: "granularity", schema: Type.String(), example: "1d" },
+    { name: "tz", schema: Type.String(), example: "Europe/Berlin" },
+    { name: "groupBy", schema: Type.String(), example: columns[0]?.name ?? "" },
+    { name: "measures", schema: Type.String(), example: measure },
+    { name: "orderBy", schema: Type.String(), example: `-${measure}` },
+    { name: "limit", schema: wholeNumber(100_000) },
+    { name: "cursor", schema: Type.String() },
+    { name: "after", schema: Type.String(), description: "A position that has to be covered first" },
+    { name: "timeout", schema: duration },
+    ...columns.map(({ name, type }) => ({
+      ...{ name, schema: { type }, description: `Only rows with this ${name}; repeat it for any of several` },
+    })),
+  ];
+}
+
+/** Any of the view's columns, as an answer has it. */
+function rowOf(view: View): Schema {
+  const { dimensions, window, measures } = shownView(view);
+  const shown = attributesOf(shownView(view));
+  const nullOr = (type: string) => ({ type: [type, "null"] });
+  return {
+    type: "object",
+    properties: {
+      ...Object.fromEntries(dimensions.map(({ name, type }) => [name, nullOr(type)])),
+      ...Object.fromEntries(shown.map(({ name, type }) => [name, nullOr(type)])),
+      ...(window && { [window.name]: { type: "string", format: "date-time" } }),
+      ...Object.fromEntries(measures.map(({ name, aggregate }) => [name, valueSchema(aggregate.value)])),
+    },
+    additionalProperties: false,
+  };
+}
+
+/** A whole number beyond 2^53 − 1 is its decimal text; a number that JSON has none for is, too. */
+function valueSchema({ type }: View["measures"][number]["aggregate"]["value"]): Schema {
+  if (type === "histogram") return { type: ["array", "null"] };
+  return { type: type === "integer" || type === "number" ? [type, "string", "null"] : [type, "null"] };
+}
+
+function answered(summary: string, schema: Schema): Operation {
+  return { summary, responses: { 200: { description: summary, schema } } };
+}
+
+function runBody(more: Readonly<Record<string, Schema>>) {
+  const schema = { type: "object", properties: { ifBusy: oneOf(["wait", "refuse"]), ...more } };
+  return { content: { "application/json": { schema, example: { ifBusy: "wait" } } } };
+}
+
+function oneOf(choices: readonly string[]): Schema {
+  return { type: "string", enum: choices };
+}
+
+function wholeNumber(maximum: number): Schema {
+  return { type: "integer", minimum: 1, maximum };
+}
+
+function nullable(schema: Schema): Schema {
+  return { anyOf: [schema, { type: "null" }] };
+}
+
+const duration: Schema = { type: "string", pattern: "^[1-9][0-9]{0,8}(ms|s|m|h|d)$" };
+const provenance = Type.Object({
+  view: Type.String(),
+  fingerprint: Type.String(),
+  layer: Type.String(),
+  generation: Type.Union([Type.String(), Type.Null()]),
+  cut: Type.String(),
+  position: Type.String(),
+  lag: Type.Integer(),
+  complete: Type.Boolean(),
+});
+const viewAnswer = Type.Object({ name: Type.String(), fingerprint: Type.String(), rows: Type.String() });
+const run = Type.Object({ id: Type.String(), state: Type.String(), kind: Type.String() });
+const reconciled = Type.Object({
+  view: Type.String(),
+  run: Type.String(),
+  kind: Type.String(),
+  createdAt: Type.String(),
+  cut: Type.String(),
+  reconciliation: Type.Object({ kind: Type.String() }),
+});
+const deadLetter = Type.Object({ id: Type.String(), code: Type.String(), message: Type.String() });
