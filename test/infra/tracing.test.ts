@@ -120,23 +120,20 @@ test("a request whose caller does not record its trace is not recorded here, nor
   expect(received).toHaveLength(before);
 });
 
-test.each(places)(
-  "records of a traced request name it, taken %s; those of others do not",
-  async (place) => {
-    const again = await startTracing(process.env, "ingestion");
-    const gateway = await GatewayFixture.open({ place, tracing: again });
-    const json = { "content-type": "application/json" };
-    await gateway.post(`[${orderText("1")},${orderText("2")}]`, { ...json, traceparent: cause });
-    await gateway.post(orderText("3"), { ...json, traceparent: cause.replace(/01$/, "00") });
-    const named = (await gateway.records()).map(({ headers }) => String(headers?.traceparent ?? "none"));
-    const events = await gateway.events();
-    await gateway.close();
-    await again?.[Symbol.asyncDispose]();
-    expect(events.map(({ id }) => id)).toEqual(["1", "2", "3"]);
-    expect(named[0]).toMatch(new RegExp(`^00-${traceId}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`));
-    expect(named).toEqual([named[0], named[0], "none"]);
-  },
-);
+test.each(places)("records of a traced request name it, taken %s; those of others do not", async (place) => {
+  const again = await startTracing(process.env, "ingestion");
+  const gateway = await GatewayFixture.open({ place, tracing: again });
+  const json = { "content-type": "application/json" };
+  await gateway.post(`[${orderText("1")},${orderText("2")}]`, { ...json, traceparent: cause });
+  await gateway.post(orderText("3"), { ...json, traceparent: cause.replace(/01$/, "00") });
+  const named = (await gateway.records()).map(({ headers }) => String(headers?.traceparent ?? "none"));
+  const events = await gateway.events();
+  await gateway.close();
+  await again?.[Symbol.asyncDispose]();
+  expect(events.map(({ id }) => id)).toEqual(["1", "2", "3"]);
+  expect(named[0]).toMatch(new RegExp(`^00-${traceId}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`));
+  expect(named).toEqual([named[0], named[0], "none"]);
+});
 
 test("without an address to send to nothing is started", async () => {
   expect(await startTracing({}, "all")).toBeUndefined();
