@@ -382,8 +382,13 @@ const questions = fc.record({
 test("an answer read by columns is the answer read from the index, page after page", async () => {
   let byColumns = 0;
   await fc.assert(
-    fc.asyncProperty(worlds, fc.array(questions, { minLength: 40, maxLength: 40 }), (world, all) =>
+    fc.asyncProperty(worlds, fc.array(questions, { minLength: 30, maxLength: 30 }), (world, all) =>
       inWorld(world, async (ask) => {
+        // The first rows of an order, which DuckDB is to give: whole keys, of which the tail touches few.
+        for (const order of ["-total", "total", "-least", "average", "-perReading", "-unit,hour", "-paid"]) {
+          const query = `limit=2&orderBy=${order}`;
+          expect(await ask.rows(plain.name, query, "columns")).toEqual(await ask.rows(plain.name, query));
+        }
         for (const { groupBy, orderBy, measures, limit, filter, range, granularity, rest } of all) {
           const isByTime = groupBy === undefined || groupBy.includes("hour");
           const query = [
@@ -413,5 +418,5 @@ test("an answer read by columns is the answer read from the index, page after pa
     ),
     { numRuns: 3, endOnFailure: true },
   );
-  expect(byColumns).toBeGreaterThan(60);
+  expect(byColumns).toBeGreaterThan(30);
 }, 240_000);
