@@ -6,6 +6,7 @@ import type { Filter } from "./filter.ts";
 import { isStoredRow } from "./group-shape.ts";
 import type { Query } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
+import { isShownAsStored } from "./shown-rows.ts";
 
 /** How a query's groups are read from a generation's Parquet file of states. */
 export interface ColumnStatement {
@@ -31,19 +32,16 @@ export function compileColumnStatement(plan: Plan, path: string, touched: number
   const parameters: Scalar[] = [];
   const place = (value: Scalar) => `$${parameters.push(value)}`;
   const cells = cellsOf(query);
-  const from = groupsSql(query, path, cells, place);
+  const from = `(${groupsSql(query, path, cells, place)}) AS _group`;
   const shape = { parameters, grouped: query.groupBy, cells };
-  const select = (columns: readonly string[]) => `SELECT ${columns.join(", ")} FROM (${from}) AS _group`;
-  if (!isPageEnough(query)) return { ...shape, sql: [select], touchedTable: undefined };
+  const all = (columns: readonly string[]) => `SELECT ${columns.join(", ")} FROM ${from}`;
+  if (!isPageEnough(query)) return { ...shape, sql: [all], touchedTable: undefined };
   const order = orderSql(query);
-  const limit = ` ORDER BY ${order.join(", ")} LIMIT ${query.limit + 1}`;
-  if (touched === 0) {
-    return {
-      ...shape,
-      sql: [(columns) => select(columns) + (order.length === 0 ? "" : limit)],
-      touchedTable: undefined,
-    };
-  }
+  const first = order.length === 0 ? "" : ` ORDER BY ${order.join(", ")} LIMIT ${query.limit + 1}`;
+  // What columns are made into is made of these rows alone: a projection beside ORDER BY would be of all.
+  const firstOf = (where: string) => (columns: readonly string[]) =>
+    `SELECT ${columns.join(", ")} FROM (SELECT * FROM ${from}${where}${first})`;
+  if (touched === 0) return { ...shape, sql: [firstOf("")], touchedTable: undefined };
   const key = [...query.groupBy.map((i) => query.view.dimensions[i]?.name ?? ""), "_pane"].map(
     quoteIdentifier,
   );
@@ -51,10 +49,7 @@ export function compileColumnStatement(plan: Plan, path: string, touched: number
   const exists = `EXISTS (SELECT 1 FROM temp.main.${touchedTable} AS _t WHERE ${isSame})`;
   return {
     ...shape,
-    sql: [
-      (columns) => `${select(columns)} WHERE NOT ${exists}${order.length === 0 ? "" : limit}`,
-      (columns) => `${select(columns)} WHERE ${exists}`,
-    ],
+    sql: [firstOf(` WHERE NOT ${exists}`), (columns) => `${all(columns)} WHERE ${exists}`],
     touchedTable,
   };
 }
@@ -71,6 +66,7 @@ export function canScanColumns({ query }: Pick<Plan, "query">): boolean {
   const isMergeable = ({ aggregate }: Measure) =>
     aggregate.state.length === 0 || aggregate.mergeSql !== undefined;
   return (
+    isShownAsStored(query.stored) &&
     query.attributes.length === 0 &&
     hasBuckets &&
     (isWhole || measuresOf(query).every(isMergeable)) &&

@@ -88,9 +88,9 @@ test("a filter and a stretch of the chart are in the address, and narrow the ans
   await expect.poll(() => page.url()).toContain("origin=ORD");
   await page.locator(".copy code", { hasText: "origin=ORD" }).first().waitFor();
   const chart = page.locator(".chart .u-over");
-  await chart.dragTo(chart, { sourcePosition: { x: 300, y: 50 }, targetPosition: { x: 700, y: 50 } });
+  await chart.dragTo(chart, { sourcePosition: { x: 100, y: 50 }, targetPosition: { x: 960, y: 50 } });
   await expect.poll(() => page.url()).toMatch(/from=2001-.*to=2001-/);
-  await region("Rows").locator("tbody td.time").nth(2).waitFor();
+  await region("Rows").locator("tbody td.time").nth(1).waitFor();
 });
 
 test("the drift of a fold that forgets is found, and shown key by key", async () => {
@@ -106,10 +106,17 @@ test("the drift of a fold that forgets is found, and shown key by key", async ()
   expect(Number(difference)).toBeGreaterThan(0);
 });
 
+test("a check of this moment is asked for, and what it found is marked", async () => {
+  await open("Comparison");
+  await page.getByRole("button", { name: "Check now" }).click();
+  await page.getByRole("link", { name: /^airport-hours, .*, a check: no drift$/ }).waitFor();
+  await page.getByRole("link", { name: /^forgetful, .*, a check: \d+ keys differ$/ }).waitFor();
+});
+
 test("another generation is served, and the one before again", async () => {
   await open("Batch runs");
   await page.getByRole("button", { name: "Start a run" }).click();
-  await page.locator("[data-state=succeeded]").nth(1).waitFor();
+  await page.locator("[data-state=succeeded]").nth(2).waitFor();
   const rows = page.locator("section", { hasText: "airport-hours" }).locator("tbody tr");
   await rows.nth(1).getByRole("button", { name: "Serve this" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Serve it" }).click();

@@ -121,7 +121,7 @@ test("a request whose caller does not record its trace is not recorded here, nor
 });
 
 test.each(places)(
-  "records of a traced request name it, taken in %s; those of others do not",
+  "records of a traced request name it, taken %s; those of others do not",
   async (place) => {
     const again = await startTracing(process.env, "ingestion");
     const gateway = await GatewayFixture.open({ place, tracing: again });

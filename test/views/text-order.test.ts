@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { afterPrefix, compareText } from "../../views/text-order.ts";
 
-const point = fc.constantFrom("a", "\0", "\ud7ff", "\ue000", "\uffff", "😀", "\u{10ffff}");
+const point = fc.constantFrom("a", "b", "\0", "\ud7ff", "\ue000", "\uffff", "😀", "\u{10ffff}");
 const text = fc.array(point, { maxLength: 4 }).map((points) => points.join(""));
 
 test("what begins with a text is what lies from it on and before the text after it", () => {

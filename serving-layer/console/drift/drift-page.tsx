@@ -1,7 +1,9 @@
 import { useEffect } from "preact/hooks";
 import type { ReconciledGeneration, ViewDescription } from "../answers.ts";
+import { call } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { Empty, ProblemNote } from "../parts/note.tsx";
+import { useDeed } from "../parts/use-deed.ts";
 import { hrefOf, useRoute } from "../route.ts";
 import { watched } from "../status.ts";
 import { useStore } from "../store.ts";
@@ -19,6 +21,12 @@ export function DriftPage() {
   );
   const last = status?.runs.last?.id;
   useEffect(again, [last, again]);
+  const checking = useDeed();
+  const isChecking = status?.runs.running?.kind === "check";
+  const check = () =>
+    checking.start(async () => {
+      await call("/v1/reconciliations", { method: "POST" });
+    });
   const all = answer?.reconciliations ?? [];
   const chosen = choose(all, subject, query.get("run"));
   const view = views.answer?.views.find(({ name }) => name === chosen?.view);
@@ -26,9 +34,14 @@ export function DriftPage() {
     <>
       <div class="page-head">
         <h1>Comparison</h1>
-        <p>Each generation and each check, key by key, against what was being served at the same cut.</p>
+        <button type="button" class="primary" disabled={checking.isDoing || isChecking} onClick={check}>
+          {isChecking ? "Checking…" : "Check now"}
+        </button>
       </div>
-      <ProblemNote problem={problem ?? views.problem} />
+      <p class="soft">
+        Each generation and each check, key by key, against what was being served at the same cut.
+      </p>
+      <ProblemNote problem={checking.problem ?? problem ?? views.problem} />
       {answer !== undefined && all.length === 0 && (
         <Empty>No generation yet: the first batch run makes them.</Empty>
       )}

@@ -22,7 +22,10 @@ export function RunRow({ listed }: { readonly listed: Run }) {
         <span class={`chip ${tones[run.state]}`}>{run.state}</span>
       </td>
       <td title={formatTime(run.requestedAt)}>{formatAge(run.requestedAt)}</td>
-      <td>{run.requestedBy}</td>
+      <td>
+        {run.requestedBy}
+        {run.kind === "check" && ", a check"}
+      </td>
       <td class="figure">{tookText(run)}</td>
       <td>
         {run.finishedAt === null ? <Progress run={run} /> : <Result run={run} />}
@@ -60,7 +63,8 @@ function Progress({ run }: { readonly run: Run }) {
   );
 }
 
-function Result({ run: { error, result } }: { readonly run: Run }) {
+function Result({ run }: { readonly run: Run }) {
+  const { error, result } = run;
   if (error !== null) {
     return (
       <span class="bad">
@@ -72,11 +76,11 @@ function Result({ run: { error, result } }: { readonly run: Run }) {
   return (
     <>
       {formatCount(result.records)} records
-      {result.generations.map(({ view, id, rows, differing }) => (
+      {result.generations.map(({ view, rows, differing }) => (
         <span key={view}>
           {" · "}
-          <a href={hrefOf("drift", view, new URLSearchParams({ generation: id }))}>{view}</a>{" "}
-          {formatCount(rows)} rows,{" "}
+          <a href={hrefOf("drift", view, new URLSearchParams({ run: run.id }))}>{view}</a> {formatCount(rows)}{" "}
+          rows,{" "}
           {differing === null ? (
             <span class="soft">not compared</span>
           ) : differing === 0 ? (
