@@ -20,6 +20,7 @@ import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchFreshness, freshEvents } from "./freshness.ts";
 import { benchIngest, ingestedEvents } from "./ingest.ts";
 import { benchKafka } from "./kafka/bench.ts";
+import { benchLive } from "./live.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { atLeast, isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
