@@ -8,6 +8,9 @@ const idleMs = 4_000;
 const askEveryMs = 4;
 const eventsPerRound = 300_000;
 
+/** How many events `benchDuringIngest` leaves in the log. */
+export const ingestedWhileAsked = rounds * eventsPerRound;
+
 /** The 99th percentile of a query's latency while a batch run is going on, against the same when there is none. */
 export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Row> {
   return benchDuring(client, query, {

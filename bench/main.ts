@@ -15,11 +15,12 @@ import { replay } from "../examples/flights/flights.ts";
 import { latestDay, rangeOf } from "../examples/flights/side-by-side.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
-import { benchDuringBatch, benchDuringIngest } from "./during.ts";
+import { benchDuringBatch, benchDuringIngest, ingestedWhileAsked } from "./during.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchFreshness, freshEvents } from "./freshness.ts";
 import { benchIngest, ingestedEvents } from "./ingest.ts";
 import { benchKafka } from "./kafka/bench.ts";
+import { benchLive } from "./live.ts";
 import { benchQuery, type MergedQuery, trickledEvents } from "./query.ts";
 import { atLeast, isWithin, type Row } from "./rounds.ts";
 import { benchSketches } from "./sketches.ts";
@@ -64,6 +65,7 @@ async function bench(lifecycle: Lifecycle, report: (row: Row) => void): Promise<
     from += freshEvents;
     report(await benchDuringBatch(client, query));
     report(await benchDuringIngest(client, point, from));
+    report(await benchLive(client, airportHours.name, from + ingestedWhileAsked));
   };
   await Promise.race([measure(), server.failed]);
 }
