@@ -291,6 +291,14 @@ describe("batch", () => {
     startedAt: "2001-07-01T00:00:01.000Z",
     progress: { step: "compute", view: "airport-hours", fraction: 0.5 },
   };
+  const compared = {
+    kind: "compared",
+    against: "g-0",
+    keys: 1200,
+    differing: 0,
+    largestDrift: 0,
+    examples: [],
+  };
   const succeeded = {
     ...running,
     state: "succeeded",
@@ -300,6 +308,14 @@ describe("batch", () => {
       generations: [
         { view: "airport-hours", id: "g-1", rows: 1200, differing: 0 },
         { view: "totals-by-hour", id: "g-2", rows: 24, differing: null },
+      ],
+      reconciliations: [
+        { view: "airport-hours", generation: "g-1", reconciliation: compared },
+        {
+          view: "totals-by-hour",
+          generation: "g-2",
+          reconciliation: { kind: "not-compared", reason: "first generation" },
+        },
       ],
     },
   };
@@ -315,29 +331,9 @@ describe("batch", () => {
   const submit = { "POST /v1/batch/runs": { status: 202, body: queued } };
 
   test("run waits, then shows each generation and its drift", async () => {
-    const compared = {
-      kind: "compared",
-      against: "g-0",
-      keys: 1200,
-      differing: 0,
-      largestDrift: 0,
-      examples: [],
-    };
     const server = await serve({
       ...submit,
       "GET /v1/batch/runs/r-1/events": stream(queued, running, succeeded),
-      "GET /v1/reconciliations": {
-        body: {
-          reconciliations: [
-            { view: "airport-hours", generation: "g-1", reconciliation: compared },
-            {
-              view: "totals-by-hour",
-              generation: "g-2",
-              reconciliation: { kind: "not-compared", reason: "first generation" },
-            },
-          ],
-        },
-      },
     });
     const { code, out } = await tidemark(server, "batch", "run");
     expect(code).toBe(0);
