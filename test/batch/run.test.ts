@@ -12,7 +12,7 @@ import { EmbeddedJobs } from "../../infra/jobs/embedded-jobs.ts";
 import type { Run, RunProgress } from "../../infra/jobs/jobs.ts";
 import type { Master } from "../../infra/master/master.ts";
 import type { SealedTail } from "../../infra/tail/tail.ts";
-import { type Cut, offset, offsetAt } from "../../views/cut.ts";
+import { type Cut, formatCut, offset, offsetAt } from "../../views/cut.ts";
 import {
   type App,
   count,
@@ -177,12 +177,20 @@ test("a run publishes the states of all records before the cut, and says what th
     panes: { first: -3_600_000, last: 7_200_000 },
     reconciliation: { kind: "compared", against: null, keys: 3, differing: 0 },
   });
+  const all = await served(inAll);
   expect(result).toEqual({
     generations: [
       { view: "by-shop", id: shops?.manifest.id, rows: 3, differing: 0 },
-      { view: "in-all", id: (await served(inAll))?.manifest.id, rows: 1, differing: 0 },
+      { view: "in-all", id: all?.manifest.id, rows: 1, differing: 0 },
     ],
     records: 5,
+    reconciliations: [shops, all].map((one) => ({
+      view: one?.manifest.view,
+      generation: one?.manifest.id,
+      createdAt: one?.manifest.createdAt,
+      cut: formatCut(cutAt(3, 2)),
+      reconciliation: one?.manifest.reconciliation,
+    })),
   });
 });
 
