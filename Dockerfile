@@ -18,6 +18,7 @@ COPY batch-layer ./batch-layer
 COPY speed-layer ./speed-layer
 COPY serving-layer ./serving-layer
 COPY cli ./cli
+COPY client ./client
 COPY examples ./examples
 # An app of your own: FROM this image, COPY app.ts /app/app.ts, and --app /app/app.ts.
 RUN mkdir -p /app/node_modules && ln -s /tidemark /app/node_modules/tidemark \
