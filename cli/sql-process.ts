@@ -4,7 +4,6 @@
  */
 
 import { constants, setPriority } from "node:os";
-import { join } from "node:path";
 import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
@@ -20,7 +19,7 @@ import type { SqlBudget } from "../serving-layer/sql/limits.ts";
 import { SqlRunner } from "../serving-layer/sql/runner.ts";
 import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
-import { exitOfMemory } from "./sql-worker.ts";
+import { exitOfMemory, spillFolder } from "./sql-worker.ts";
 
 const [appPath = "", root = "", folder = "", profile = "", budgetText = ""] = process.argv.slice(2);
 // Whoever started this is gone, and empties the folder when it is started again.
@@ -42,11 +41,10 @@ const app = overRecords(await loadApp(appPath), await readDeclarations(stores.de
 const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
 const fail = (error: unknown) =>
   peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
-const spill = join(folder, "spill");
 const duckdb = await Duckdb.open({
   memoryLimit: budget.memoryLimit,
   threads: budget.threads,
-  temporaryFolder: spill,
+  temporaryFolder: spillFolder(folder),
   confined: {
     folders: [stores.master, stores.generations, folder],
     temporaryLimit: budget.temporaryLimit,

@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Peer } from "../infra/peer.ts";
 import { channelToChild } from "../infra/process-channel.ts";
@@ -25,6 +27,11 @@ export interface SqlWorkerOptions {
 /** How it ends when it takes more memory than it may. */
 export const exitOfMemory = 77;
 
+/** Where DuckDB puts what does not fit into memory. */
+export function spillFolder(folder: string): string {
+  return join(folder, "spill");
+}
+
 /** A statement that does not end in this time after it was interrupted is ended together with the process. */
 const killAfterMs = 2_000;
 /** Rows of the tail in one message. */
@@ -39,7 +46,11 @@ interface Started {
 export class SqlWorker implements SqlEngine, AsyncDisposable {
   readonly #options: SqlWorkerOptions;
   #started: Promise<Started> | undefined;
+  #child: ChildProcess | undefined;
+  /** Of the process before, where it was ended on purpose. */
+  #ending: Promise<unknown> = Promise.resolve();
   #statements = 0;
+  #running = 0;
   #isClosed = false;
 
   constructor(options: SqlWorkerOptions) {
@@ -48,12 +59,18 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
 
   async check(sql: string): Promise<readonly string[]> {
     const { child, peer } = await this.#process();
-    return (await ofLiving(child, peer.call("check", sql))) as readonly string[];
+    this.#running++;
+    try {
+      return (await ofLiving(child, peer.call("check", sql))) as readonly string[];
+    } finally {
+      this.#running--;
+    }
   }
 
   async run(statement: SqlStatement, take: (text: string) => void, signal: AbortSignal): Promise<SqlOutcome> {
     const { child, peer } = await this.#process();
     signal.throwIfAborted();
+    this.#running++;
     const id = ++this.#statements;
     const { timers } = this.#options;
     let kill: NodeJS.Timeout | undefined;
@@ -78,8 +95,10 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       );
       return (await ofLiving(child, running)) as SqlOutcome;
     } catch (error) {
+      if (this.#running === 1 && this.#hasSpilled()) this.#replace(child);
       throw signal.aborted ? signal.reason : error;
     } finally {
+      this.#running--;
       peer.call("forget", id).catch(() => undefined);
       signal.removeEventListener("abort", killLater);
       timers.clearTimeout(kill);
@@ -94,7 +113,22 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       started.child.kill("SIGKILL");
       await ended;
     }
+    await this.#ending;
     await rm(this.#options.folder, { recursive: true, force: true });
+  }
+
+  #hasSpilled(): boolean {
+    const spill = spillFolder(this.#options.folder);
+    return existsSync(spill) && readdirSync(spill).length > 0;
+  }
+
+  /** DuckDB may keep what a statement spilled that it did not finish, for as long as it lives. */
+  #replace(child: ChildProcess): void {
+    if (!isAlive(child)) return;
+    this.#started = undefined;
+    this.#child = undefined;
+    this.#ending = once(child, "exit").then(() => rm(this.#options.folder, { recursive: true, force: true }));
+    child.kill("SIGKILL");
   }
 
   #process(): Promise<Started> {
@@ -111,6 +145,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
 
   async #start(): Promise<Started> {
     const { appPath, data, isCluster, folder, budget, failed } = this.#options;
+    await this.#ending;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const isSource = import.meta.url.endsWith(".ts");
@@ -125,10 +160,12 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
         env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
       },
     );
+    this.#child = child;
     return await new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
-        this.#started = undefined;
-        if (!this.#isClosed)
+        const isCurrent = this.#child === child;
+        if (isCurrent) this.#started = undefined;
+        if (isCurrent && !this.#isClosed)
           failed(`the SQL process ended (${signal ?? code}); the next statement starts it again`);
         reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the SQL process ended before it was ready"));
       });
