@@ -1,5 +1,8 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Client } from "../cli/client.ts";
-import { type Lines, loadLines } from "./lines.ts";
 import type { MergedQuery } from "./query.ts";
 import { alternate, atMost, quantile, type Row } from "./rounds.ts";
 
@@ -7,6 +10,8 @@ const rounds = 3;
 const idleMs = 4_000;
 const askEveryMs = 4;
 const eventsPerRound = 300_000;
+/** Within this time a checkpoint of the tail has been written. */
+const untilWrittenMs = 6_000;
 
 /** How many events `benchDuringIngest` leaves in the log. */
 export const ingestedWhileAsked = rounds * eventsPerRound;
@@ -26,28 +31,47 @@ export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Ro
 
 /** The same while as many events are taken as will go in. */
 export async function benchDuringIngest(client: Client, query: MergedQuery, from: number): Promise<Row> {
-  const loads: Lines[] = [];
-  for (let round = 0; round < rounds; round++) {
-    loads.push(await loadLines(from + round * eventsPerRound, eventsPerRound));
-  }
-  return benchDuring(client, query, {
-    ...{ what: "point query under full ingest", mark: atMost(3, "×"), aim: atMost(2, "×") },
-    busy: async (round) => {
-      const { pieces = [] } = loads[round] ?? {};
-      await client.ingest({ body: pieces, contentType: "application/x-ndjson" });
-    },
+  const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
+  const sender = fork(program, [client.url, ...[from, eventsPerRound, rounds].map(String)], {
+    execArgv: ["--import", "tsx"],
   });
+  try {
+    await once(sender, "message");
+    let last: string | undefined;
+    return await benchDuring(client, query, {
+      ...{ what: "point query under full ingest", mark: atMost(3, "×"), aim: atMost(2, "×") },
+      busy: async (round) => {
+        sender.send(round);
+        const [position] = await once(sender, "message");
+        last = position;
+      },
+      calm: async () => {
+        if (last === undefined) return;
+        await client.rows(query.view, { ...query.parameters, after: last, timeout: "30s" });
+        await pause(untilWrittenMs);
+      },
+    });
+  } finally {
+    sender.kill();
+  }
+}
+
+interface Load {
+  readonly busy: (round: number) => Promise<void>;
+  /** Resolves once nothing is left to be done of it. */
+  readonly calm?: () => Promise<void>;
 }
 
 async function benchDuring(
   client: Client,
   query: MergedQuery,
-  { busy, ...bounds }: Pick<Row, "what" | "mark" | "aim"> & { busy: (round: number) => Promise<void> },
+  { busy, calm, ...bounds }: Pick<Row, "what" | "mark" | "aim"> & Load,
 ): Promise<Row> {
   const ask = async () => {
     await client.rows(query.view, query.parameters);
   };
   const whenIdle = async () => {
+    await calm?.();
     const until = performance.now() + idleMs;
     return quantile(await latencies(ask, () => performance.now() >= until), 0.99);
   };

@@ -1,12 +1,16 @@
 import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { compileSql, copyToParquet } from "../batch-layer/sql.ts";
-import { readStateRows } from "../batch-layer/state-rows.ts";
-import { runStatement } from "../batch-layer/statement.ts";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { buildGeneration } from "../batch-layer/build.ts";
+import { Progress } from "../batch-layer/run-progress.ts";
+import type { Source } from "../batch-layer/source.ts";
 import { formatCount } from "../cli/quantity.ts";
 import { airportHours, flight } from "../examples/flights/app.ts";
 import { Duckdb } from "../infra/duckdb.ts";
+import { GenerationsFolder } from "../infra/generations/folder.ts";
+import type { GenerationReader } from "../infra/generations/generations.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
 import { TailSegment } from "../infra/tail/segment.ts";
 import { systemClock, Turns } from "../serving-layer/clock.ts";
 import { ColumnScans } from "../serving-layer/column-scan.ts";
@@ -16,7 +20,6 @@ import { compileRowJson } from "../serving-layer/present.ts";
 import { readRows } from "../serving-layer/read-rows.ts";
 import { rowRollup } from "../serving-layer/rows.ts";
 import { offset } from "../views/cut.ts";
-import type { StateRow } from "../views/state.ts";
 import { writeMaster } from "./compute.ts";
 import { alternate, atMost, type Row } from "./rounds.ts";
 
@@ -30,16 +33,18 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
   const options = { memoryLimit: "1GB", threads: availableParallelism(), temporaryFolder };
   await using duckdb = await Duckdb.open(options);
   const connection = await duckdb.connect();
-  const statesPath = join(folder, "states.parquet");
   const covered = (await readdir(folder)).filter((name) => /^master-\d+\.parquet$/.test(name));
   const files =
     covered.length > 0 ? covered.map((name) => join(folder, name)) : await writeMaster(connection, folder);
-  const source = { event: flight, covered: files, straddling: [], records: 3_000_000 };
-  const states = copyToParquet(compileSql(airportHours, [source]), statesPath);
-  const { rowsChanged } = await runStatement(connection, states, new AbortController().signal, globalThis);
+  await using reader = await generate(connection, join(folder, "top-rows"), {
+    ...{ event: flight, covered: files, straddling: [], records: 3_000_000 },
+  });
+  const { statesPath } = reader;
   const tail = new TailSegment(airportHours, 0, offset(0));
-  for await (const rows of readStateRows(connection, airportHours, statesPath)) {
-    for (const row of rows as readonly StateRow[]) if (tail.size < touched) tail.mergeRow(row);
+  // A row in eighty, from all over the view.
+  let seen = 0;
+  for (const row of reader.scan([], undefined, undefined)) {
+    if (seen++ % Math.floor(reader.manifest.rows / touched) === 0 && tail.size < touched) tail.mergeRow(row);
   }
   await using scans = new ColumnScans(() => Duckdb.open(options));
   const timed = async (run: () => Promise<unknown>) => {
@@ -59,17 +64,16 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
     timed(async () => {
       const search = "orderBy=-flights&measures=flights,delay&limit=10";
       const query = readQuery(airportHours, "rows", search, [flight]);
-      const reader = { statesPath, group: () => [], scan: () => [] };
       const reading = { plan: planOf(query), path: "columns", reader, segments: [tail] } as const;
       const turns = new Turns(systemClock, () => false);
       const { page } = await readRows({ ...reading, rollup: rowRollup(airportHours), scans }, turns);
       const json = compileRowJson(query);
       return page.rows.map(({ dimensions, pane, cells }) => json(dimensions, pane, cells)).join();
     });
-  await ours();
+  const first = await ours();
   await byHand();
   const measured = await alternate(rounds, ours, byHand);
-  const detail = `${measured.ours.toFixed(1)} ms against ${measured.theirs.toFixed(1)} ms, ${formatCount(rowsChanged)} rows, of which the tail touches ${formatCount(touched)}`;
+  const detail = `${measured.ours.toFixed(1)} ms against ${measured.theirs.toFixed(1)} ms, ${formatCount(reader.manifest.rows)} rows, of which the tail touches ${formatCount(touched)}; ${first.toFixed(0)} ms for who asks first`;
   return [
     {
       what: "top 10 of a view of 400,000 rows",
@@ -82,4 +86,31 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
       ...{ mark: atMost(30, " ms"), aim: atMost(20, " ms"), measured: measured.ours, detail },
     },
   ];
+}
+
+/** A generation of the view, opened. */
+async function generate(
+  connection: DuckDBConnection,
+  root: string,
+  source: Source,
+): Promise<GenerationReader> {
+  await using ends = new Lifecycle();
+  const generations = await GenerationsFolder.own({
+    root,
+    onWatchError: (error) => {
+      throw error;
+    },
+  });
+  const { draft, manifest } = await buildGeneration(
+    {
+      ...{ run: "bench", view: airportHours, sources: [source], connection, generations },
+      ...{ cut: { [flight.name]: [offset(source.records)] }, clock: () => Date.now(), timers: globalThis },
+      served: async () => ({ kind: "unknown", reason: "nothing is served" }),
+      progress: new Progress([airportHours], () => {}),
+      signal: new AbortController().signal,
+    },
+    ends,
+  );
+  await draft.publish(manifest);
+  return await generations.open(airportHours, manifest.id);
 }
