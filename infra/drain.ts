@@ -15,13 +15,18 @@ export interface DrainTimes {
   readonly withinMs: number;
 }
 
-/** From `drain` on `/readyz` is refused with TIDEMARK_NOT_READY, so that nobody new is sent here; everything else is answered. */
+/** Of routes added after this: from `drain` on `/readyz` is refused with TIDEMARK_NOT_READY, so that nobody new is sent here; everything else is answered. */
 export function registerDrain(server: FastifyInstance): void {
   const ending: FastifyInstance["ending"] = { isOn: false };
   server.decorate("ending", ending);
-  server.addHook("onRequest", (request, _reply, done) => {
-    if (!ending.isOn || request.url !== "/readyz") done();
-    else done(new TidemarkError("TIDEMARK_NOT_READY", "this process is ending: ask another"));
+  server.addHook("onRoute", (route) => {
+    if (route.url !== "/readyz") return;
+    route.onRequest = (_request, _reply, done) =>
+      done(
+        ending.isOn
+          ? new TidemarkError("TIDEMARK_NOT_READY", "this process is ending: ask another")
+          : undefined,
+      );
   });
 }
 

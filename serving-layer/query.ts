@@ -27,7 +27,7 @@ import {
   pageInOrder,
   pageSorted,
   type RowGroup,
-  readPoint,
+  readPointPage,
   rowRollup,
   totalOfNothing,
 } from "./rows.ts";
@@ -43,6 +43,8 @@ interface Prepared {
   readonly approximate: string;
   /** Tells the answers to different texts apart. */
   readonly tag: string;
+  /** By which the generation that served it last can be read. */
+  paths: { readonly reader: GenerationReader | undefined; readonly all: readonly AccessPath[] } | undefined;
   answer: { readonly moment: Moment; readonly answer: Answer } | undefined;
 }
 
@@ -94,10 +96,9 @@ export class Queries {
 
   /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
   view(name: string, sight = everything): View {
-    const views = this.views(sight);
-    const view = views.find((candidate) => candidate.name === name);
-    if (view !== undefined) return view;
-    const names = views.map((candidate) => candidate.name);
+    const view = this.#parts.app.views.find((candidate) => candidate.name === name);
+    if (view !== undefined && isVisible(view, sight)) return view;
+    const names = this.views(sight).map((candidate) => candidate.name);
     throw new TidemarkError(
       "TIDEMARK_QUERY_VIEW_UNKNOWN",
       `there is no view "${name.slice(0, 100)}"; there are ${names.join(", ")}`,
@@ -113,7 +114,7 @@ export class Queries {
     const moment = this.#moment(query, logEnd);
     const { answer: kept } = prepared;
     if (kept !== undefined && isSameMoment(kept.moment, moment)) return kept.answer;
-    if (!this.#isPlainPoint(prepared.plan, moment)) return undefined;
+    if (!this.#isPlainPoint(prepared, moment)) return undefined;
     const answer = this.#point(prepared, moment);
     if (answer.text.length <= keptAnswerLength) prepared.answer = { moment, answer };
     return answer;
@@ -125,7 +126,7 @@ export class Queries {
     const { plan } = prepared;
     await this.#coverage.reached(plan.query);
     const moment = this.#moment(plan.query, await this.#parts.logEnd.current());
-    return this.#isPlainPoint(plan, moment)
+    return this.#isPlainPoint(prepared, moment)
       ? this.#point(prepared, moment)
       : this.#scan(prepared, moment, asker);
   }
@@ -177,7 +178,7 @@ export class Queries {
       rollup: rowRollup(query.view),
       approximate: JSON.stringify(approximationsOf(query)),
       tag: tagOf(`${this.#parts.salt} ${key}`),
-      answer: undefined,
+      ...{ paths: undefined, answer: undefined },
     };
     this.#prepared.set(key, prepared);
     return prepared;
@@ -201,14 +202,18 @@ export class Queries {
   }
 
   /** Whether the answer is the page of a point query and nothing else, as most are: that needs no sink and no turns. */
-  #isPlainPoint(plan: Plan, { snapshot }: Moment): boolean {
-    const { fill, hasTotals, isExplained, format } = plan.query;
+  #isPlainPoint(prepared: Prepared, { snapshot }: Moment): boolean {
+    const { fill, hasTotals, isExplained, format } = prepared.plan.query;
     const isPlain = format === "json" && fill === undefined && !hasTotals && !isExplained;
-    return isPlain && this.#parts.planner(this.#paths(plan, snapshot.reader)) === "point";
+    return isPlain && this.#parts.planner(this.#paths(prepared, snapshot.reader)) === "point";
   }
 
-  #paths(plan: Plan, reader: GenerationReader | undefined): readonly AccessPath[] {
-    return pathsOf(plan, reader, this.#parts.scans !== undefined);
+  #paths(prepared: Prepared, reader: GenerationReader | undefined): readonly AccessPath[] {
+    if (prepared.paths === undefined || prepared.paths.reader !== reader) {
+      const all = pathsOf(prepared.plan, reader, this.#parts.scans !== undefined);
+      prepared.paths = { reader, all };
+    }
+    return prepared.paths.all;
   }
 
   #point(prepared: Prepared, moment: Moment): Answer & { readonly kind: "json" } {
@@ -216,7 +221,7 @@ export class Queries {
     const { query } = plan;
     const segments = this.#segments(query, moment);
     const reader = query.layer === "speed" ? undefined : moment.snapshot.reader;
-    let groups = readPoint(plan, rollup, reader, segments);
+    let groups = readPointPage(plan, rollup, reader, segments);
     if (groups.length === 0 && isTotal(query)) groups = [totalOfNothing(query.view)];
     const { rows, cursor } = plan.isTimeOrdered ? pageInOrder(plan, groups) : pageSorted(plan, groups);
     const { provenance, tag } = this.#grounds.of(query, approximate, moment);
@@ -240,7 +245,7 @@ export class Queries {
       const { provenance, tag } = this.#grounds.of(query, approximate, moment, join);
       const etag = query.isExplained ? undefined : etagOf(prepared, tag);
       if (etag !== undefined && asker.isKnown(etag)) return { kind: "unchanged", etag };
-      const paths = this.#paths(prepared.plan, reader);
+      const paths = this.#paths(prepared, reader);
       const path = planner(paths);
       const plan = joinedPlan(planBy(path, prepared.plan), join);
       const account = query.isExplained ? new Account({ plan, path, paths, reader, segments }) : undefined;

@@ -36,28 +36,32 @@ export function forEachEntry(
   take: (entry: Entry) => void,
   range: Pick<Plan["query"], "from" | "to"> = plan.query,
 ): void {
-  const { groupKeys, query } = plan;
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
+  const widthMs = plan.query.view.window?.window.widthMs;
   for (const { panes } of segments) {
-    const visit = (entries: ReadonlyMap<string, Entry>) => {
-      if (groupKeys === undefined) {
-        for (const entry of entries.values()) if (plan.matches(plan.widen(entry.dimensions))) take(entry);
-        return;
-      }
-      for (const key of groupKeys) {
-        const entry = entries.get(key);
-        if (entry !== undefined && plan.matches(plan.widen(entry.dimensions))) take(entry);
-      }
-    };
-    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
-    const widthMs = query.view.window?.window.widthMs;
     if (widthMs !== undefined && (to - from) / widthMs <= panes.size) {
       for (let pane = from; pane < to; pane += widthMs) {
         const entries = panes.get(pane);
-        if (entries !== undefined) visit(entries);
+        if (entries !== undefined) forEachIn(entries, plan, take);
       }
     } else {
-      for (const [pane, entries] of panes) if (pane >= from && pane < to) visit(entries);
+      for (const [pane, entries] of panes) if (pane >= from && pane < to) forEachIn(entries, plan, take);
     }
+  }
+}
+
+function forEachIn(
+  entries: ReadonlyMap<string, Entry>,
+  { groupKeys, matches, widen }: Plan,
+  take: (entry: Entry) => void,
+): void {
+  if (groupKeys === undefined) {
+    for (const entry of entries.values()) if (matches(widen(entry.dimensions))) take(entry);
+    return;
+  }
+  for (const key of groupKeys) {
+    const entry = entries.get(key);
+    if (entry !== undefined && matches(widen(entry.dimensions))) take(entry);
   }
 }
 

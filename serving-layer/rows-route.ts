@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Negotiator from "negotiator";
 import { sightOf } from "../infra/access/guard.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -7,7 +7,7 @@ import type { Answer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
 import type { Format } from "./format.ts";
 import type { LiveQueries } from "./live/live-queries.ts";
-import { readLive } from "./live/parameters.ts";
+import { mayBeLive, readLive } from "./live/parameters.ts";
 import type { Asker, Queries } from "./query.ts";
 import { searchOf } from "./search.ts";
 
@@ -26,22 +26,38 @@ export function registerRowsRoute(
   server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
     const { params, headers } = request;
     const sight = sightOf(request);
-    const view = queries.view(params.view, sight);
-    const asked = readLive(view, searchOf(request), live.limits.leastEveryMs);
-    if (asked.everyMs !== undefined && request.method === "GET") {
-      const { search, everyMs } = asked;
-      return live.follow({ view, search, everyMs, sight }, headers["last-event-id"], reply);
+    let asked = searchOf(request);
+    if (mayBeLive(asked)) {
+      const view = queries.view(params.view, sight);
+      const { search, everyMs } = readLive(view, asked, live.limits.leastEveryMs);
+      if (everyMs !== undefined && request.method === "GET") {
+        return live.follow({ view, search, everyMs, sight }, headers["last-event-id"], reply);
+      }
+      asked = search;
     }
-    const search = withFormat(asked.search, headers.accept);
-    const known = headers["if-none-match"];
-    const asker: Asker = {
-      isGone: () => request.raw.socket.destroyed,
-      isKnown: (etag) => known !== undefined && isOneOf(known, etag),
-    };
+    const search = withFormat(asked, headers.accept);
+    const asker = new RequestAsker(request);
     const answer = queries.rowsAtOnce(params.view, search, sight);
     if (answer !== undefined) return send(reply, answer, asker, clock);
     return queries.rows(params.view, search, sight, asker).then((later) => send(reply, later, asker, clock));
   });
+}
+
+class RequestAsker implements Asker {
+  readonly #raw: FastifyRequest["raw"];
+
+  constructor({ raw }: Pick<FastifyRequest, "raw">) {
+    this.#raw = raw;
+  }
+
+  isGone(): boolean {
+    return this.#raw.socket.destroyed;
+  }
+
+  isKnown(etag: string): boolean {
+    const known = this.#raw.headers["if-none-match"];
+    return known !== undefined && isOneOf(known, etag);
+  }
 }
 
 const mediaTypes: Readonly<Record<string, Format>> = {

@@ -101,36 +101,63 @@ export function totalOfNothing(view: View): RowGroup {
   return { dimensions: view.dimensions.map(() => null), pane: 0, cells: zeroState(view) };
 }
 
+/** A range of time, of whole panes; undefined is open. */
+type Range = Pick<Plan["query"], "from" | "to">;
+
+/** How many panes for each row of the page are read before all others: some may have no row. */
+const panesPerRow = 4;
+
+/**
+ * The groups of a point query that are enough for its page, in order of time: where time is what the answer is ordered by, the
+ * rest of a long range is read only if its beginning has too few.
+ */
+export function readPointPage(
+  plan: Plan,
+  rollup: Rollup<RowGroup>,
+  reader: Pick<GenerationReader, "group"> | undefined,
+  segments: readonly Segment[],
+): readonly StateRow[] {
+  const { from, to, limit, buckets, view } = plan.query;
+  const widthMs = buckets !== undefined && buckets === view.window?.window ? buckets.widthMs : undefined;
+  if (from === undefined || widthMs === undefined || !plan.isTimeOrdered || plan.after !== undefined) {
+    return readPoint(plan, rollup, reader, segments);
+  }
+  const middle = from + panesPerRow * (limit + 1) * widthMs;
+  if (middle >= (to ?? Number.POSITIVE_INFINITY)) return readPoint(plan, rollup, reader, segments);
+  const first = readPoint(plan, rollup, reader, segments, { from, to: middle });
+  if (first.length > limit) return first;
+  return [...first, ...readPoint(plan, rollup, reader, segments, { from: middle, to })];
+}
+
 /** The groups of a point query in order of time. Synchronous; rows may be the store's own: not to be written to. */
 export function readPoint(
   plan: Plan,
   rollup: Rollup<RowGroup>,
   reader: Pick<GenerationReader, "group"> | undefined,
   segments: readonly Segment[],
+  range: Range = plan.query,
 ): readonly StateRow[] {
   const only = onlyGroup(plan);
   if (only === undefined) throw new Error("not a point query");
-  const { buckets, view, from, to } = plan.query;
-  const rows = reader?.group(only.dimensions as Scalar[], from, to) ?? [];
+  const { buckets, view } = plan.query;
+  const rows = reader?.group(only.dimensions as Scalar[], range.from, range.to) ?? [];
   const entries: StateRow[] = [];
-  forEachEntry(plan, segments, (entry) => void entries.push(entry));
+  forEachEntry(plan, segments, (entry) => void entries.push(entry), range);
   if (entries.length === 0 && buckets !== undefined && buckets === view.window?.window) return rows;
   const groups = new Map<number, RowGroup>();
   let latest = Number.NEGATIVE_INFINITY;
   let isSorted = true;
-  const add = (row: StateRow) => {
+  for (const row of [...rows, ...entries]) {
     const bucket = plan.bucketOf(row.pane);
     const group = groups.get(bucket);
     if (group !== undefined) {
       rollup.add(group, row);
-      return;
+      continue;
     }
     isSorted &&= bucket > latest;
     latest = bucket;
     groups.set(bucket, rollup.start(row, bucket, row.dimensions));
-  };
-  for (const row of rows) add(row);
-  for (const entry of entries) add(entry);
+  }
   return isSorted ? [...groups.values()] : [...groups.values()].sort((a, b) => a.pane - b.pane);
 }
 

@@ -42,7 +42,7 @@ export interface ChangingChain {
 }
 
 /** How long encoding may hold the thread, in milliseconds. */
-const sliceMs = 5;
+const sliceMs = 2;
 
 /**
  * The speed layer's segments on disk, with the positions up to which they are folded: written together, in one

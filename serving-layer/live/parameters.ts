@@ -18,10 +18,13 @@ export const maxLiveLimit = 10_000;
 /** Of parameters of rows, those that make no sense where rows go on changing. */
 const others = ["cursor", "explain", "totals", "format"];
 
+/** Whether `readLive` could find something; nearly all queries end here. */
+export function mayBeLive(search: string): boolean {
+  return search.includes("live=") || search.includes("every=");
+}
+
 /** Throws TIDEMARK_QUERY_PARAMETER. */
 export function readLive(view: View, search: string, leastEveryMs: number): LiveParameters {
-  // Nearly all queries are not live, and end here.
-  if (!search.includes("live=") && !search.includes("every=")) return { search, everyMs: undefined };
   // Of a view with such a dimension it is a filter.
   if (view.dimensions.some(({ name }) => name === "live" || name === "every")) {
     return { search, everyMs: undefined };

@@ -44,6 +44,26 @@ async function publish({ generations }: Serving, id: string, cut: number): Promi
 
 const rows = "/v1/views/by-machine/rows";
 
+test("of one group over a long time the first rows are found, however far apart they lie", async () => {
+  const hours = [0, 1, 3, 40, 41, 500, 9_000];
+  const at = (each: readonly number[]) =>
+    each.map((n) => stateOf({ site: "a", unit: 1, label: null, isOn: true, hour: n * hour, value: n }));
+  await using serving = startServing([byMachine]);
+  serving.tail.put(byMachine, [{ partition: 0, from: 4, next: 8, rows: at([1, 41, 500, 9_000]) }]);
+  serving.generations.add(byMachine, "g-1", cutAt(4), at([0, 1, 3, 40]));
+  await serving.generations.point(byMachine.name, "g-1");
+  await settled();
+  const one = `${rows}?site=a&unit=1&label=null&isOn=true&orderBy=hour&from=1970-01-01`;
+  for (const [from, expected] of [hours, hours.slice(1)].entries()) {
+    for (let limit = 1; limit <= hours.length; limit++) {
+      const { body } = await serving.get(`${one}T0${from}:00:00Z&limit=${limit}`);
+      const found = body.rows.map((row: { hour: string }) => Date.parse(row.hour) / hour);
+      expect(found).toEqual(expected.slice(0, limit));
+      expect(body.cursor === null).toBe(limit >= expected.length);
+    }
+  }
+});
+
 test.each(["", "&orderBy=-total", "&groupBy=site,hour&fill=zero&orderBy=-records"])(
   "a cursor goes on where its page ended, though a generation was published in between%s",
   async (order) => {
