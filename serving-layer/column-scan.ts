@@ -1,20 +1,23 @@
+import { existsSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { AppendedTable } from "../infra/appended-table.ts";
 import type { Duckdb } from "../infra/duckdb.ts";
+import type { GenerationReader } from "../infra/generations/generations.ts";
 import { binder, dimensionColumn, floatColumn, stateColumn } from "../infra/generations/state-columns.ts";
 import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
+import { type BaseOf, BaseStates } from "./base-states.ts";
 import type { Turns } from "./clock.ts";
-import { type ColumnStatement, compileColumnStatement } from "./column-sql.ts";
+import { type ColumnStatement, compileColumnStatement, isPageEnough } from "./column-sql.ts";
 import { dimensionColumns, paneColumn } from "./dimension-columns.ts";
+import { isStoredRow } from "./group-shape.ts";
 import type { Plan } from "./plan.ts";
 import type { Groups, Rollup, Sink } from "./rollup.ts";
 import type { RowGroup } from "./rows.ts";
 
 interface Scan {
   readonly plan: Plan;
-  /** Of the generation. */
-  readonly statesPath: string;
+  readonly reader: Pick<GenerationReader, "group" | "statesPath" | "manifest">;
   /** The tail's part. */
   readonly ahead: Groups<RowGroup>;
   readonly rollup: Rollup<RowGroup>;
@@ -22,13 +25,17 @@ interface Scan {
 
 /** Connections that scan side by side: each takes all threads that DuckDB has. */
 const atOnce = 2;
+const touchedTable = "_touched";
+/** Up to so many rows it is quicker to look up their states in the index than to read those of all rows by columns. */
+const fewRows = 2_048;
 
 /**
  * Reads the states of generations by columns: DuckDB, over their Parquet files, filters and groups them, and where only the first
- * rows of an order are asked for gives no more than these. The tail's part is merged here.
+ * rows of an order are asked for gives few more than these. The tail's part is merged here.
  */
 export class ColumnScans implements AsyncDisposable {
   readonly #open: () => Promise<Duckdb>;
+  readonly #bases = new BaseStates();
   #duckdb: Promise<Duckdb> | undefined;
   #connections: Promise<DuckDBConnection>[] = [];
   #idle: DuckDBConnection[] = [];
@@ -39,33 +46,65 @@ export class ColumnScans implements AsyncDisposable {
     this.#open = open;
   }
 
-  /** The thread is given up only after the tail's part was collected. */
-  async scan({ plan, statesPath, ahead, rollup }: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<void> {
+  /** The thread is given up only after the tail's part was collected. False, and nothing offered: the file was deleted. */
+  async scan(scan: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<boolean> {
     const connection = await this.#take();
+    let isBegun = false;
     try {
-      const statement = compileColumnStatement(plan, statesPath, ahead.size);
-      if (statement.touchedTable !== undefined) {
-        await fillTouched(connection, statement.touchedTable, plan, ahead);
-      }
-      for (const sql of statement.sql) {
-        for await (const row of rowsOf(connection, plan.query.stored, statement, sql)) {
+      for await (const groups of this.#groups(connection, scan, turns)) {
+        isBegun = true;
+        for (const group of groups) {
           if (turns.isDue()) await turns.next();
-          const group = rollup.start(row, row.pane, row.dimensions);
-          const key = plan.keyOf(row.dimensions, row.pane);
-          const more = ahead.get(key);
-          if (more !== undefined) {
-            rollup.combine(group, more);
-            ahead.delete(key);
-          }
           sink.offer(group);
         }
       }
+    } catch (error) {
+      if (isBegun || existsSync(scan.reader.statesPath)) throw error;
     } finally {
       this.#give(connection);
     }
-    for (const group of ahead.values()) {
-      if (turns.isDue()) await turns.next();
-      sink.offer(group);
+    return isBegun;
+  }
+
+  #groups(connection: DuckDBConnection, scan: Scan, turns: Turns): AsyncIterable<readonly RowGroup[]> {
+    const { plan, reader, ahead } = scan;
+    const isMostTouched = ahead.size * 2 > reader.manifest.rows;
+    if (!isPageEnough(plan.query) || isMostTouched) return allGroups(connection, scan);
+    if (ahead.size === 0 || isStoredRow(plan.query)) return this.#firstRows(connection, scan, turns);
+    return firstAndTouchedGroups(connection, scan);
+  }
+
+  /**
+   * The first rows of the generation, those that the tail has a part in left out: these are put together one by one, while DuckDB
+   * is at work, and may come anywhere in the order. Of groups that are no stored rows the tail may have a part in none.
+   */
+  async *#firstRows(
+    connection: DuckDBConnection,
+    scan: Scan,
+    turns: Turns,
+  ): AsyncGenerator<readonly RowGroup[], void, undefined> {
+    const { plan, reader, ahead, rollup } = scan;
+    const baseOf = this.#bases.of(plan, reader);
+    const untouched = untouchedRows(connection, scan, baseOf);
+    try {
+      const touched: RowGroup[] = [];
+      for (const [key, more] of ahead) {
+        if (turns.isDue()) await turns.next();
+        const cells = baseOf(key, more);
+        if (cells === undefined) {
+          touched.push(more);
+          continue;
+        }
+        const { dimensions, pane } = more;
+        const group = rollup.start({ dimensions, pane, cells }, pane, dimensions);
+        rollup.combine(group, more);
+        touched.push(group);
+      }
+      yield (await untouched).map((row) => rollup.start(row, row.pane, row.dimensions));
+      yield touched;
+    } finally {
+      // The connection is given to others after this.
+      await untouched.catch(() => undefined);
     }
   }
 
@@ -91,25 +130,75 @@ export class ColumnScans implements AsyncDisposable {
   }
 }
 
-async function fillTouched(
+/** The first groups that the tail has no part in, as many as the page takes; where it has a part in any, they are rows as they are stored. */
+async function untouchedRows(
   connection: DuckDBConnection,
-  name: string,
-  { query }: Plan,
-  ahead: Groups<RowGroup>,
-): Promise<void> {
-  const grouped = dimensionColumns(query.view).filter((_, i) => query.groupBy.includes(i));
-  const table = await AppendedTable.create<StateRow>(connection, name, [...grouped, paneColumn]);
+  { plan, reader, ahead }: Scan,
+  baseOf: BaseOf,
+): Promise<readonly StateRow[]> {
+  const page = plan.query.limit + 1;
+  for (let most = page + Math.min(ahead.size, page + 100); ; most *= 8) {
+    const statement = compileColumnStatement(plan, reader.statesPath, most);
+    const isByIndex = most <= fewRows && isStoredRow(plan.query);
+    const asked = isByIndex ? { ...statement, cells: [] } : statement;
+    const rows: StateRow[] = [];
+    let read = 0;
+    for await (const chunk of chunksOf(connection, plan.query.stored, asked)) {
+      read += chunk.length;
+      for (const row of chunk) {
+        const key = plan.keyOf(row.dimensions, row.pane);
+        if (!ahead.has(key)) rows.push(isByIndex ? { ...row, cells: baseOf(key, row) ?? row.cells } : row);
+      }
+    }
+    if (rows.length >= page || read < most) return rows;
+  }
+}
+
+function allGroups(connection: DuckDBConnection, scan: Scan): AsyncIterable<readonly RowGroup[]> {
+  return mergedGroups(connection, scan, compileColumnStatement(scan.plan, scan.reader.statesPath));
+}
+
+/** The first groups that the tail has no part in, and every one in which it has: of one grouping. */
+async function* firstAndTouchedGroups(
+  connection: DuckDBConnection,
+  scan: Scan,
+): AsyncGenerator<readonly RowGroup[], void, undefined> {
+  const { plan, reader, ahead } = scan;
+  const grouped = dimensionColumns(plan.query.view).filter((_, i) => plan.query.groupBy.includes(i));
+  const table = await AppendedTable.create<StateRow>(connection, touchedTable, [...grouped, paneColumn]);
   for (const group of ahead.values()) table.append(group);
   table.close();
+  const first = plan.query.limit + 1;
+  yield* mergedGroups(connection, scan, compileColumnStatement(plan, reader.statesPath, first, touchedTable));
+}
+
+/** What the statement gives, each with the tail's part in it, and then what the tail alone has. */
+async function* mergedGroups(
+  connection: DuckDBConnection,
+  { plan, ahead, rollup }: Scan,
+  statement: ColumnStatement,
+): AsyncGenerator<readonly RowGroup[], void, undefined> {
+  for await (const rows of chunksOf(connection, plan.query.stored, statement)) {
+    yield rows.map((row) => {
+      const group = rollup.start(row, row.pane, row.dimensions);
+      const key = plan.keyOf(row.dimensions, row.pane);
+      const more = ahead.get(key);
+      if (more !== undefined) {
+        rollup.combine(group, more);
+        ahead.delete(key);
+      }
+      return group;
+    });
+  }
+  yield [...ahead.values()];
 }
 
 /** Rows of the query's groups: dimensions that are not grouped by are null, and cells that are not asked for are zero. */
-async function* rowsOf(
+async function* chunksOf(
   connection: DuckDBConnection,
   view: View,
-  { grouped, cells, parameters }: ColumnStatement,
-  sql: (columns: readonly string[]) => string,
-): AsyncGenerator<StateRow, void, undefined> {
+  { sql, grouped, cells, parameters }: ColumnStatement,
+): AsyncGenerator<readonly StateRow[], void, undefined> {
   const dimensions = grouped
     .map((i) => view.dimensions[i])
     .flatMap((one) => (one ? [dimensionColumn(one)] : []));
@@ -125,7 +214,7 @@ async function* rowsOf(
     const dimensionReads = dimensions.map((column) => bind(column));
     const paneRead = bind(pane);
     const cellReads = states.map((column) => bind(column));
-    for (let row = 0; row < chunk.rowCount; row++) {
+    yield Array.from({ length: chunk.rowCount }, (_, row) => {
       const key = view.dimensions.map(() => null as StateRow["dimensions"][number]);
       dimensionReads.forEach((read, at) => {
         key[grouped[at] ?? 0] = read(row);
@@ -134,7 +223,7 @@ async function* rowsOf(
       cellReads.forEach((read, at) => {
         state[cells[at] ?? 0] = read(row) as never;
       });
-      yield { dimensions: key, pane: paneRead(row) ?? 0, cells: state };
-    }
+      return { dimensions: key, pane: paneRead(row) ?? 0, cells: state };
+    });
   }
 }

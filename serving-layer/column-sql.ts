@@ -10,48 +10,47 @@ import { isShownAsStored } from "./shown-rows.ts";
 
 /** How a query's groups are read from a generation's Parquet file of states. */
 export interface ColumnStatement {
-  /** Statements whose rows, together, are all that the answer needs of the generation; each takes the columns that it is to give. */
-  readonly sql: readonly ((columns: readonly string[]) => string)[];
+  /** Takes the columns that it is to give. */
+  readonly sql: (columns: readonly string[]) => string;
   readonly parameters: readonly Scalar[];
   /** Indexes of the dimensions that groups are told apart by. */
   readonly grouped: readonly number[];
   /** Indexes of the state columns that are read. */
   readonly cells: readonly number[];
-  /** A temporary table that must hold the keys of the groups that the tail has a part in; undefined: none is needed. */
-  readonly touchedTable: string | undefined;
 }
 
-const touchedTable = "_touched";
-
 /**
- * Where the page is all that is asked for, DuckDB gives the first rows of the groups that the tail has no part in, and all groups
- * in which it has; else every group.
+ * All groups of the query; or no more than the `first` of its order; or the `first` of those groups whose keys are not in the
+ * temporary table `besides`, and all groups whose keys are.
  */
-export function compileColumnStatement(plan: Plan, path: string, touched: number): ColumnStatement {
-  const { query } = plan;
+export function compileColumnStatement(
+  { query }: Pick<Plan, "query">,
+  path: string,
+  first?: number,
+  besides?: string,
+): ColumnStatement {
   const parameters: Scalar[] = [];
   const place = (value: Scalar) => `$${parameters.push(value)}`;
   const cells = cellsOf(query);
-  const from = `(${groupsSql(query, path, cells, place)}) AS _group`;
-  const shape = { parameters, grouped: query.groupBy, cells };
-  const all = (columns: readonly string[]) => `SELECT ${columns.join(", ")} FROM ${from}`;
-  if (!isPageEnough(query)) return { ...shape, sql: [all], touchedTable: undefined };
+  const groups = groupsSql(query, path, cells, place);
   const order = orderSql(query);
-  const first = order.length === 0 ? "" : ` ORDER BY ${order.join(", ")} LIMIT ${query.limit + 1}`;
-  // What columns are made into is made of these rows alone: a projection beside ORDER BY would be of all.
-  const firstOf = (where: string) => (columns: readonly string[]) =>
-    `SELECT ${columns.join(", ")} FROM (SELECT * FROM ${from}${where}${first})`;
-  if (touched === 0) return { ...shape, sql: [firstOf("")], touchedTable: undefined };
-  const key = [...query.groupBy.map((i) => query.view.dimensions[i]?.name ?? ""), "_pane"].map(
-    quoteIdentifier,
-  );
-  const isSame = key.map((column) => `_t.${column} IS NOT DISTINCT FROM _group.${column}`).join(" AND ");
-  const exists = `EXISTS (SELECT 1 FROM temp.main.${touchedTable} AS _t WHERE ${isSame})`;
-  return {
-    ...shape,
-    sql: [firstOf(` WHERE NOT ${exists}`), (columns) => `${all(columns)} WHERE ${exists}`],
-    touchedTable,
+  const page = `${order.length === 0 ? "" : ` ORDER BY ${order.join(", ")}`} LIMIT ${first}`;
+  // What columns are made into is made of the page's rows alone: a projection beside ORDER BY would be of all.
+  const sql = (columns: readonly string[]) => {
+    const select = `SELECT ${columns.join(", ")} FROM`;
+    if (first === undefined) return `${select} (${groups})`;
+    if (besides === undefined) return `${select} (SELECT * FROM (${groups})${page})`;
+    const isBesides = `EXISTS (SELECT 1 FROM temp.main.${besides} AS _t WHERE ${isSameGroup(query)})`;
+    return `WITH _group AS MATERIALIZED (${groups}), _page AS (SELECT * FROM _group WHERE NOT ${isBesides}${page})
+      ${select} (FROM _page UNION ALL FROM _group WHERE ${isBesides})`;
   };
+  return { sql, parameters, grouped: query.groupBy, cells };
+}
+
+/** Of `_t` and `_group`. */
+function isSameGroup({ view, groupBy }: Query): string {
+  const key = [...groupBy.map((i) => view.dimensions[i]?.name ?? ""), "_pane"].map(quoteIdentifier);
+  return key.map((column) => `_t.${column} IS NOT DISTINCT FROM _group.${column}`).join(" AND ");
 }
 
 /** Whether the answer by columns is that by the index, to the last bit and byte. */

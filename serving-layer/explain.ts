@@ -63,8 +63,9 @@ export class Account {
   }
 
   /** A reader that counts. */
-  of(reader: GenerationReader): Pick<GenerationReader, "group" | "scan" | "statesPath"> {
+  of(reader: GenerationReader): Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPath"> {
     return {
+      manifest: reader.manifest,
       statesPath: reader.statesPath,
       group: (...asked) => [...this.#counted(reader.group(...asked))],
       scan: (...asked) => this.#counted(reader.scan(...asked)),

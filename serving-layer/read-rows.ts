@@ -21,7 +21,7 @@ import {
 import { TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
 
-type Reader = Pick<GenerationReader, "group" | "scan" | "statesPath"> | undefined;
+type Reader = Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPath"> | undefined;
 
 /** What a query's rows are read from, and how. */
 export interface Reading {
@@ -53,7 +53,9 @@ export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows
     for (const group of readPoint(plan, rollup, reader, segments)) sink.offer(group);
   } else if (path === "columns" && reader !== undefined && scans !== undefined) {
     const ahead = collectTail(plan, segments, rollup);
-    await scans.scan({ plan, statesPath: reader.statesPath, ahead, rollup }, sink, turns);
+    const isRead = await scans.scan({ plan, reader, ahead, rollup }, sink, turns);
+    // The index of a deleted generation stays until it is closed.
+    if (!isRead) await scanGroups(plan, reader, ahead, rollup, sink, turns);
   } else {
     const { source, ahead } = sourceOf(plan, reader, segments, rollup);
     await scanGroups(plan, source, ahead, rollup, sink, turns);

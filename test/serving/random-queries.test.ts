@@ -43,6 +43,7 @@ const everything = [
     "path point",
     "path ranges",
     "path index",
+    "path columns",
     "layer merged",
     "layer batch",
     "layer speed",

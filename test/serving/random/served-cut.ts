@@ -6,11 +6,13 @@ import type { Source } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { readStateRows } from "../../../batch-layer/state-rows.ts";
 import type { DimensionFiles } from "../../../infra/dimensions/dimension-file.ts";
+import { Duckdb } from "../../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../../infra/generations/folder.ts";
 import { createServer } from "../../../infra/http.ts";
 import { type ArchivedRecord, RecordTable } from "../../../infra/master/record-table.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
 import type { Planner } from "../../../serving-layer/access-path.ts";
+import { ColumnScans } from "../../../serving-layer/column-scan.ts";
 import { registerServing } from "../../../serving-layer/routes.ts";
 import { compileFold } from "../../../speed-layer/fold.ts";
 import type { App } from "../../../views/app.ts";
@@ -56,6 +58,7 @@ export class ServedCut implements AsyncDisposable {
   readonly #generations: GenerationsFolder;
   readonly #tail = new PlainTail();
   readonly #serving: AsyncDisposable;
+  readonly #scans: ColumnScans;
   #made = 0;
 
   static async open(parts: {
@@ -88,7 +91,10 @@ export class ServedCut implements AsyncDisposable {
     this.#folder = folder;
     this.#generations = generations;
     this.server = createServer({});
+    const temporaryFolder = join(folder, "scans");
+    this.#scans = new ColumnScans(() => Duckdb.open({ memoryLimit: "256MB", threads: 1, temporaryFolder }));
     this.#serving = registerServing(this.server, {
+      scans: this.#scans,
       ...{ app, files, planner, generations, tail: this.#tail, profile: "embedded" },
       ...{ log: new PlainLog(app.views), jobs: new PlainJobs(), deadLetters: new PlainDeadLetters() },
     });
@@ -147,6 +153,7 @@ export class ServedCut implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close();
     await this.#serving[Symbol.asyncDispose]();
+    await this.#scans[Symbol.asyncDispose]();
   }
 }
 
