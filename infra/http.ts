@@ -114,8 +114,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   if (origins.length > 0) server.register(cors, corsOptions(origins)).after(() => guard(server, guarded));
   else guard(server, guarded);
   if (audit !== undefined) auditOperations(server, audit);
-  registerMetrics(server);
   registerOpenApi(server);
+  registerMetrics(server);
   server.setNotFoundHandler((request, reply) => {
     const problem = problemOf(
       new TidemarkError(

@@ -113,6 +113,14 @@ export function registerMetrics(server: FastifyInstance): void {
   const metrics = new Metrics();
   server.decorate("metrics", metrics);
   measureLatency(server, metrics.registry);
+  server.openApi.describe({
+    "GET /metrics": {
+      summary: "What this process counts",
+      responses: {
+        200: { description: "Text of Prometheus", type: "text/plain", schema: { type: "string" } },
+      },
+    },
+  });
   server.get("/metrics", { config: { permission: "metrics" } }, async (_request, reply) =>
     reply.header("content-type", metrics.registry.contentType).send(await metrics.text()),
   );

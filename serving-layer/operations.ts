@@ -34,6 +34,20 @@ export function servingOperations(app: App): Operations {
       body: runBody({ view: oneOf(app.views.map(({ name }) => name)) }),
       responses: { 202: { description: "The run that was asked for", schema: run } },
     },
+    "POST /v1/sql": {
+      summary: "A SELECT over views and events",
+      description: "Each view is a table of its rows, each event type one of its facts.",
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: statement,
+            example: { sql: `SELECT count(*) AS rows FROM "${app.views[0]?.name}"`, parameters: [] },
+          },
+        },
+      },
+      responses: { 200: { description: "Its rows, and what they rest on", schema: table } },
+    },
     "POST /v1/batch/runs": {
       summary: "Asks for a batch run",
       body: runBody({}),
@@ -176,6 +190,7 @@ function nullable(schema: Schema): Schema {
   return { anyOf: [schema, { type: "null" }] };
 }
 
+const scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]);
 const duration: Schema = { type: "string", pattern: "^[1-9][0-9]{0,8}(ms|s|m|h|d)$" };
 const provenance = Type.Object({
   view: Type.String(),
@@ -196,5 +211,19 @@ const reconciled = Type.Object({
   createdAt: Type.String(),
   cut: Type.String(),
   reconciliation: Type.Object({ kind: Type.String() }),
+});
+const statement = Type.Object(
+  {
+    sql: Type.String(),
+    /** By place or by name. */
+    parameters: Type.Optional(Type.Union([Type.Array(scalar), Type.Record(Type.String(), scalar)])),
+  },
+  { additionalProperties: false },
+);
+const table = Type.Object({
+  columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
+  rows: Type.Array(Type.Object({})),
+  rowCount: Type.Integer(),
+  provenance: Type.Object({}),
 });
 const deadLetter = Type.Object({ id: Type.String(), code: Type.String(), message: Type.String() });
