@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 import { servicesTests } from "./test/services/needs.ts";
 
 /** Files of `alone` run side by side: half of what they take is waiting for processes. Those of `services` share a broker. */
@@ -11,6 +12,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     reporters: ["default", "./test/closing-line.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
