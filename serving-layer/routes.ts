@@ -84,7 +84,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
-  measureServing(server.metrics, { app, snapshots, tail, logEnd, master });
+  measureServing(server.metrics, { app, snapshots, tail, logEnd, master, live });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Negotiator from "negotiator";
-import { sightOf } from "../infra/access/guard.ts";
+import { leaseOf, sightOf } from "../infra/access/guard.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
@@ -31,7 +31,12 @@ export function registerRowsRoute(
       const view = queries.view(params.view, sight);
       const { search, everyMs } = readLive(view, asked, live.limits.leastEveryMs);
       if (everyMs !== undefined && request.method === "GET") {
-        return live.follow({ view, search, everyMs, sight }, headers["last-event-id"], reply);
+        const question = { view, search, everyMs, sight };
+        return live.follow(
+          question,
+          { lastId: headers["last-event-id"]?.toString(), leaseMs: leaseOf(request) },
+          reply,
+        );
       }
       asked = search;
     }

@@ -6,6 +6,7 @@ import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
+import type { LiveQueries } from "./live/live-queries.ts";
 import type { LogBound } from "./log-bound.ts";
 import { lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
@@ -17,13 +18,15 @@ export interface Measured {
   readonly tail: Tail;
   readonly logEnd: LogBound;
   readonly master: Pick<Master, "cut"> | undefined;
+  readonly live: Pick<LiveQueries, "followers">;
 }
 
 /** Lag is told of every partition while that makes no more series than this; else of every view. */
 const maxLagSeries = 2_000;
 
 /** What answers rest on, view by view. Nothing is computed but when it is asked for. */
-export function measureServing(metrics: Metrics, { app, snapshots, tail, logEnd, master }: Measured): void {
+export function measureServing(metrics: Metrics, measured: Measured): void {
+  const { app, snapshots, tail, logEnd, master, live } = measured;
   const { views } = app;
   if (master !== undefined) measureMaster(metrics, master);
 
@@ -61,6 +64,10 @@ export function measureServing(metrics: Metrics, { app, snapshots, tail, logEnd,
   metrics.gauge("tidemark_view_ready", "Whether the view can be answered: 1, or 0.", ["view"], (note) => {
     for (const view of views) note(snapshots.unready(view) === undefined ? 1 : 0, { view: view.name });
   });
+
+  metrics.gauge("tidemark_live_followers", "Clients that follow live queries now.", [], (note) =>
+    note(live.followers),
+  );
 
   const ofTail = (what: string, help: string, value: (segments: readonly Segment[], view: View) => number) =>
     metrics.gauge(`tidemark_tail_${what}`, help, ["view"], (note) => {

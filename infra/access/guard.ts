@@ -48,6 +48,11 @@ export function sightOf({ access }: FastifyRequest): Sight {
   return access ?? everything;
 }
 
+/** For how many milliseconds more the caller may be answered; undefined: for ever. */
+export function leaseOf({ access }: FastifyRequest): number | undefined {
+  return access?.untilMs === undefined ? undefined : Math.max(0, access.untilMs - Date.now());
+}
+
 /**
  * Answers no request but those of known callers who may, as `Authorization: Bearer`, a key's secret or a token:
  * TIDEMARK_AUTH_MISSING, TIDEMARK_AUTH_TOKEN, TIDEMARK_AUTH_FORBIDDEN, TIDEMARK_RATE_LIMIT. Health and readiness are for

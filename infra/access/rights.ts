@@ -38,6 +38,8 @@ export interface Access {
   /** Empty for who sees everything; else equal for two callers exactly if they see the same: a part of the key of whatever is kept. */
   readonly scope: string;
   readonly requestsPerSecond: number | undefined;
+  /** Epoch milliseconds from which it is good no more; undefined: it stays. */
+  readonly untilMs?: number;
 }
 
 /** What may be seen. */

@@ -68,11 +68,10 @@ export class Tokens {
   /** Throws TIDEMARK_AUTH_TOKEN, TIDEMARK_AUTH_FORBIDDEN, and TIDEMARK_AUTH_KEYS while the issuer's keys can't be had. */
   async check(token: string): Promise<Access> {
     const claims = await this.#verify(token);
-    const access = this.#accessOf(claims);
+    const endsMs = (Number(claims.exp) + this.#tolerance) * 1_000;
+    const access = { ...this.#accessOf(claims), untilMs: endsMs };
     if (this.#checked.size >= keptTokens) this.#checked.clear();
-    const tolerance = this.#tolerance * 1_000;
-    const untilMs = Math.min(this.#now() + keptMs, Number(claims.exp) * 1_000 + tolerance);
-    this.#checked.set(token, { access, untilMs });
+    this.#checked.set(token, { access, untilMs: Math.min(this.#now() + keptMs, endsMs) });
     return access;
   }
 

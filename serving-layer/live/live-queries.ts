@@ -5,7 +5,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
 import { EventStream } from "../event-stream.ts";
 import { Lane } from "./lane.ts";
-import { LiveQuery, type LiveQueryParts } from "./live-query.ts";
+import { type Client, LiveQuery, type LiveQueryParts } from "./live-query.ts";
 import { defaultSlowMs } from "./subscriber.ts";
 
 /** What live queries may take. */
@@ -63,11 +63,7 @@ export class LiveQueries {
   }
 
   /** Comes back once the first event is written. Throws what a query throws that is answered once, or TIDEMARK_LIVE_FULL. */
-  async follow(
-    question: LiveQuestion,
-    lastId: string | string[] | undefined,
-    reply: FastifyReply,
-  ): Promise<void> {
+  async follow(question: LiveQuestion, client: Client, reply: FastifyReply): Promise<void> {
     if (this.#isClosed) throw closed();
     if (this.#followers >= this.limits.subscribers) {
       throw new TidemarkError(
@@ -92,12 +88,17 @@ export class LiveQueries {
         this.#streams.add(stream);
         return stream;
       };
-      await query.subscribe(open, lastId?.toString());
+      await query.subscribe(open, client);
       if (this.#isClosed) this.endAll();
       this.#watch();
     } finally {
       if (!isOpen) this.#followers--;
     }
+  }
+
+  /** Clients that follow queries now. */
+  get followers(): number {
+    return this.#followers;
   }
 
   /** So that a server can close. */

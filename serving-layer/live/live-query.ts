@@ -29,6 +29,17 @@ export interface LiveQueryParts {
   readonly slowMs: number;
 }
 
+/** A client that follows a query. */
+export interface Client {
+  /** The id of the last event that it has. */
+  readonly lastId: string | undefined;
+  /** For how long it may be told; undefined: as long as it likes. */
+  readonly leaseMs: number | undefined;
+}
+
+/** What timers take at most: 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** What rows were computed from. */
 interface Basis {
   readonly reader: GenerationReader | undefined;
@@ -106,9 +117,10 @@ export class LiveQuery implements Task {
   }
 
   /** Begins to tell this client; one that comes back with the id of an event is told what changed since. */
-  async subscribe(open: (closed: () => void) => EventStream, lastId: string | undefined): Promise<void> {
+  async subscribe(open: (closed: () => void) => EventStream, { lastId, leaseMs }: Client): Promise<void> {
     if (this.#isBehind()) await this.#refresh();
     const stream = open(() => {
+      lease?.[Symbol.dispose]();
       subscriber.left();
       this.#subscribers.delete(subscriber);
       if (this.size === 0) this.#rest();
@@ -118,6 +130,10 @@ export class LiveQuery implements Task {
       this.#tell(subscriber),
     );
     this.#subscribers.add(subscriber);
+    const lease =
+      leaseMs === undefined
+        ? undefined
+        : clock.after(Math.min(leaseMs, longestTimerMs), () => subscriber.end(expired()));
     this.#tell(subscriber);
   }
 
@@ -274,4 +290,8 @@ export class LiveQuery implements Task {
     const { rows, gone } = difference;
     return eventText("change", `{"rows":[${rows.join(",")}],"gone":[${gone.join(",")}],${provenance}}`, id);
   }
+}
+
+function expired(): TidemarkError {
+  return new TidemarkError("TIDEMARK_AUTH_TOKEN", "the token has expired: connect again with a new one");
 }

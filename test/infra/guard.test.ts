@@ -12,6 +12,9 @@ import { sightOf } from "../../infra/access/guard.ts";
 import { readAccessPolicy, requireKnownNames } from "../../infra/access/policy.ts";
 import { Tokens } from "../../infra/access/tokens.ts";
 import { createServer, readOrigins, type ServerOptions } from "../../infra/http.ts";
+import { readServerSentEvents } from "../../infra/server-sent-events.ts";
+import { LiveServer } from "../serving/live-server.ts";
+import { byMachine } from "../serving/measured.ts";
 
 const issuer = "https://id.example";
 const audience = "tidemark";
@@ -353,4 +356,23 @@ test("operations are noted with who, what and how they ended, and no secret; rea
     { who: null, what, status: 401, failure: "TIDEMARK_AUTH_MISSING" },
   ]);
   expect(lines.join("")).not.toMatch(/0123456789abcdef|in-the-body|why=not/);
+});
+
+test("whoever follows rows by a token is told of them until it expires, and then why there is no more", async () => {
+  const jwks = await keysFile("live.json", ["one", first]);
+  const tokens = await Tokens.open({ issuer, audience, jwks, clockToleranceSeconds: 0 }, roles);
+  await using live = await LiveServer.start([byMachine], {}, { tokens });
+  const expires = Math.floor(Date.now() / 1000) + 3;
+  const authorization = `Bearer ${await token({}, { exp: expires })}`;
+  const url = live.rowsUrl({ live: "true", groupBy: "site", measures: "records" });
+  const { body } = await fetch(url, { headers: { authorization } });
+  const told: [string, string][] = [];
+  for await (const { event, data } of readServerSentEvents(body as never))
+    told.push([event, JSON.parse(data).code]);
+  expect(told).toEqual([
+    ["rows", undefined],
+    ["end", "TIDEMARK_AUTH_TOKEN"],
+  ]);
+  expect(Date.now()).toBeGreaterThanOrEqual(expires * 1000);
+  expect((await fetch(url, { headers: { authorization } })).status).toBe(401);
 });

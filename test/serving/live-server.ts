@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { EventSource } from "eventsource";
-import { createServer } from "../../infra/http.ts";
+import type { FastifyInstance } from "fastify";
+import { createServer, type ServerOptions } from "../../infra/http.ts";
 import { Chain } from "../../infra/tail/chain.ts";
 import { ChainedTail } from "../../infra/tail/chained-tail.ts";
 import type { LiveLimits } from "../../serving-layer/live/live-queries.ts";
@@ -23,18 +24,23 @@ export class LiveServer implements AsyncDisposable {
   readonly #chains: readonly Chain[];
   readonly #tail: ChainedTail;
   /** A fetch that is aborted leaves a connection that asks for nothing, and would be waited for. */
-  readonly #server = createServer({ forceCloseConnections: true });
+  readonly #server: FastifyInstance;
   readonly #serving: AsyncDisposable;
   #url = "";
 
-  static async start(views: readonly View[], live: Partial<LiveLimits> = {}): Promise<LiveServer> {
-    const server = new LiveServer(views, live);
+  static async start(
+    views: readonly View[],
+    live: Partial<LiveLimits> = {},
+    options: ServerOptions = {},
+  ): Promise<LiveServer> {
+    const server = new LiveServer(views, live, options);
     await server.#server.listen({ host: "127.0.0.1", port: 0 });
     server.#url = `http://127.0.0.1:${(server.#server.server.address() as AddressInfo).port}`;
     return server;
   }
 
-  private constructor(views: readonly View[], live: Partial<LiveLimits>) {
+  private constructor(views: readonly View[], live: Partial<LiveLimits>, options: ServerOptions) {
+    this.#server = createServer({ forceCloseConnections: true, ...options });
     const [view] = views;
     if (view === undefined) throw new Error("a view is needed");
     this.#view = view;
