@@ -45,8 +45,22 @@ export interface Provenance {
   readonly approximate: Readonly<Record<string, string>>;
 }
 
+/** What was read for an answer. */
+export interface AnswerExplanation {
+  readonly path: string;
+  /** Other paths to the same answer. */
+  readonly instead: readonly string[];
+  readonly generation: { readonly id: string; readonly rows: number; readonly read: number } | null;
+  readonly tail: { readonly how: string; readonly entries: number; readonly matched: number } | null;
+  readonly groups: number;
+  readonly ms: number;
+}
+
 export interface RowsAnswer {
   readonly rows: readonly AnswerRow[];
+  /** Of measures, where they were asked for. */
+  readonly totals?: AnswerRow;
+  readonly explain?: AnswerExplanation;
   readonly provenance: Provenance;
   /** Where the next page goes on; null on the last one. */
   readonly cursor: string | null;

@@ -103,6 +103,13 @@ export class Client implements Disposable {
     return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
   }
 
+  async rowsCsv(view: string, parameters: QueryParameters): Promise<string> {
+    const path = `/v1/views/${encodeURIComponent(view)}/rows`;
+    const response = await this.#send({ method: "GET", path, parameters, accept: "text/csv" });
+    if (response.statusCode !== 200) await requireSuccess(response);
+    return text(response);
+  }
+
   async view(view: string): Promise<ViewAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}`;
     return (await this.#call({ method: "GET", path })) as unknown as ViewAnswer;

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { TidemarkError } from "../../views/errors.ts";
-import type { RowsAnswer, ViewAnswer } from "../answers.ts";
+import type { AnswerExplanation, RowsAnswer, ViewAnswer } from "../answers.ts";
 import type { QueryParameters } from "../client.ts";
 import { type ClientOptions, clientCommand, collect, wholeNumber, withClient } from "../command.ts";
 import { describeProvenance } from "../provenance.ts";
-import { plural } from "../quantity.ts";
+import { formatCount, plural } from "../quantity.ts";
 import { seriesColumns, timeColumn } from "../series.ts";
 import { columnsOf, renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
@@ -28,6 +28,9 @@ export interface QueryOptions {
 
 interface ShownOptions {
   readonly series?: true;
+  readonly totals?: true;
+  readonly explain?: true;
+  readonly csv?: true;
 }
 
 export function registerQuery(program: Command, terminal: Terminal): void {
@@ -36,6 +39,7 @@ export function registerQuery(program: Command, terminal: Terminal): void {
     "query airport-hours --group-by origin --measures flights,delay --order-by -flights --limit 10",
     'query totals-by-hour --granularity 1d --from 2001-06-01  # --group-by "" gives one row over all',
     "query airport-hours --where origin=ORD --granularity 1d --series",
+    "query airport-hours --where origin=ORD --csv > ord.csv",
   ]);
   program.addCommand(
     addQueryOptions(command)
@@ -49,9 +53,21 @@ export function registerQuery(program: Command, terminal: Terminal): void {
         ]),
       )
       .option("--series", "a line for each group and measure, with its course over time")
+      .option("--totals", "beneath the rows what all of them come to, those of other pages too")
+      .option("--explain", "how the answer was come by, and what was read for it")
+      .option("--csv", "print the rows as CSV")
       .action((view: string, options: QueryOptions & ShownOptions & ClientOptions) =>
         withClient(options.url, async (client) => {
-          const answer = await client.rows(view, queryParameters(options));
+          const parameters = {
+            ...queryParameters(options),
+            totals: options.totals && "true",
+            explain: options.explain && "true",
+          };
+          if (options.csv) {
+            terminal.out.write(await client.rowsCsv(view, parameters));
+            return;
+          }
+          const answer = await client.rows(view, parameters);
           if (options.json) writeJson(terminal, answer);
           else if (options.series) writeSeries(terminal, answer, (await client.view(view)).measures);
           else writeRows(terminal, answer);
@@ -105,9 +121,30 @@ export function queryParameters(options: QueryOptions): QueryParameters {
 }
 
 function writeRows(terminal: Terminal, answer: RowsAnswer): void {
-  const { rows } = answer;
+  const { rows, totals, explain } = answer;
   terminal.out.write(rows.length === 0 ? "no rows\n" : renderTable(columnsOf(rows)));
+  if (totals !== undefined) {
+    terminal.out.write(
+      `\n${paint(terminal, "dim", "all rows together")}\n${renderTable(columnsOf([totals]))}`,
+    );
+  }
   writeGrounds(terminal, answer);
+  if (explain !== undefined) terminal.out.write(`${paint(terminal, "dim", describeExplanation(explain))}\n`);
+}
+
+/** One line for each thing that was read. */
+function describeExplanation({ path, instead, generation, tail, groups, ms }: AnswerExplanation): string {
+  const others = instead.length === 0 ? "" : `; ${instead.join(", ")} would have given the same`;
+  return [
+    `path: ${path}${others}`,
+    generation === null
+      ? "generation: none"
+      : `generation: ${generation.id}, ${formatCount(generation.read)} of ${plural(generation.rows, "row")} read`,
+    tail === null
+      ? "tail: none"
+      : `tail: ${tail.how}, ${formatCount(tail.matched)} of ${formatCount(tail.entries)} entries in the answer`,
+    `${plural(groups, "group")} in ${ms.toFixed(1)} ms`,
+  ].join("\n");
 }
 
 function writeSeries(terminal: Terminal, answer: RowsAnswer, measures: ViewAnswer["measures"]): void {

@@ -119,6 +119,41 @@ describe("query", () => {
     { origin: "ORD", hour: "2001-06-30T09:00:00.000Z", flights: 1234, distance: 5, delay: null },
   ];
 
+  test("shows what all rows come to, and how they were come by, where that is asked for", async () => {
+    const explain = {
+      ...{ path: "columns", instead: ["index"], groups: 329, rows: 2, ms: 12.345 },
+      generation: { id: "g-1", ranges: 1, rows: 424_259, read: 424_259 },
+      tail: { how: "walked", segments: 4, entries: 5_000, matched: 1 },
+    };
+    const body = { rows, totals: { flights: 1_246 }, provenance, explain, cursor: null };
+    const server = await serve({ "GET /v1/views/airport-hours/rows": { body } });
+    const { out } = await tidemark(server, "query", "airport-hours", "--totals", "--explain");
+    expect(Object.fromEntries(server.asked[0]?.parameters ?? [])).toEqual({
+      totals: "true",
+      explain: "true",
+    });
+    expect(out.split("\n").slice(4)).toEqual([
+      "",
+      "all rows together",
+      "flights",
+      "───────",
+      "  1,246",
+      "",
+      "2 rows · merged: g-20010701000000-a1b2c3 with 1,000 records, 125 since · complete",
+      "path: columns; index would have given the same",
+      "generation: g-1, 424,259 of 424,259 rows read",
+      "tail: walked, 1 of 5,000 entries in the answer",
+      "329 groups in 12.3 ms",
+      "",
+    ]);
+  });
+
+  test("prints CSV as the server gives it", async () => {
+    const body = "origin,flights\nATL,12\n";
+    const server = await serve({ "GET /v1/views/airport-hours/rows": { type: "text/csv", body } });
+    expect((await tidemark(server, "query", "airport-hours", "--csv")).out).toBe(body);
+  });
+
   test("shows the rows as a table and what they rest on", async () => {
     const server = await serve({
       "GET /v1/views/airport-hours/rows": { body: { rows, provenance, cursor: null } },
