@@ -2,7 +2,8 @@ import { type DescribedError, describeError, reviveError, TidemarkError } from "
 
 /** One end of a channel between two processes; `process` and `ChildProcess` both are one. */
 export interface Channel {
-  send(message: unknown): void;
+  /** `moved`: memory in the message that the other end takes over, where it is a thread; it is empty here afterwards. */
+  send(message: unknown, moved?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: unknown) => void): void;
   onClose(listener: () => void): void;
 }
@@ -30,6 +31,8 @@ interface Pending {
 export interface CallOptions {
   readonly report?: (progress: unknown) => void;
   readonly signal?: AbortSignal;
+  /** See `Channel`. */
+  readonly moved?: readonly ArrayBuffer[];
 }
 
 /** Calls over a channel, both ways, each with progress and abort. A call fails when the other process goes away. */
@@ -54,7 +57,7 @@ export class Peer {
     const abort = () => this.#channel.send({ kind: "abort", id } satisfies Message);
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, report: options.report ?? (() => undefined) });
-      this.#channel.send({ kind: "call", id, method, payload } satisfies Message);
+      this.#channel.send({ kind: "call", id, method, payload } satisfies Message, options.moved);
       options.signal?.addEventListener("abort", abort, { once: true });
     }).finally(() => {
       this.#pending.delete(id);

@@ -73,8 +73,8 @@ class ThreadRequestReception implements RequestReception {
   push(chunk: Buffer): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.reason;
     this.#hold(chunk.length, 0);
-    // A copy: the chunk may be a piece of a larger buffer, all of which would be sent.
-    this.#call("push", Uint8Array.prototype.slice.call(chunk)).then(
+    const bytes = copyOf(chunk);
+    this.#call("push", bytes, bytes).then(
       (inFlight) => this.#hold(-chunk.length, (inFlight as number) - this.#inFlight),
       (reason: unknown) => {
         this.#failure ??= { reason };
@@ -92,11 +92,8 @@ class ThreadRequestReception implements RequestReception {
   ): Promise<"one" | "many"> {
     this.#hold(body.length, 0);
     try {
-      return (await this.#call("takeWhole", {
-        body: Uint8Array.prototype.slice.call(body),
-        form,
-        headers,
-      })) as "one" | "many";
+      const bytes = copyOf(body);
+      return (await this.#call("takeWhole", { body: bytes, form, headers }, bytes)) as "one" | "many";
     } finally {
       this.#hold(-body.length, 0);
     }
@@ -113,8 +110,10 @@ class ThreadRequestReception implements RequestReception {
     }
   }
 
-  #call(method: string, argument: unknown): Promise<unknown> {
-    return this.#peer.call(method, { id: this.#id, terms: this.#terms, argument } satisfies Call);
+  /** `moved`: the bytes in the argument. */
+  #call(method: string, argument: unknown, moved?: Uint8Array<ArrayBuffer>): Promise<unknown> {
+    const call: Call = { id: this.#id, terms: this.#terms, argument };
+    return this.#peer.call(method, call, moved === undefined ? {} : { moved: [moved.buffer] });
   }
 
   #hold(unread: number, inFlight: number): void {
@@ -130,6 +129,11 @@ class ThreadRequestReception implements RequestReception {
     });
     this.#resume = undefined;
   }
+}
+
+/** Bytes of their own, to be moved to the thread: a chunk may be a piece of a larger buffer, or of one that is still read. */
+function copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
 }
 
 /** The other end: takes what a ThreadReception sends; `handlers` answer whatever else is called. */

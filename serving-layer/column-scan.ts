@@ -86,6 +86,8 @@ export class ColumnScans implements AsyncDisposable {
     const { plan, reader, ahead, rollup } = scan;
     const baseOf = this.#bases.of(plan, reader);
     const untouched = untouchedRows(connection, scan, baseOf);
+    // If it fails, that is heard of when it is waited for.
+    const ended = untouched.catch(() => undefined);
     try {
       const touched: RowGroup[] = [];
       for (const [key, more] of ahead) {
@@ -104,7 +106,7 @@ export class ColumnScans implements AsyncDisposable {
       yield touched;
     } finally {
       // The connection is given to others after this.
-      await untouched.catch(() => undefined);
+      await ended;
     }
   }
 
