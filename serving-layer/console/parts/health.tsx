@@ -21,6 +21,9 @@ export function Health() {
 }
 
 export function verdictOf({ status, problem }: Watched): Verdict {
+  // Who may see some views or rows only may not see how the whole is.
+  if (problem?.code === "TIDEMARK_AUTH_FORBIDDEN")
+    return { tone: "busy", text: "some views", reasons: [problem.message] };
   if (problem !== undefined) return { tone: "bad", text: "no answer", reasons: [problem.message] };
   if (status === undefined) return { tone: "busy", text: "asking…", reasons: [] };
   const reasons = reasonsOf(status);
