@@ -122,8 +122,9 @@ test("another generation is served, and the one before again", async () => {
   await page.getByRole("dialog").getByRole("button", { name: "Serve it" }).click();
   await rows.nth(1).getByText("serves", { exact: true }).waitFor();
   await rows.first().getByRole("button", { name: "Serve this" }).click();
+  await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
-  expect(await page.getByRole("dialog").count()).toBe(0);
+  await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
   await rows.nth(1).getByText("serves", { exact: true }).waitFor();
 });
 

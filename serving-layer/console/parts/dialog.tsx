@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /** Asks for attention until it is closed: by Esc too, unless there is no way to close it. */
 export function Dialog(props: {
@@ -8,7 +8,8 @@ export function Dialog(props: {
   readonly children: ComponentChildren;
 }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => element.current?.showModal(), []);
+  // Before anything else can be pressed.
+  useLayoutEffect(() => element.current?.showModal(), []);
   const { title, close, children } = props;
   return (
     <dialog
