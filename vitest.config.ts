@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/longest-first.ts";
 import { servicesTests } from "./test/services/needs.ts";
 
-/** Files of `alone` run side by side, one more than there are cores: half of what they take is waiting for processes. Those of `services` share a broker. */
-const filesAtOnce = availableParallelism() + 1;
+/** Files of `alone` run side by side: half of what they take is waiting for processes. Those of `services` share a broker. */
+const filesAtOnce = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {

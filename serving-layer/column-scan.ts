@@ -18,9 +18,11 @@ import type { RowGroup } from "./rows.ts";
 interface Scan {
   readonly plan: Plan;
   readonly reader: Pick<GenerationReader, "group" | "statesPath" | "manifest">;
-  /** The tail's part. */
-  readonly ahead: Groups<RowGroup>;
   readonly rollup: Rollup<RowGroup>;
+  /** In how many groups the tail has a part at most. */
+  readonly touched: number;
+  /** Gives the tail's part, of the moment when it is first called. */
+  readonly collect: () => Groups<RowGroup>;
 }
 
 /** Connections that scan side by side: each takes all threads that DuckDB has. */
@@ -48,7 +50,11 @@ export class ColumnScans implements AsyncDisposable {
 
   /** The thread is given up only after the tail's part was collected. False, and nothing offered: the file was deleted. */
   async scan(scan: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<boolean> {
-    const connection = await this.#take();
+    let connection = this.#idle.pop();
+    if (connection === undefined) {
+      scan.collect();
+      connection = await this.#take();
+    }
     let isBegun = false;
     try {
       for await (const groups of this.#groups(connection, scan, turns)) {
@@ -66,11 +72,11 @@ export class ColumnScans implements AsyncDisposable {
     return isBegun;
   }
 
+  /** Each way collects the tail's part before it first waits. */
   #groups(connection: DuckDBConnection, scan: Scan, turns: Turns): AsyncIterable<readonly RowGroup[]> {
-    const { plan, reader, ahead } = scan;
-    const isMostTouched = ahead.size * 2 > reader.manifest.rows;
-    if (!isPageEnough(plan.query) || isMostTouched) return allGroups(connection, scan);
-    if (ahead.size === 0 || isStoredRow(plan.query)) return this.#firstRows(connection, scan, turns);
+    const { plan, reader, touched } = scan;
+    if (!isPageEnough(plan.query) || touched * 2 > reader.manifest.rows) return allGroups(connection, scan);
+    if (touched === 0 || isStoredRow(plan.query)) return this.#firstRows(connection, scan, turns);
     return firstAndTouchedGroups(connection, scan);
   }
 
@@ -83,9 +89,11 @@ export class ColumnScans implements AsyncDisposable {
     scan: Scan,
     turns: Turns,
   ): AsyncGenerator<readonly RowGroup[], void, undefined> {
-    const { plan, reader, ahead, rollup } = scan;
+    const { plan, reader, rollup, collect } = scan;
     const baseOf = this.#bases.of(plan, reader);
+    // DuckDB is at work while the tail is read.
     const untouched = untouchedRows(connection, scan, baseOf);
+    const ahead = collect();
     // If it fails, that is heard of when it is waited for.
     const ended = untouched.catch(() => undefined);
     try {
@@ -135,11 +143,11 @@ export class ColumnScans implements AsyncDisposable {
 /** The first groups that the tail has no part in, as many as the page takes; where it has a part in any, they are rows as they are stored. */
 async function untouchedRows(
   connection: DuckDBConnection,
-  { plan, reader, ahead }: Scan,
+  { plan, reader, touched, collect }: Scan,
   baseOf: BaseOf,
 ): Promise<readonly StateRow[]> {
   const page = plan.query.limit + 1;
-  for (let most = page + Math.min(ahead.size, page + 100); ; most *= 8) {
+  for (let most = page + Math.min(touched, page + 100); ; most *= 8) {
     const statement = compileColumnStatement(plan, reader.statesPath, most);
     const isByIndex = most <= fewRows && isStoredRow(plan.query);
     const asked = isByIndex ? { ...statement, cells: [] } : statement;
@@ -147,6 +155,7 @@ async function untouchedRows(
     let read = 0;
     for await (const chunk of chunksOf(connection, plan.query.stored, asked)) {
       read += chunk.length;
+      const ahead = collect();
       for (const row of chunk) {
         const key = plan.keyOf(row.dimensions, row.pane);
         if (!ahead.has(key)) rows.push(isByIndex ? { ...row, cells: baseOf(key, row) ?? row.cells } : row);
@@ -165,7 +174,8 @@ async function* firstAndTouchedGroups(
   connection: DuckDBConnection,
   scan: Scan,
 ): AsyncGenerator<readonly RowGroup[], void, undefined> {
-  const { plan, reader, ahead } = scan;
+  const { plan, reader, collect } = scan;
+  const ahead = collect();
   const grouped = dimensionColumns(plan.query.view).filter((_, i) => plan.query.groupBy.includes(i));
   const table = await AppendedTable.create<StateRow>(connection, touchedTable, [...grouped, paneColumn]);
   for (const group of ahead.values()) table.append(group);
@@ -177,9 +187,10 @@ async function* firstAndTouchedGroups(
 /** What the statement gives, each with the tail's part in it, and then what the tail alone has. */
 async function* mergedGroups(
   connection: DuckDBConnection,
-  { plan, ahead, rollup }: Scan,
+  { plan, rollup, collect }: Scan,
   statement: ColumnStatement,
 ): AsyncGenerator<readonly RowGroup[], void, undefined> {
+  const ahead = collect();
   for await (const rows of chunksOf(connection, plan.query.stored, statement)) {
     yield rows.map((row) => {
       const group = rollup.start(row, row.pane, row.dimensions);

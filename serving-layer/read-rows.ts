@@ -52,10 +52,15 @@ export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows
   if (path === "point") {
     for (const group of readPoint(plan, rollup, reader, segments)) sink.offer(group);
   } else if (path === "columns" && reader !== undefined && scans !== undefined) {
-    const ahead = collectTail(plan, segments, rollup);
-    const isRead = await scans.scan({ plan, reader, ahead, rollup }, sink, turns);
+    let ahead: Groups<RowGroup> | undefined;
+    const collect = () => {
+      ahead ??= collectTail(plan, segments, rollup);
+      return ahead;
+    };
+    const touched = segments.reduce((entries, { size }) => entries + size, 0);
+    const isRead = await scans.scan({ plan, reader, rollup, touched, collect }, sink, turns);
     // The index of a deleted generation stays until it is closed.
-    if (!isRead) await scanGroups(plan, reader, ahead, rollup, sink, turns);
+    if (!isRead) await scanGroups(plan, reader, collect(), rollup, sink, turns);
   } else {
     const { source, ahead } = sourceOf(plan, reader, segments, rollup);
     await scanGroups(plan, source, ahead, rollup, sink, turns);
