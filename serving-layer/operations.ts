@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Operation, Operations, QueryParameter, Schema } from "../infra/openapi/operation.ts";
 import type { App } from "../views/app.ts";
+import { viewPartition } from "../views/mapping.ts";
 import { shownView, type View } from "../views/view.ts";
 import { attributesOf } from "./columns.ts";
 
@@ -46,18 +47,20 @@ export function servingOperations(app: App): Operations {
           },
         },
       },
-      responses: { 200: { description: "Its rows, and what they rest on", schema: table } },
+      responses: {
+        200: { description: "Its rows, and what they rest on", schema: table, example: exampleTable },
+      },
     },
     "POST /v1/batch/runs": {
       summary: "Asks for a batch run",
       body: runBody({}),
-      responses: { 202: { description: "The run that was asked for", schema: run } },
+      responses: { 202: { description: "The run that was asked for", schema: run, example: exampleRun } },
     },
     "GET /v1/batch/runs": {
       ...answered("Batch runs and checks, newest first", Type.Object({ runs: Type.Array(run) })),
       query: [{ name: "limit", schema: wholeNumber(1_000) }],
     },
-    "GET /v1/batch/runs/:id": answered("One run", run),
+    "GET /v1/batch/runs/:id": answered("One run", run, exampleRun),
     "DELETE /v1/batch/runs/:id": answered("Asks a run to stop", run),
     "GET /v1/batch/runs/:id/events": {
       summary: "The run as it goes on: events `progress`, then `end`",
@@ -104,9 +107,33 @@ function rowsOperation(view: View): Operation {
       { name: "every", schema: duration, description: "With live=true: the least time between two changes" },
       { name: "format", schema: oneOf(["json", "ndjson", "csv", "csv-plain"]) },
     ],
-    responses: { 200: { description: "The answer, and what it rests on", schema: answer } },
+    responses: {
+      200: { description: "The answer, and what it rests on", schema: answer, example: exampleAnswer(view) },
+    },
   };
 }
+
+/** One row, and what it might rest on. */
+function exampleAnswer(view: View) {
+  const { dimensions, window, measures } = shownView(view);
+  const row = {
+    ...Object.fromEntries(dimensions.map(({ name, type }) => [name, exampleValues[type]])),
+    ...(window && { [window.name]: "2026-01-01T00:00:00.000Z" }),
+    ...Object.fromEntries(measures.map(({ name, aggregate }) => [name, exampleValues[aggregate.value.type]])),
+  };
+  const { topic, partition } = viewPartition(view, 0);
+  const provenance = {
+    ...{ view: view.name, fingerprint: view.fingerprint, layer: "merged" },
+    ...{ generation: "g-20260101000000-a1b2c3", cut: `${topic}@${partition}:1000` },
+    ...{ position: `${topic}@${partition}:1200`, lag: 0, complete: true },
+  };
+  return { rows: [row], cursor: null, provenance };
+}
+
+const exampleValues: Readonly<Record<string, unknown>> = {
+  ...{ string: "a text", integer: 12, number: 1.5, boolean: true, time: "2026-01-01T00:00:00.000Z" },
+  histogram: [{ from: 0, to: 10, count: 12 }],
+};
 
 function compareOperation(view: View): Operation {
   const side = nullable(Type.Object({}));
@@ -169,8 +196,8 @@ function valueSchema({ type }: View["measures"][number]["aggregate"]["value"]): 
   return { type: type === "integer" || type === "number" ? [type, "string", "null"] : [type, "null"] };
 }
 
-function answered(summary: string, schema: Schema): Operation {
-  return { summary, responses: { 200: { description: summary, schema } } };
+function answered(summary: string, schema: Schema, example?: unknown): Operation {
+  return { summary, responses: { 200: { description: summary, schema, example } } };
 }
 
 function runBody(more: Readonly<Record<string, Schema>>) {
@@ -204,6 +231,7 @@ const provenance = Type.Object({
 });
 const viewAnswer = Type.Object({ name: Type.String(), fingerprint: Type.String(), rows: Type.String() });
 const run = Type.Object({ id: Type.String(), state: Type.String(), kind: Type.String() });
+const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", state: "running" };
 const reconciled = Type.Object({
   view: Type.String(),
   run: Type.String(),
@@ -226,4 +254,10 @@ const table = Type.Object({
   rowCount: Type.Integer(),
   provenance: Type.Object({}),
 });
+const exampleTable = {
+  columns: [{ name: "rows", type: "BIGINT" }],
+  rows: [{ rows: 12 }],
+  rowCount: 1,
+  provenance: { views: {}, events: {} },
+};
 const deadLetter = Type.Object({ id: Type.String(), code: Type.String(), message: Type.String() });

@@ -41,6 +41,24 @@ test("the document of a whole platform is valid OpenAPI 3.1 and has every layer'
   expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(paths));
 });
 
+test("every example is what its schema says", () => {
+  const examples = Object.entries<Document>(document.paths).flatMap(([path, methods]) =>
+    Object.values<Document>(methods).flatMap(({ requestBody, responses }) =>
+      [requestBody, ...Object.values<Document>(responses)].flatMap((each) =>
+        Object.values<Document>(each?.content ?? {}).flatMap(({ schema, example }) =>
+          example === undefined ? [] : [{ path, schema, example }],
+        ),
+      ),
+    ),
+  );
+  for (const { path, schema, example } of examples) {
+    expect(Schema.Check(schema, example), `${path}: ${JSON.stringify(example)}`).toBe(true);
+  }
+  expect(examples.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(["/v1/events", "/v1/views/airport-hours/rows", "/v1/sql", "/v1/batch/runs"]),
+  );
+});
+
 const texts = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
   fc.constantFrom("", "0", "-1", "true", "g-1"),
