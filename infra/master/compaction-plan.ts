@@ -23,19 +23,19 @@ export const automaticPolicy: CompactionPolicy = { leastFiles: 16, growth: 4, ..
 /** By hand: as few files as there can be. */
 export const thoroughPolicy: CompactionPolicy = { leastFiles: 2, growth: 1, ...target };
 
-export interface Candidate {
-  readonly file: MasterFile;
+export interface Candidate<File extends MasterFile = MasterFile> {
+  readonly file: File;
   readonly bytes: number;
   /** Only files of which this is equal may go into one. */
   readonly shape: string;
 }
 
 /** The groups of neighbours of one partition, in order, that are each to become one file. */
-export function planCompaction(
-  candidates: readonly Candidate[],
+export function planCompaction<File extends MasterFile>(
+  candidates: readonly Candidate<File>[],
   policy: CompactionPolicy,
-): readonly (readonly MasterFile[])[] {
-  const groups: (readonly MasterFile[])[] = [];
+): readonly (readonly File[])[] {
+  const groups: (readonly File[])[] = [];
   for (let i = 0; i < candidates.length; ) {
     const count = groupFrom(candidates, i, policy);
     if (count > 0) groups.push(candidates.slice(i, i + count).map(({ file }) => file));

@@ -7,7 +7,7 @@ import type { Timers } from "../timers.ts";
 import { sha256Of } from "./checksum.ts";
 import { type Candidate, type CompactionPolicy, planCompaction, sizeOf } from "./compaction-plan.ts";
 import { schemasAfter, writeEarlyValuesOf } from "./early-values.ts";
-import type { MasterFolder, ReplacedFile } from "./folder.ts";
+import type { ChecksummedFile, MasterFolder, ReplacedFile } from "./folder.ts";
 import type { MasterFile } from "./master.ts";
 import { columnsOfFiles, rewriteFiles } from "./rewrite.ts";
 
@@ -138,7 +138,7 @@ export class Compactor {
     if (small.length < policy.leastFiles) return [];
     const columns = await this.#columnsOf(connection, `${type.name}/${partition}`, small);
     const candidates = await Promise.all(
-      files.map(async (file): Promise<Candidate> => {
+      files.map(async (file): Promise<Candidate<ChecksummedFile>> => {
         const known = columns.get(file.path);
         // Without a known shape it stands between its neighbours, and goes with none of them.
         if (known === undefined) return { file, bytes: 0, shape: file.path };
@@ -166,10 +166,12 @@ export class Compactor {
   async #rewrite(
     [connection, reader]: readonly [DuckDBConnection, DuckDBConnection],
     type: EventType,
-    files: readonly MasterFile[],
+    files: readonly ChecksummedFile[],
     signal: AbortSignal,
   ): Promise<void> {
     const { master, timers } = this.#parts;
+    // What is damaged must not get a checksum that says otherwise.
+    for (const file of files) await requireSound(file, signal);
     const paths = files.map(({ path }) => path);
     await master.replace(files, async (aside, path) => {
       await interruptible(connection, signal, timers, () => rewriteFiles(connection, paths, aside));
@@ -210,10 +212,10 @@ export class Compactor {
     if (due.length === 0) return 0;
     const sound = new Set<string>();
     const covering = new Set(due.flatMap(({ by }) => by.map(({ path }) => path)));
-    for (const { path, sha256 } of await this.#parts.master.checksummed(topic, partition)) {
-      if (!covering.has(path) || sha256.length === 0) continue;
-      if (!sha256.includes(await sha256Of(path, signal))) throw damaged(path);
-      sound.add(path);
+    for (const file of await this.#parts.master.checksummed(topic, partition)) {
+      if (!covering.has(file.path) || file.sha256.length === 0) continue;
+      await requireSound(file, signal);
+      sound.add(file.path);
     }
     let removed = 0;
     for (const { path, kind, by } of due) {
@@ -226,9 +228,11 @@ export class Compactor {
   }
 }
 
-function damaged(path: string): TidemarkError {
-  return new TidemarkError(
+/** Files that were written without a checksum are taken as they are. */
+async function requireSound({ path, sha256 }: ChecksummedFile, signal: AbortSignal): Promise<void> {
+  if (sha256.length === 0 || sha256.includes(await sha256Of(path, signal))) return;
+  throw new TidemarkError(
     "TIDEMARK_STORE_CORRUPT",
-    `"${path}" is not what was written any more: its SHA-256 is another. The files that it came of are kept: move it away, and they count again`,
+    `"${path}" is not what was written any more: its SHA-256 is not the one that is kept beside it; it is not compacted, and no file that it came of is removed: where there are any, they count again once it is moved away`,
   );
 }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, listValue } from "@duckdb/node-api";
@@ -189,6 +189,18 @@ test("a large file that is damaged keeps the small ones in place", async () => {
   await expect(compactorOf(master).pass(whole)).rejects.toMatchObject({ code: "TIDEMARK_STORE_CORRUPT" });
   await rm(large?.path ?? "");
   expect(await rowsOf(master)).toEqual(await rowsOf(plain));
+});
+
+test("a small file that is damaged is named, and goes into no larger one", async () => {
+  const { master, append } = await twins(2);
+  await append(30);
+  const path = (await master.files(thing.name))[1]?.path ?? "";
+  await connection.run(
+    `COPY (SELECT * REPLACE (whole + 1 AS whole, _event_time::TIMESTAMP_MS AS _event_time) FROM read_parquet('${path}')) TO '${path}.new' (FORMAT parquet)`,
+  );
+  await rename(`${path}.new`, path);
+  await expect(compactorOf(master).pass(whole)).rejects.toThrow(path);
+  expect(await master.files(thing.name)).toHaveLength(15);
 });
 
 test("who reads ids while files are removed lists again, and misses none", async () => {
