@@ -7,7 +7,7 @@ import { Compactor, type CompactorParts } from "../infra/master/compactor.ts";
  */
 const graceMs = 10 * 60_000;
 
-/** Offsets rewritten after one archiving: a second or two of work, which a run that begins meanwhile waits for no more than that. */
+/** Once so many offsets are rewritten after one archiving, no further file is begun: a few seconds of work, beside which a run may begin. */
 const mostRecords = 1_000_000;
 
 /** Compaction beside archiving and runs, in the process that does both. */
