@@ -19,6 +19,7 @@ import { SealedTailReader } from "../infra/tail/sealed-tail.ts";
 import { Archiver } from "../ingestion/archive.ts";
 import { keepArchiving } from "../ingestion/keep-archiving.ts";
 import type { Cut } from "../views/cut.ts";
+import { compactBeside } from "./compaction.ts";
 import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
 
@@ -58,26 +59,30 @@ const archiver = new Archiver({
   },
 });
 
+const compaction = compactBeside({ events: app.events, master, duckdb });
+
 const peer: Peer = new Peer(channelToParent(), {
   run: (run, report, signal) =>
-    performRun(
-      {
-        app,
-        master,
-        generations,
-        sealedTail,
-        duckdb,
-        clock: Date.now,
-        timers: globalThis,
-        seal: { seal: async () => (await peer.call("seal", null)) as Cut },
-        archive: async (until, archiveSignal, progress) =>
-          archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
-      },
-      run as Run,
-      report,
-      signal,
+    compaction.whileReading(() =>
+      performRun(
+        {
+          app,
+          master,
+          generations,
+          sealedTail,
+          duckdb,
+          clock: Date.now,
+          timers: globalThis,
+          seal: { seal: async () => (await peer.call("seal", null)) as Cut },
+          archive: async (until, archiveSignal, progress) =>
+            archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+        },
+        run as Run,
+        report,
+        signal,
+      ),
     ),
   stop: () => lifecycle[Symbol.asyncDispose](),
 });
-lifecycle.use(keepArchiving({ archiver, timers: globalThis, failed: fail }));
+lifecycle.use(keepArchiving({ archiver, timers: globalThis, failed: fail, tidy: compaction.tidy }));
 await peer.call("ready", null);

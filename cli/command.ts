@@ -37,28 +37,32 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
+/** A signal that aborts with `Interrupted` when the process is asked to stop; a second Ctrl-C kills as usual. */
+export function interruptionOf(): Disposable & { readonly signal: AbortSignal } {
+  const interruption = new AbortController();
+  const interrupt = () => {
+    stop();
+    interruption.abort(new Interrupted("interrupted"));
+  };
+  const stop = () => void process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  return { signal: interruption.signal, [Symbol.dispose]: stop };
+}
+
 /**
- * Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. The server's
+ * Runs work with a client whose requests end when the process is asked to stop. The server's
  * key is in TIDEMARK_API_KEY, where no list of processes shows it.
  */
 export async function withClient(
   url: string,
   work: (client: Client, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const interruption = new AbortController();
-  const interrupt = () => {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    interruption.abort(new Interrupted("interrupted"));
-  };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  const client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
+  using interruption = interruptionOf();
+  using client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
   try {
     await work(client, interruption.signal);
   } catch (error) {
     // Streams report an abort in their own words.
     throw interruption.signal.aborted ? interruption.signal.reason : error;
-  } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    client[Symbol.dispose]();
   }
 }

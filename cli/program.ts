@@ -4,6 +4,7 @@ import { TidemarkError } from "../views/errors.ts";
 import { Interrupted } from "./command.ts";
 import { registerBatch } from "./commands/batch.ts";
 import { registerCheck } from "./commands/check.ts";
+import { registerCompact } from "./commands/compact.ts";
 import { registerCompare } from "./commands/compare.ts";
 import { registerDeadLetter } from "./commands/dead-letter.ts";
 import { registerIngest } from "./commands/ingest.ts";
@@ -36,6 +37,7 @@ export function createProgram(terminal: Terminal): Command {
   registerDeadLetter(program, terminal);
   registerCheck(program, terminal);
   registerVerify(program, terminal);
+  registerCompact(program, terminal);
   registerTopics(program, terminal);
   registerPlan(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);

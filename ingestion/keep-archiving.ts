@@ -8,9 +8,11 @@ export interface KeepArchivingOptions {
   readonly everyMs?: number;
   /** Archives at once when so many records are pending. Default 250,000. */
   readonly recordsThreshold?: number;
+  /** What is done each time after archiving, a bounded piece of work: compaction of the master dataset. */
+  readonly tidy?: (signal: AbortSignal) => Promise<unknown>;
   /** How often it looks. Default 1,000 ms. */
   readonly lookMs?: number;
-  /** Archiving failed; nothing is lost, and the next look tries again. */
+  /** Archiving or what comes after it failed; nothing is lost, and the next look tries again. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -28,6 +30,7 @@ export function keepArchiving(options: KeepArchivingOptions): AsyncDisposable {
       if (pending < recordsThreshold && sinceMs < everyMs) return;
       if (pending > 0) await archiver.archive(await archiver.logEnd(), { signal: stop.signal });
       sinceMs = 0;
+      await options.tidy?.(stop.signal);
     } catch (error) {
       if (!stop.signal.aborted) failed(error);
     }

@@ -15,6 +15,7 @@ import { measureMaster } from "../../infra/master/master-metrics.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
+import { compactBeside } from "../compaction.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
 
 /**
@@ -126,27 +127,31 @@ async function startWriting(
           { ...letterOf(record, reason, topic, partition), receivedAt: new Date().toISOString() },
         ]),
     });
+    const compaction = compactBeside({ events: app.events, master, duckdb });
     lifecycle.use(
       keepArchiving({
         archiver,
         timers: globalThis,
+        tidy: compaction.tidy,
         failed: (err) => logger.error({ err }, "archiving failed; it is tried again"),
       }),
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
     const perform: RunHandler = async (run, report, signal) => {
       try {
-        return await performRun(
-          {
-            ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
-            sealedTail: seal,
-            sealWithinMs: node.sessionMs * sessionsPerSeal,
-            archive: async (until, archiveSignal, progress) =>
-              archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
-          },
-          run,
-          report,
-          signal,
+        return await compaction.whileReading(() =>
+          performRun(
+            {
+              ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+              sealedTail: seal,
+              sealWithinMs: node.sessionMs * sessionsPerSeal,
+              archive: async (until, archiveSignal, progress) =>
+                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+            },
+            run,
+            report,
+            signal,
+          ),
         );
       } finally {
         seal.letGo();

@@ -14,6 +14,7 @@ import type { Check } from "../verify/check.ts";
 interface VerifyOptions {
   readonly app: string;
   readonly data: string;
+  readonly deep?: true;
   readonly json?: true;
 }
 
@@ -21,6 +22,7 @@ const examples = `
 Examples:
   $ tidemark verify                                 the app in ./tidemark.app.ts, the folder ./.tidemark
   $ tidemark verify --app examples/flights/app.ts --data /tmp/flights --json
+  $ tidemark verify --deep                          also the bytes of each file of the master dataset, by its SHA-256
 
 Of a cluster it checks the folder that the nodes share together with the topics of the events and those of the tail:
   $ KAFKA_BROKERS=127.0.0.1:9092 tidemark verify --app app.ts --data /shared
@@ -34,6 +36,7 @@ export function registerVerify(program: Command, terminal: Terminal): void {
     .description("Check every invariant of a data folder at rest: log, master dataset, generations, tail.")
     .option("--app <file>", "the app's declaration", "tidemark.app.ts")
     .option("--data <folder>", "the folder to check", ".tidemark")
+    .option("--deep", "also hold the master dataset's files against their checksums")
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", examples)
     .action(async (options: VerifyOptions) => {
@@ -69,7 +72,7 @@ async function verify(
   const stores = isCluster
     ? await openCluster(app, terminal, lifecycle)
     : await (await import("../verify/embedded-stores.ts")).embeddedStores(app, folder, lifecycle);
-  for await (const check of runChecks(app, folder, stores, lifecycle)) done(check);
+  for await (const check of runChecks(app, folder, stores, lifecycle, options.deep)) done(check);
   const problems = checks.reduce((sum, check) => sum + check.problemCount, 0);
   if (options.json) writeJson(terminal, { clean: problems === 0, checks: checks.map(describe) });
   else {

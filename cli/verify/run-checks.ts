@@ -12,6 +12,7 @@ import type { Cut } from "../../views/cut.ts";
 import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
 import { Check } from "./check.ts";
+import { checkChecksums } from "./checksum-check.ts";
 import { checkGenerations } from "./generation-check.ts";
 import { checkLog } from "./log-check.ts";
 import { checkMaster } from "./master-check.ts";
@@ -32,6 +33,7 @@ export async function* runChecks(
   folder: ReturnType<typeof dataFolder>,
   { log, isOpenToAll, segments }: CheckedStores,
   lifecycle: Lifecycle,
+  isDeep = false,
 ): AsyncGenerator<Check> {
   const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
   const master = MasterFolder.read(folder.master, topics);
@@ -47,6 +49,9 @@ export async function* runChecks(
   yield await examine("master dataset", (check) =>
     checkMaster(check, app, log, master, end, { connection, reader }),
   );
+  if (isDeep) {
+    yield await examine("checksums", (check) => checkChecksums(check, app, master));
+  }
   for (const view of app.views) {
     yield await examine(`generations of ${view.name}`, async (check) => {
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });

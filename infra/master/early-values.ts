@@ -6,6 +6,7 @@ import type { EventType } from "../../views/event.ts";
 import { type Field, valueAt } from "../../views/field.ts";
 import { fieldsAfter, RecordDecoder } from "../../views/record-decoder.ts";
 import { asidePath, moveDurably } from "../durable.ts";
+import { earlyPath } from "./file-names.ts";
 import type { MasterFile } from "./master.ts";
 import { RecordTable } from "./record-table.ts";
 
@@ -38,6 +39,28 @@ export async function earlyValues(
   return paths.length === 0 ? [] : withRows(parts.connection, paths);
 }
 
+/**
+ * Makes the files of early values of a file that still lies aside and will be `file`, so that nobody sees the one without the
+ * others.
+ */
+export async function writeEarlyValuesOf(
+  parts: EarlyValues,
+  type: EventType,
+  file: MasterFile,
+  aside: string,
+): Promise<void> {
+  for (const { fields, path } of earlyFiles(type, [file])) {
+    await writeEarly(parts, type, fields, { ...file, path: aside }, path);
+  }
+}
+
+/** Which of the type's former schemas ended past the file; files that say otherwise find early values otherwise. */
+export function schemasAfter(type: EventType, { partition, next }: MasterFile): string {
+  return type.former
+    .map((former) => (next > offsetAt({ [type.name]: former.next }, type.name, partition) ? "-" : "+"))
+    .join("");
+}
+
 /** Those that are there by now, with or without rows: for whoever only reads. */
 export async function readableEarlyValues(
   type: EventType,
@@ -57,7 +80,7 @@ function* earlyFiles(type: EventType, files: readonly MasterFile[]) {
     for (const file of files) {
       // One that goes on has been written since, with the field's column.
       if (file.next > offsetAt(since, type.name, file.partition)) continue;
-      yield { file, fields, path: file.path.replace(/\.parquet$/, `.early-${i + 2}.parquet`) };
+      yield { file, fields, path: earlyPath(file.path, i + 2) };
     }
   }
 }

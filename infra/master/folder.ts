@@ -4,14 +4,31 @@ import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { asidePath, makeFolder, moveDurably, removeAsides } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
+import { keepChecksum, sha256Of } from "./checksum.ts";
+import { type FileName, parseFileName, recordsFileName } from "./file-names.ts";
 import { leadingFiles } from "./leading-files.ts";
 import type { Master, MasterFile } from "./master.ts";
 
-const namePattern = /^(\d{16})-(\d{16})\.parquet$/;
+/** A file that no reader takes who lists now. */
+export interface ReplacedFile {
+  readonly path: string;
+  readonly kind: FileName["kind"];
+  /** Those that are taken in its place. */
+  readonly by: readonly MasterFile[];
+}
+
+/** A file that is taken, with what its bytes may hash to, in hexadecimal; nothing of one that has no checksum. */
+export interface ChecksummedFile extends MasterFile {
+  readonly sha256: readonly string[];
+}
+
+interface NamedFile extends FileName {
+  readonly path: string;
+}
 
 /**
  * The master dataset in a folder: `<root>/<topic>/<partition>/<from>-<next>.parquet`, offsets of 16 digits. What is
- * there is found by listing, each time: another process may be the one that adds.
+ * there is found by listing, each time: another process may be the one that adds. See `docs/master-dataset.md`.
  */
 export class MasterFolder implements Master {
   readonly #root: string;
@@ -62,20 +79,81 @@ export class MasterFolder implements Master {
 
   async add(range: Omit<MasterFile, "path">, write: (path: string) => Promise<void>): Promise<MasterFile> {
     const { topic, partition, from, next } = range;
-    const folder = this.#folder(topic, partition);
-    const file = { topic, partition, from, next, path: join(folder, fileName(from, next)) };
-    requireRange(file, nextOf(await this.#list(topic, partition)));
-    const aside = asidePath(file.path);
+    const path = join(this.#folder(topic, partition), recordsFileName(from, next));
+    const file = { topic, partition, from, next, path };
+    const requireItsTurn = async () => requireRange(file, nextOf(await this.#list(topic, partition)));
+    await this.#place(file, requireItsTurn, write);
+    return file;
+  }
+
+  /**
+   * Puts one file in the place of several that follow each other; these stay until they are removed. `write` is given a
+   * path aside and the one that the file will have. TIDEMARK_STORE_OVERLAP if they are not what readers take there.
+   */
+  async replace(
+    files: readonly MasterFile[],
+    write: (aside: string, path: string) => Promise<void>,
+  ): Promise<MasterFile> {
+    const [first, last] = [files[0], files.at(-1)];
+    if (first === undefined || last === undefined) throw new Error("there is nothing to replace");
+    const { topic, partition, from } = first;
+    const { next } = last;
+    const path = join(this.#folder(topic, partition), recordsFileName(from, next));
+    const file = { topic, partition, from, next, path };
+    const requireThere = async () => {
+      const within = (await this.#list(topic, partition)).filter(
+        (each) => each.from < next && each.next > from,
+      );
+      if (within.length === files.length && within.every((each, i) => each.path === files[i]?.path)) return;
+      throw new TidemarkError(
+        "TIDEMARK_STORE_OVERLAP",
+        `"${path}" can't take the place of ${files.length} files: others hold these offsets by now`,
+      );
+    };
+    await this.#place(file, requireThere, (aside) => write(aside, path));
+    return file;
+  }
+
+  /** What lies in the folders and is not taken, since what is taken covers it. */
+  async replaced(topic: string, partition: number): Promise<readonly ReplacedFile[]> {
+    const named = await this.#named(topic, partition);
+    const taken = leading(topic, partition, named);
+    const end = nextOf(taken);
+    return named.flatMap(({ path, kind, from, next }): readonly ReplacedFile[] => {
+      if (next > end || taken.some((file) => file.from === from && file.next === next)) return [];
+      return [{ path, kind, by: taken.filter((file) => file.from < next && file.next > from) }];
+    });
+  }
+
+  /** The files that are taken, with their checksums. */
+  async checksummed(topic: string, partition: number): Promise<readonly ChecksummedFile[]> {
+    const named = await this.#named(topic, partition);
+    return leading(topic, partition, named).map((file) => ({
+      ...file,
+      sha256: named.flatMap(({ from, next, sha256 }) =>
+        sha256 !== undefined && from === file.from && next === file.next ? [sha256] : [],
+      ),
+    }));
+  }
+
+  async #place(
+    { path }: MasterFile,
+    requireRight: () => Promise<void>,
+    write: (aside: string) => Promise<void>,
+  ): Promise<void> {
+    await requireRight();
+    const aside = asidePath(path);
     try {
       await write(aside);
-      // Writing takes a while: what abutted at its start must still do so.
-      requireRange(file, nextOf(await this.#list(topic, partition)));
-      await moveDurably(aside, file.path);
+      const digest = await sha256Of(aside);
+      // Writing takes a while: what was right at its start must still be so.
+      await requireRight();
+      await keepChecksum(digest, path);
+      await moveDurably(aside, path);
     } catch (error) {
       await rm(aside, { force: true });
       throw error;
     }
-    return file;
   }
 
   #folder(topic: string, partition: number): string {
@@ -83,29 +161,34 @@ export class MasterFolder implements Master {
   }
 
   async #list(topic: string, partition: number): Promise<readonly MasterFile[]> {
+    return leading(topic, partition, await this.#named(topic, partition));
+  }
+
+  /** In order of name. */
+  async #named(topic: string, partition: number): Promise<readonly NamedFile[]> {
     const folder = this.#folder(topic, partition);
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    const found = names.sort().flatMap((name): readonly MasterFile[] => {
-      const match = namePattern.exec(name);
-      if (match === null) return [];
-      const [from, next] = [offset(Number(match[1])), offset(Number(match[2]))];
-      return [{ topic, partition, from, next, path: join(folder, name) }];
+    return names.sort().flatMap((name): readonly NamedFile[] => {
+      const parsed = parseFileName(name);
+      return parsed === undefined ? [] : [{ ...parsed, path: join(folder, name) }];
     });
-    const files: MasterFile[] = [];
-    for (const file of leadingFiles(found)) {
-      requireRange(file, nextOf(files), files.at(-1));
-      files.push(file);
-    }
-    return files;
   }
 }
 
-function fileName(from: Offset, next: Offset): string {
-  const digits = (value: Offset) => String(value).padStart(16, "0");
-  return `${digits(from)}-${digits(next)}.parquet`;
+/** Files that abut from offset 0 on; TIDEMARK_STORE_GAP/_OVERLAP if there are others. */
+function leading(topic: string, partition: number, named: readonly NamedFile[]): readonly MasterFile[] {
+  const found = named.flatMap(({ kind, from, next, path }): readonly MasterFile[] =>
+    kind === "records" ? [{ topic, partition, from, next, path }] : [],
+  );
+  const files: MasterFile[] = [];
+  for (const file of leadingFiles(found)) {
+    requireRange(file, nextOf(files), files.at(-1));
+    files.push(file);
+  }
+  return files;
 }
 
 function nextOf(files: readonly MasterFile[]): Offset {

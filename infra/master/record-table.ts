@@ -30,7 +30,7 @@ export interface ArchivedRecord {
 type Column = AppendedColumn<ArchivedRecord>;
 
 /** DuckDB's default, which its readers split their work by. */
-const rowGroupRows = 122_880;
+export const rowGroupRows = 122_880;
 
 /**
  * Records of one event type, gathered in a temporary table and then written as one Parquet file of the master dataset,

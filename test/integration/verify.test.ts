@@ -49,7 +49,7 @@ function verify(): Promise<Outcome> {
 
 async function firstMasterFile(): Promise<string> {
   const partition = join(data, "master", "aviation.flight.landed", "0");
-  const [name = ""] = await readdir(partition);
+  const name = (await readdir(partition)).find((each) => each.endsWith(".parquet")) ?? "";
   return join(partition, name);
 }
 

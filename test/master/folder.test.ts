@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -23,6 +23,10 @@ const name = (from: number, next: number) => {
   return `${String(from).padStart(16, "0")}-${String(next).padStart(16, "0")}.parquet`;
 };
 
+async function recordsIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder)).filter((each) => !each.endsWith(".sha256")).sort();
+}
+
 test("files are named by partition and offset range, and found by every process", async () => {
   const reader = MasterFolder.read(root, topics);
   expect(await reader.cut()).toEqual({ [topic]: [0, 0] });
@@ -31,7 +35,7 @@ test("files are named by partition and offset range, and found by every process"
   await owner.add(range(0, 5), write);
   await owner.add(range(0, 2, 1), write);
   await owner.add(range(5, 1_000_000), write);
-  expect(await readdir(join(root, topic, "0"))).toEqual([name(0, 5), name(5, 1_000_000)]);
+  expect(await recordsIn(join(root, topic, "0"))).toEqual([name(0, 5), name(5, 1_000_000)]);
   expect(await reader.cut()).toEqual({ [topic]: [1_000_000, 2] });
   const files = await reader.files(topic);
   expect(files.map(({ partition, from, next }) => [partition, from, next])).toEqual([
@@ -53,7 +57,7 @@ test("a file that does not begin where the files end is refused, and leaves noth
     await owner.add(range(5, 7), write);
   });
   await expect(raced).rejects.toMatchObject({ code: "TIDEMARK_STORE_OVERLAP" });
-  expect(await readdir(join(root, topic, "0"))).toEqual([name(0, 5), name(5, 7)]);
+  expect(await recordsIn(join(root, topic, "0"))).toEqual([name(0, 5), name(5, 7)]);
 });
 
 test("a file whose writing fails is not there, and its place can be filled again", async () => {
@@ -107,6 +111,41 @@ test("of files that a stale writer left beside those of the one that took over, 
     [5, 9],
     [9, 10],
   ]);
+});
+
+test("a file that covers several takes their place, as long as any of them is there", async () => {
+  const owner = await MasterFolder.own(root, topics);
+  const folder = join(root, topic, "0");
+  for (const next of [2, 4, 6, 8]) await owner.add(range(next - 2, next), write);
+  const found = async () => (await owner.files(topic)).map(({ from, next }) => [from, next]);
+  const files = (await owner.files(topic)).slice(0, 3);
+  await owner.replace(files, write);
+  const replaced = [
+    [0, 6],
+    [6, 8],
+  ];
+  expect(await found()).toEqual(replaced);
+  expect(await owner.cut()).toEqual({ [topic]: [8, 0] });
+  for (const left of [1, 0, 2]) {
+    await rm(files[left]?.path ?? "");
+    expect(await found()).toEqual(replaced);
+  }
+  await expect(owner.replace(files, write)).rejects.toMatchObject({ code: "TIDEMARK_STORE_OVERLAP" });
+  await writeFile(join(folder, name(5, 9)), "x");
+  await expect(found()).rejects.toMatchObject({ code: "TIDEMARK_STORE_OVERLAP" });
+});
+
+test("what is written has a checksum that sha256sum reads", async () => {
+  const owner = await MasterFolder.own(root, topics);
+  await owner.add(range(0, 5), write);
+  const [file] = await owner.checksummed(topic, 0);
+  expect(file?.sha256).toEqual(["2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"]);
+  const text = await readFile(
+    join(root, topic, "0", name(0, 5).replace("parquet", `${file?.sha256[0]}.sha256`)),
+    "utf8",
+  );
+  expect(text).toBe(`${file?.sha256[0]}  ${name(0, 5)}\n`);
+  expect(await owner.replaced(topic, 0)).toEqual([]);
 });
 
 test("what a crash left half written is no file, and is removed by the owner", async () => {

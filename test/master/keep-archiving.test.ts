@@ -78,6 +78,20 @@ test("it archives when the time is up, or at once when enough is pending", async
   expect(failures).toEqual([]);
 });
 
+test("each time after archiving it tidies, also where nothing came", async () => {
+  const { timers, look } = handTimers();
+  const pending: number[] = [];
+  const keeping = keepArchiving({
+    ...{ archiver, timers, everyMs: 2_000, lookMs: 1_000 },
+    tidy: async () => pending.push(await archiver.pending()),
+    failed: (error) => expect.fail(String(error)),
+  });
+  await append(10);
+  for (let second = 0; second < 4; second++) await look();
+  expect(pending).toEqual([0, 0]);
+  await keeping[Symbol.asyncDispose]();
+});
+
 test("a failure is told, nothing is lost, and it goes on", async () => {
   const { timers, look } = handTimers();
   const failures: unknown[] = [];

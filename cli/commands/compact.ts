@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { overRecords, readDeclarations } from "../../infra/declarations/declarations.ts";
+import { lockFolder } from "../../infra/folder-lock.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import type { App } from "../../views/app.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import { interruptionOf } from "../command.ts";
+import { dataFolder } from "../data-folder.ts";
+import { loadApp } from "../load-app.ts";
+import { Progress } from "../progress.ts";
+import { formatCount } from "../quantity.ts";
+import { type Terminal, writeJson } from "../terminal.ts";
+
+interface CompactOptions {
+  readonly app: string;
+  readonly data: string;
+  readonly json?: true;
+}
+
+const examples = `
+Examples:
+  $ tidemark compact                                the app in ./tidemark.app.ts, the folder ./.tidemark
+  $ tidemark compact --app examples/flights/app.ts --data /tmp/flights --json
+
+Neighbouring small files of a partition become one, of a million records or 256 MB at most; no record changes. It is done by
+itself while records are archived: this makes as few files as there can be, at once. Nothing may run on the folder meanwhile. Stopped at any
+moment it leaves a folder that reads the same, and can be started again.
+
+On the folder that a cluster's nodes share it may run beside them; small files are then removed by the batch process.`;
+
+export function registerCompact(program: Command, terminal: Terminal): void {
+  program
+    .command("compact")
+    .description("Rewrite the small files of the master dataset into few large ones.")
+    .option("--app <file>", "the app's declaration", "tidemark.app.ts")
+    .option("--data <folder>", "the data folder", ".tidemark")
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", examples)
+    .action(async (options: CompactOptions) => {
+      const data = resolve(options.data);
+      const app = overRecords(
+        await loadApp(options.app),
+        await readDeclarations(dataFolder(data).declarations),
+      );
+      const lifecycle = new Lifecycle();
+      await compact(app, data, options, terminal, lifecycle).finally(() => lifecycle[Symbol.asyncDispose]());
+    });
+}
+
+async function compact(
+  app: App,
+  data: string,
+  options: CompactOptions,
+  terminal: Terminal,
+  lifecycle: Lifecycle,
+): Promise<void> {
+  const folder = dataFolder(data);
+  if (!existsSync(folder.master)) {
+    throw new TidemarkError(
+      "TIDEMARK_CONFIG",
+      `${data} has no master dataset: nothing was archived to it yet, or it is no data folder; name one with --data`,
+    );
+  }
+  // Nodes of a cluster keep their log in Kafka, and none of them owns the folder.
+  const isShared = !existsSync(folder.log);
+  if (!isShared) lifecycle.use(await lockFolder(data));
+  // Loaded here, so that the other commands start without the stores.
+  const { Compactor } = await import("../../infra/master/compactor.ts");
+  const { thoroughPolicy } = await import("../../infra/master/compaction-plan.ts");
+  const { MasterFolder } = await import("../../infra/master/folder.ts");
+  const { Duckdb } = await import("../../infra/duckdb.ts");
+  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  await mkdir(folder.scratch, { recursive: true });
+  const duckdb = lifecycle.use(
+    await Duckdb.open({ memoryLimit: "1GB", threads: 2, temporaryFolder: folder.scratch }),
+  );
+  const compactor = new Compactor({
+    master: isShared
+      ? MasterFolder.read(folder.master, topics)
+      : await MasterFolder.own(folder.master, topics),
+    ...{ events: app.events, duckdb, timers: globalThis, policy: thoroughPolicy },
+    graceMs: isShared ? Number.POSITIVE_INFINITY : 0,
+    now: terminal.now,
+  });
+  const total = await compactor.pending();
+  using progress = new Progress(terminal, "compacting", total);
+  using interruption = interruptionOf();
+  const outcome = await compactor.pass({
+    mostRecords: Number.POSITIVE_INFINITY,
+    signal: interruption.signal,
+    progress: (files) => progress.update(files, `${formatCount(files)} of ${formatCount(total)} files`),
+  });
+  if (options.json) return writeJson(terminal, outcome);
+  const { replaced, written, removed, waiting } = outcome;
+  const left = waiting === 0 ? "" : `; ${formatCount(waiting)} are left to the batch process to remove`;
+  terminal.out.write(
+    replaced === 0 && removed === 0
+      ? `there is nothing to compact${left}\n`
+      : `${formatCount(replaced)} files became ${formatCount(written)}, ${formatCount(removed)} were removed${left}\n`,
+  );
+}

@@ -1,0 +1,27 @@
+import { automaticPolicy } from "../infra/master/compaction-plan.ts";
+import { Compactor, type CompactorParts } from "../infra/master/compactor.ts";
+
+/**
+ * Far longer than what other processes read after one listing of the master dataset: a statement of SQL ends after 10 s, ids to
+ * know duplicates by are read in seconds, and listed again if a file is gone.
+ */
+const graceMs = 10 * 60_000;
+
+/** Once so many offsets are rewritten after one archiving, no further file is begun: a few seconds of work, beside which a run may begin. */
+const mostRecords = 1_000_000;
+
+/** Compaction beside archiving and runs, in the process that does both. */
+export function compactBeside(parts: Pick<CompactorParts, "events" | "master" | "duckdb">) {
+  const compactor = new Compactor({
+    ...parts,
+    timers: globalThis,
+    policy: automaticPolicy,
+    graceMs,
+    now: () => performance.now(),
+  });
+  return {
+    tidy: (signal: AbortSignal) => compactor.pass({ mostRecords, signal }),
+    /** Runs go through this: what they listed stays until they have ended. */
+    whileReading: <T>(work: () => Promise<T>) => compactor.whileReading(work),
+  };
+}
