@@ -41,24 +41,34 @@ export class Interrupted extends Error {
  * Runs work with a client whose requests end when the process is asked to stop; a second Ctrl-C kills as usual. The server's
  * key is in TIDEMARK_API_KEY, where no list of processes shows it.
  */
-export async function withClient(
+export function withClient(
   url: string,
   work: (client: Client, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  return untilInterrupted(async (signal) => {
+    const client = new Client(url, signal, process.env.TIDEMARK_API_KEY || undefined);
+    try {
+      await work(client, signal);
+    } finally {
+      client[Symbol.dispose]();
+    }
+  });
+}
+
+/** Runs work that ends, by its signal, when the process is asked to stop. */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interruption = new AbortController();
   const interrupt = () => {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     interruption.abort(new Interrupted("interrupted"));
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  const client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
   try {
-    await work(client, interruption.signal);
+    return await work(interruption.signal);
   } catch (error) {
     // Streams report an abort in their own words.
     throw interruption.signal.aborted ? interruption.signal.reason : error;
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    client[Symbol.dispose]();
   }
 }
