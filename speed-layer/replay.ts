@@ -12,7 +12,7 @@ export interface Replay {
   readonly view: View;
   /** Where it ends in each partition; what it begins with is offset 0. */
   readonly next: Cut;
-  readonly log: Log;
+  readonly log: Pick<Log, "starts" | "read">;
   /** Gives what the log has let go of. */
   readonly archivedEvents: ArchivedEvents;
   /** Which records come from files, not from the log. */

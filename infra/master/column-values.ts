@@ -7,7 +7,8 @@ import type { ObjectShape, Shape } from "../../views/shape.ts";
 export function fieldToSql({ name, type, within }: Field): string {
   const shown = (value: string) => {
     if (type === "time") return `CAST(epoch_ms(${value}) AS DOUBLE)`;
-    return type === "integer" ? `CAST(${value} AS DOUBLE)` : value;
+    // Of a field that was an integer once, the columns of old files are whole numbers.
+    return type === "integer" || type === "number" ? `CAST(${value} AS DOUBLE)` : value;
   };
   const column = quoteIdentifier(name);
   return within === undefined ? shown(column) : `list_transform(${column}, lambda it: ${shown("it")})`;
