@@ -62,7 +62,7 @@ function renderCosts(outcome: Outcome): string {
   ]);
 }
 
-/** In order of the answer's members. */
+/** As `--json` prints it. */
 export function shownOutcome(view: View, outcome: Outcome): Readonly<Record<string, unknown>> {
   const { cut, generation, replayed, fold, batch, held } = outcome;
   const records = recordsOf(outcome);
