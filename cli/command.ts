@@ -53,14 +53,21 @@ export function interruptionOf(): Disposable & { readonly signal: AbortSignal } 
  * Runs work with a client whose requests end when the process is asked to stop. The server's
  * key is in TIDEMARK_API_KEY, where no list of processes shows it.
  */
-export async function withClient(
+export function withClient(
   url: string,
   work: (client: Client, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  return untilInterrupted(async (signal) => {
+    using client = new Client(url, signal, process.env.TIDEMARK_API_KEY || undefined);
+    await work(client, signal);
+  });
+}
+
+/** Runs work that ends, by its signal, when the process is asked to stop. */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   using interruption = interruptionOf();
-  using client = new Client(url, interruption.signal, process.env.TIDEMARK_API_KEY || undefined);
   try {
-    await work(client, interruption.signal);
+    return await work(interruption.signal);
   } catch (error) {
     // Streams report an abort in their own words.
     throw interruption.signal.aborted ? interruption.signal.reason : error;

@@ -10,6 +10,7 @@ import { registerDeadLetter } from "./commands/dead-letter.ts";
 import { registerIngest } from "./commands/ingest.ts";
 import { registerPlan } from "./commands/plan.ts";
 import { registerQuery } from "./commands/query.ts";
+import { registerReplay } from "./commands/replay.ts";
 import { registerSql } from "./commands/sql.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTopics } from "./commands/topics.ts";
@@ -38,6 +39,7 @@ export function createProgram(terminal: Terminal): Command {
   registerCheck(program, terminal);
   registerVerify(program, terminal);
   registerCompact(program, terminal);
+  registerReplay(program, terminal);
   registerTopics(program, terminal);
   registerPlan(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);

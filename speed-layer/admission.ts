@@ -1,5 +1,6 @@
 import type { Log, LogRecord } from "../infra/log/log.ts";
 import { RecordReader } from "../infra/log/record-reader.ts";
+import type { ArchivedEvent } from "../infra/master/archived-events.ts";
 import type { ArchivedIds } from "../infra/master/archived-ids.ts";
 import type { Offset } from "../views/cut.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
@@ -83,6 +84,17 @@ export class Admission {
       }
       events.push(event);
     }
+    this.#next = next;
+    return events;
+  }
+
+  /** The same of events that were archived: only those are, so that none is undecodable. */
+  admitArchived(archived: readonly ArchivedEvent[], next: Offset): (ArchivedEvent | null)[] {
+    const events = archived.map((event) => {
+      if (!this.#window.note(event.source, event.id, event.offset)) return event;
+      this.#skipped.duplicates++;
+      return null;
+    });
     this.#next = next;
     return events;
   }

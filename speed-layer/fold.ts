@@ -11,6 +11,9 @@ import type { Cell } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { paneToJs } from "../views/window.ts";
 
+/** What is looked at of an event that counts. */
+export type FoldedEvent = Pick<Event, "time" | "data">;
+
 /**
  * Folds `events[first…]` into an open segment, in order; null stands for a record that does not count (a duplicate, or
  * no event at all). `records` are the events' own, by the same index: only views that ask for a record's offset look at
@@ -18,7 +21,7 @@ import { paneToJs } from "../views/window.ts";
  */
 export type Fold = (
   segment: TailSegment,
-  events: readonly (Event | null)[],
+  events: readonly (FoldedEvent | null)[],
   first: number,
   records?: readonly { readonly offset: Offset }[],
 ) => void;

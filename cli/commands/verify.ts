@@ -1,13 +1,7 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Command } from "commander";
-import { overRecords, readDeclarations } from "../../infra/declarations/declarations.ts";
-import { lockFolder } from "../../infra/folder-lock.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { App } from "../../views/app.ts";
-import { TidemarkError } from "../../views/errors.ts";
-import { dataFolder } from "../data-folder.ts";
-import { loadApp } from "../load-app.ts";
+import { type FolderAtRest, openAtRest } from "../folder-at-rest.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 import type { Check } from "../verify/check.ts";
 
@@ -40,28 +34,20 @@ export function registerVerify(program: Command, terminal: Terminal): void {
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", examples)
     .action(async (options: VerifyOptions) => {
-      const { declarations } = dataFolder(resolve(options.data));
-      const app = overRecords(await loadApp(options.app), await readDeclarations(declarations));
       const lifecycle = new Lifecycle();
-      const isClean = await verify(app, resolve(options.data), options, terminal, lifecycle).finally(() =>
-        lifecycle[Symbol.asyncDispose](),
-      );
+      const isClean = await openAtRest(options, terminal, lifecycle)
+        .then((atRest) => verify(atRest, options, terminal, lifecycle))
+        .finally(() => lifecycle[Symbol.asyncDispose]());
       if (!isClean) process.exitCode = 1;
     });
 }
 
 async function verify(
-  app: App,
-  data: string,
+  { app, folder, isCluster }: FolderAtRest,
   options: VerifyOptions,
   terminal: Terminal,
   lifecycle: Lifecycle,
 ): Promise<boolean> {
-  const folder = dataFolder(data);
-  const { KAFKA_BROKERS = "" } = terminal.environment;
-  const isCluster = KAFKA_BROKERS !== "" && !existsSync(folder.log);
-  if (!existsSync(isCluster ? folder.declarations : folder.log)) throw noDataFolder(data, isCluster);
-  lifecycle.use(await lockFolder(data));
   const checks: Check[] = [];
   const done = (check: Check) => {
     checks.push(check);
@@ -89,13 +75,6 @@ async function openCluster(app: App, { environment }: Terminal, lifecycle: Lifec
   const { clusterStores } = await import("../verify/cluster-stores.ts");
   const { kafkaSettings } = await import("../../infra/kafka/settings.ts");
   return clusterStores(app, kafkaSettings(environment), lifecycle);
-}
-
-function noDataFolder(data: string, isCluster: boolean): TidemarkError {
-  const why = isCluster
-    ? "no app was deployed to it; name the folder that the nodes share with --data"
-    : "there is no log in it; name one with --data, or set KAFKA_BROKERS if it is the folder that a cluster's nodes share";
-  return new TidemarkError("TIDEMARK_CONFIG", `${data} is no data folder: ${why}`);
 }
 
 function describe({ name, covered, problemCount, problems }: Check) {

@@ -1,7 +1,7 @@
-import { DuckDBListValue, type DuckDBValue } from "@duckdb/node-api";
 import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { RecordReader } from "../../infra/log/record-reader.ts";
 import { archivedIds } from "../../infra/master/archived-ids.ts";
+import { columnValue, fieldToSql } from "../../infra/master/column-values.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
@@ -10,7 +10,7 @@ import { type Cut, type Offset, offset, offsetAt } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { Event, EventType } from "../../views/event.ts";
-import { quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
+import type { SqlParameters } from "../../views/expression.ts";
 import { valueAt } from "../../views/field.ts";
 import type { Check } from "./check.ts";
 
@@ -127,21 +127,13 @@ async function* archivedRecords(
   { type, start, connections }: Compared,
   files: readonly MasterFile[],
 ): AsyncGenerator<string, undefined, undefined> {
-  const fields = type.fields.map(({ name, type: fieldType, within }) => {
-    const shown = (value: string) => {
-      if (fieldType === "time") return `CAST(epoch_ms(${value}) AS DOUBLE)`;
-      return fieldType === "integer" ? `CAST(${value} AS DOUBLE)` : value;
-    };
-    const column = quoteIdentifier(name);
-    return within === undefined ? shown(column) : `list_transform(${column}, lambda it: ${shown("it")})`;
-  });
   const columns = [
     "CAST(_offset AS DOUBLE)",
     "_event_id",
     "_event_source",
     "CAST(epoch_ms(_event_time) AS DOUBLE)",
     "_duplicate",
-    ...fields,
+    ...type.fields.map(fieldToSql),
   ];
   for (const file of files.filter(({ next }) => next > start)) {
     const early = await earlyValues(connections, type, [file]);
@@ -161,12 +153,8 @@ async function* archivedRecords(
       chunk !== null && chunk.rowCount > 0;
       chunk = await result.fetchChunk()
     ) {
-      for (const row of chunk.getRows()) yield JSON.stringify(row.map(listed));
+      for (const row of chunk.getRows()) yield JSON.stringify(row.map(columnValue));
     }
   }
   return undefined;
-}
-
-function listed(value: DuckDBValue): unknown {
-  return value instanceof DuckDBListValue ? value.items : value;
 }

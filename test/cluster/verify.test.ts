@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
+import { replay } from "../../cli/replay/replay.ts";
 import { clusterStores } from "../../cli/verify/cluster-stores.ts";
 import { runChecks } from "../../cli/verify/run-checks.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
@@ -105,6 +106,28 @@ test("what a cluster leaves is clean, what is no event among it", async () => {
 test("what the log has let go of is not compared, the rest is", async () => {
   await log.trim(cluster.visit.name, 0, offset(5));
   expect(await problems()).toEqual(clean);
+});
+
+test("a replay folds what the log has let go of from files, and is what SQL computes", async () => {
+  const lifecycle = new Lifecycle();
+  const nothing = () => undefined;
+  try {
+    const outcome = await replay(
+      {
+        ...{ view, log, folder: dataFolder(cluster.data), now: () => performance.now() },
+        ...{ archived: "let-go", maxEntries: 1_000_000, signal: new AbortController().signal },
+        progress: {
+          ...{ folding: nothing, folded: nothing, computing: nothing, comparing: nothing, compared: nothing },
+        },
+      },
+      lifecycle,
+    );
+    expect(outcome.replayed.master.offsets).toBe(5);
+    expect(outcome.replayed.log.offsets).toBeGreaterThan(400);
+    expect(outcome.held).toMatchObject({ generation: { differing: 0 }, computed: { differing: 0 } });
+  } finally {
+    await lifecycle[Symbol.asyncDispose]();
+  }
 });
 
 test("states in a tail topic that are not those of its records are named", async () => {

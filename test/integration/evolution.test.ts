@@ -161,6 +161,13 @@ test("events that came before a field was declared answer by it, from the log, f
     code: 0,
     out: expect.stringContaining("clean"),
   });
+  // Of values in records from before their fields were declared, folded from the files' texts.
+  for (const from of [[], ["--archived"]]) {
+    expect(await tidemark("replay", "totals-by-hour", "--app", apps[2] ?? "", ...from)).toEqual({
+      code: 0,
+      out: expect.stringContaining("equal: all 1 key"),
+    });
+  }
 }, 300_000);
 
 test.each([

@@ -7,13 +7,15 @@ import { type Source, sourceOf } from "../../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../../batch-layer/state-rows.ts";
 import { Duckdb } from "../../../infra/duckdb.ts";
+import { archivedEvents } from "../../../infra/master/archived-events.ts";
 import { earlyValues } from "../../../infra/master/early-values.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
 import { Archiver } from "../../../ingestion/archive.ts";
 import { Admission } from "../../../speed-layer/admission.ts";
 import { compileFold } from "../../../speed-layer/fold.ts";
+import { replayView } from "../../../speed-layer/replay.ts";
 import { defineApp } from "../../../views/app.ts";
-import { type Offset, offset } from "../../../views/cut.ts";
+import { type Cut, type Offset, offset } from "../../../views/cut.ts";
 import type { EventType } from "../../../views/event.ts";
 import type { View } from "../../../views/view.ts";
 
@@ -31,7 +33,14 @@ export interface Computed {
   readonly prefix: readonly TailSegment[];
   readonly suffix: readonly TailSegment[];
   readonly whole: readonly TailSegment[];
+  /**
+   * Of the prefix once more, as a replay folds it: the first half of each partition from files, the rest from the log. Only of a case
+   * in which the archiver changes, since its files take long to read.
+   */
+  readonly replayed: readonly TailSegment[] | undefined;
 }
+
+type Folded = Pick<Computed, "prefix" | "suffix" | "whole">;
 
 interface Archive {
   readonly log: CaseLog;
@@ -72,20 +81,50 @@ export class Layers implements AsyncDisposable {
 
   async compute(c: Case, view: View): Promise<Computed> {
     const sources: Source[] = [];
-    const segments: Omit<Computed, "batch">[] = [];
+    const segments: Folded[] = [];
+    const archives = new Map<string, Archive>();
+    const cut: Record<string, readonly Offset[]> = {};
     for (const of of sourcesOf(c)) {
       const { name } = typeOf(c, of.place);
       const { event: type } = view.mappings.find(({ event }) => event.name === name) ?? {};
       if (type === undefined) throw new Error(`the view is not of the ${of.place} source`);
-      const { log, master } = await this.#archive(c, of, type);
+      const archive = await this.#archive(c, of, type);
+      const { log, master } = archive;
+      archives.set(type.name, archive);
+      cut[type.name] = cutsOf(of, type);
       const files = await master.files();
       const connections = { connection: this.#connection, reader: this.#reader };
       const early = await earlyValues(connections, type, files);
-      const source = sourceOf(type, files, { [type.name]: cutsOf(of, type) });
+      const source = sourceOf(type, files, cut);
       sources.push({ ...source, records: c.isMany === true ? mostGathered + 1 : source.records, early });
       segments.push(await speed(of, view, log));
     }
-    return { ...joined(segments), batch: await this.#batch(view, sources) };
+    const replayed = c.archiverChanges ? await this.#replay(view, cut, archives) : undefined;
+    return { ...joined(segments), replayed, batch: await this.#batch(view, sources) };
+  }
+
+  async #replay(
+    view: View,
+    cut: Cut,
+    archives: ReadonlyMap<string, Archive>,
+  ): Promise<readonly TailSegment[]> {
+    const archiveOf = (topic: string) => {
+      const archive = archives.get(topic);
+      if (archive === undefined) throw new Error(`nothing is archived of ${topic}`);
+      return archive;
+    };
+    const { segments } = await replayView({
+      ...{ view, next: cut, archived: "let-go", maxEntries: Number.POSITIVE_INFINITY },
+      log: {
+        starts: async (topic) => (cut[topic] ?? []).map((next) => offset(Math.ceil(next / 2))),
+        read: (topic, ...range) => archiveOf(topic).log.read(topic, ...range),
+      },
+      archivedEvents: (type, partition, next) =>
+        archivedEvents(this.#connection, archiveOf(type.name).master, type, partition, next),
+      signal: new AbortController().signal,
+      progress: () => undefined,
+    });
+    return segments;
   }
 
   async #archive(c: Case, of: SourceCase, type: EventType): Promise<Archive> {
@@ -151,7 +190,7 @@ function cutsOf(of: SourceCase, { partitions }: EventType): readonly Offset[] {
   return Array.from({ length: partitions }, (_, p) => offset(cutOf(of, p)));
 }
 
-function joined(each: readonly Omit<Computed, "batch">[]): Omit<Computed, "batch"> {
+function joined(each: readonly Folded[]): Folded {
   return {
     prefix: each.flatMap(({ prefix }) => prefix),
     suffix: each.flatMap(({ suffix }) => suffix),
@@ -159,7 +198,7 @@ function joined(each: readonly Omit<Computed, "batch">[]): Omit<Computed, "batch
   };
 }
 
-async function speed(of: SourceCase, view: View, log: CaseLog): Promise<Omit<Computed, "batch">> {
+async function speed(of: SourceCase, view: View, log: CaseLog): Promise<Folded> {
   const topic = log.topics[0]?.name;
   const computed = { prefix: [] as TailSegment[], suffix: [] as TailSegment[], whole: [] as TailSegment[] };
   for (const [number, { mapping, partition: p, ...place }] of view.partitions.entries()) {

@@ -1,0 +1,110 @@
+import type { Command } from "commander";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import type { Log } from "../../infra/log/log.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { View } from "../../views/view.ts";
+import { untilInterrupted, wholeNumber } from "../command.ts";
+import { type FolderAtRest, openAtRest } from "../folder-at-rest.ts";
+import { ReplayProgress } from "../replay/progress.ts";
+import { describeOutcome, isEqual, shownOutcome } from "../replay/report.ts";
+import { type Terminal, writeJson } from "../terminal.ts";
+
+interface ReplayOptions {
+  readonly app: string;
+  readonly data: string;
+  readonly archived?: true;
+  readonly entries?: string;
+  readonly json?: true;
+}
+
+const examples = `
+Examples:
+  $ tidemark replay airport-hours                   the app in ./tidemark.app.ts, the folder ./.tidemark
+  $ tidemark replay airport-hours --archived        records from the master dataset's files, not from the log
+  $ tidemark replay airport-hours --app examples/flights/app.ts --data /tmp/flights --json
+
+The fold of the speed layer alone computes the view of every record before the cut of the generation that serves, as a Kappa
+architecture would. Records come from the log, and from the master dataset where the log has let go of them. DuckDB then
+computes the same of the same records, as a batch run would; the fold is held against both, state by state, and what each
+has cost stands side by side. Nothing is written to the data folder.
+
+Of a cluster, with the folder that its nodes share:
+  $ KAFKA_BROKERS=127.0.0.1:9092 tidemark replay places --app app.ts --data /shared
+
+Nothing may run on the folder meanwhile. Ends with 1 if the fold and the batch layer differ.`;
+
+export function registerReplay(program: Command, terminal: Terminal): void {
+  program
+    .command("replay")
+    .description(
+      "Compute a view by the speed layer alone, and hold it against the batch layer's: answers, costs.",
+    )
+    .argument("<view>", "the view's name")
+    .option("--app <file>", "the app's declaration", "tidemark.app.ts")
+    .option("--data <folder>", "the data folder, at rest", ".tidemark")
+    .option("--archived", "take all records from the master dataset, those too that the log still holds")
+    .option(
+      "--entries <number>",
+      "how many (a group in a pane of a partition) the fold may hold; default: as many as the tail of a speed layer",
+      wholeNumber,
+    )
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", examples)
+    .action((view: string, options: ReplayOptions) =>
+      untilInterrupted(async (signal) => {
+        const lifecycle = new Lifecycle();
+        const areEqual = await openAtRest(options, terminal, lifecycle)
+          .then((atRest) => replayAtRest(atRest, view, options, terminal, lifecycle, signal))
+          .finally(() => lifecycle[Symbol.asyncDispose]());
+        if (!areEqual) process.exitCode = 1;
+      }),
+    );
+}
+
+/** Whether the two are equal. */
+async function replayAtRest(
+  atRest: FolderAtRest,
+  name: string,
+  options: ReplayOptions,
+  terminal: Terminal,
+  lifecycle: Lifecycle,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const view = viewNamed(atRest, name);
+  // Loaded here, so that the other commands start without the stores.
+  const { replay } = await import("../replay/replay.ts");
+  const { defaultEntries } = await import("../../speed-layer/main.ts");
+  const progress = new ReplayProgress(terminal);
+  const parts = {
+    ...{ view, folder: atRest.folder, signal, now: terminal.now, progress },
+    log: await openLog(atRest, terminal, lifecycle),
+    archived: options.archived ? ("all" as const) : ("let-go" as const),
+    maxEntries: options.entries === undefined ? defaultEntries : Number(options.entries),
+  };
+  const outcome = await replay(parts, lifecycle).finally(() => progress[Symbol.dispose]());
+  if (options.json) writeJson(terminal, shownOutcome(view, outcome));
+  else terminal.out.write(describeOutcome(terminal, view, outcome));
+  return isEqual(outcome);
+}
+
+function viewNamed({ app }: FolderAtRest, name: string): View {
+  const view = app.views.find((candidate) => candidate.name === name);
+  if (view !== undefined) return view;
+  const names = app.views.map((each) => each.name).join(", ");
+  throw new TidemarkError("TIDEMARK_QUERY_VIEW_UNKNOWN", `there is no view "${name}"; there are ${names}`);
+}
+
+async function openLog(
+  { app, folder, isCluster }: FolderAtRest,
+  { environment }: Terminal,
+  lifecycle: Lifecycle,
+): Promise<Log> {
+  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
+  if (isCluster) {
+    const { KafkaLog } = await import("../../infra/kafka/kafka-log.ts");
+    const { kafkaSettings } = await import("../../infra/kafka/settings.ts");
+    return lifecycle.use(await KafkaLog.open({ settings: kafkaSettings(environment), topics }));
+  }
+  const { LmdbLog } = await import("../../infra/log/lmdb-log.ts");
+  return lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+}
