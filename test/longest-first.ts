@@ -4,7 +4,10 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const long = [
   "test/parity/fuzz.test.ts",
   "test/fault/kills.test.ts",
+  "test/integration/compact.test.ts",
+  "test/integration/replay.test.ts",
   "test/integration/evolution.test.ts",
+  "test/integration/replay-views.test.ts",
   "test/integration/verify.test.ts",
   "test/fault/every-aggregate.test.ts",
   "test/integration/up.test.ts",

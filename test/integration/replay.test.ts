@@ -80,7 +80,8 @@ async function answer(...args: readonly string[]): Promise<Answer & { readonly c
 
 async function masterFiles(partition: number): Promise<readonly string[]> {
   const inside = join(data, "master", topic.name, String(partition));
-  return (await readdir(inside)).sort().map((name) => join(inside, name));
+  const files = (await readdir(inside)).filter((name) => name.endsWith(".parquet"));
+  return files.sort().map((name) => join(inside, name));
 }
 
 async function rewrite(path: string, select: string): Promise<void> {
