@@ -5,7 +5,7 @@ import type { Chain } from "../infra/tail/chain.ts";
 import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
 import { decodeTailRecord, type TailRecord, tailAppend, tailTopic } from "../infra/tail/tail-record.ts";
 import type { App } from "../views/app.ts";
-import { type Offset, offsetAt } from "../views/cut.ts";
+import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
@@ -246,20 +246,22 @@ export class PartitionOwner implements AsyncDisposable {
     this.#lifecycle.use(
       generations.watch(
         this.#replica.chains.map(({ view }) => view),
-        (view, current) => this.#align(tail, view, current?.cut ?? {}),
+        (view, current) => void this.#align(tail, publisher, view, current?.cut ?? {}),
       ),
     );
     await this.#fold(tail);
   }
 
-  #align(tail: TailSegments, view: View, cut: Parameters<TailSegments["align"]>[1]): void {
-    tail.align(view, cut).then(
-      () => tail.release(view, cut),
-      (error: unknown) => {
-        if (isOutOfRange(error) || isFull(error)) this.#options.onUnaligned(view, error);
-        else this.#fail(error);
-      },
-    );
+  async #align(tail: TailSegments, publisher: TailPublisher, view: View, cut: Cut): Promise<void> {
+    try {
+      await tail.align(view, cut);
+      // Readers hang what begins at the cut on where the segments before it end: these must not go untold.
+      await publisher.told();
+      tail.release(view, cut);
+    } catch (error) {
+      if (isOutOfRange(error) || isFull(error)) this.#options.onUnaligned(view, error);
+      else this.#fail(error);
+    }
   }
 
   /** Until disposed of. Waits where the log has let go of what comes next. */

@@ -55,6 +55,8 @@ export class TailPublisher implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #advance: Disposable;
   #requests: string[] = [];
+  /** To be called when what was there at the time of asking is told. */
+  #askers: (() => void)[] = [];
   #unstarted: readonly Chain[];
   #wake: () => void = () => {};
   /** Since the last snapshot, and what that took. */
@@ -81,6 +83,14 @@ export class TailPublisher implements AsyncDisposable {
     this.#wake();
   }
 
+  /** Resolves once all that the chains hold by now is told, or this is disposed of. */
+  told(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#askers.push(resolve);
+      this.#wake();
+    });
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -89,8 +99,11 @@ export class TailPublisher implements AsyncDisposable {
         this.#wake = resolve;
       });
       const start = performance.now();
+      const askers = this.#askers.splice(0);
       try {
-        await this.#publish();
+        await this.#publish().finally(() => {
+          for (const told of askers) told();
+        });
         // Publishing takes half of the time at most.
         await pause(Math.max(minGapMs, performance.now() - start), undefined, { signal });
       } catch (error) {
@@ -190,6 +203,7 @@ export class TailPublisher implements AsyncDisposable {
     this.#wake();
     this.#advance[Symbol.dispose]();
     await this.done.catch(() => {});
+    for (const told of this.#askers) told();
   }
 }
 

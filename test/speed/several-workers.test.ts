@@ -182,6 +182,24 @@ test("a generation ahead of all that was folded is served though nobody folds, a
   check(several, tail, new Map([[placesByHour, [3, 1]]]));
 });
 
+test("a cut in the midst of what a worker has not told yet is told with what it is hung on", async () => {
+  // A snapshot would tell all of it again.
+  several = await SeveralWorkers.start(Number.POSITIVE_INFINITY);
+  several.assign("a", [0, 1]);
+  const visitOf = (id: number): Visit => ({ id: `${id}`, place: "ORD", time: 0, stay: 5 });
+  await several.append(0, [0, 1, 2, 3, 4, 5, 6, 7].map(visitOf));
+  const tail = await several.serve();
+  await several.caughtUp(tail);
+  // What is told takes longer than to fold what lies between the cut and the position.
+  several.appendMs = 300;
+  await several.append(0, [visitOf(8)]);
+  several.pointers.point(placesByHour, cutAt([5, 0]));
+  await several.append(0, [visitOf(9)]);
+  await several.until(tail, () => tail.segments(placesByHour, cutAt([5, 0])) !== undefined);
+  await several.caughtUp(tail);
+  check(several, tail, new Map([[placesByHour, [5, 0]]]));
+}, 10_000);
+
 test("a worker that is behind tells its states twice a second, and all of them at once when it has caught up", async () => {
   // Without a snapshot nothing of it is trimmed.
   several = await SeveralWorkers.start(Number.POSITIVE_INFINITY);

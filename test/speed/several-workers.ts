@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import type { Log } from "../../infra/log/log.ts";
+import type { Append, Log } from "../../infra/log/log.ts";
 import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
@@ -23,6 +24,8 @@ export class SeveralWorkers {
   readonly gaps: string[] = [];
   /** Where workers that begin from now on look up what the log has let go of. */
   archivedIds: ArchivedIds | undefined;
+  /** How long an append of a worker takes, in milliseconds. */
+  appendMs = 0;
   readonly log: Log;
   readonly #seal: ReplicatedSeal;
   readonly #folder: string;
@@ -52,7 +55,7 @@ export class SeveralWorkers {
     if (speed === undefined) {
       speed = new SpeedWorker({
         app: visits,
-        log: this.log,
+        log: this.#slowed(),
         archivedIds: this.archivedIds,
         generations: this.pointers,
         newId: randomUUID,
@@ -64,6 +67,18 @@ export class SeveralWorkers {
       this.workers.set(worker, speed);
     }
     speed.assign({ [visit.name]: partitions });
+  }
+
+  #slowed(): Log {
+    return new Proxy(this.log, {
+      get: (log, name: keyof Log) => {
+        if (name !== "append") return typeof log[name] === "function" ? log[name].bind(log) : log[name];
+        return async (records: readonly Append[]) => {
+          await pause(this.appendMs);
+          return log.append(records);
+        };
+      },
+    });
   }
 
   async stop(worker: string): Promise<void> {
