@@ -2,6 +2,7 @@ import Broker, { type Logger } from "kafkajs/src/broker/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import { TidemarkError } from "../../views/errors.ts";
+import { ConnectionClosed } from "./kafka-error.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** A request of Kafka's protocol. */
@@ -53,9 +54,12 @@ export class BrokerConnection {
 
   /** Connects first, where there is no connection. Rejects with an error that `isPassing` knows. */
   async send<T extends object>(request: KafkaRequest<T>): Promise<T> {
-    if (!this.#broker.isConnected()) await this.#broker.connect();
+    // It counts as connected before it has answered which versions it knows.
+    if (this.#broker.versions === null || !this.#broker.isConnected()) await this.#broker.connect();
+    const { versions } = this.#broker;
+    if (versions === null) throw new ConnectionClosed("the connection was closed before it was made");
     const { apiKey, apiVersion, apiName, payload } = request;
-    const highest = this.#broker.versions[apiKey]?.maxVersion ?? -1;
+    const highest = versions[apiKey]?.maxVersion ?? -1;
     if (highest < apiVersion) {
       throw new TidemarkError(
         "TIDEMARK_CONFIG",
@@ -74,7 +78,7 @@ export class BrokerConnection {
   async close(): Promise<void> {
     // kafkajs waits for the answers otherwise, also for those of a broker that is gone.
     for (const connection of this.#pool.pool)
-      connection.rejectRequests(new Error("the connection was closed"));
+      connection.rejectRequests(new ConnectionClosed("the connection was closed"));
     await this.#broker.disconnect();
   }
 }

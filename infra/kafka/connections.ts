@@ -10,8 +10,8 @@ import type { KafkaSettings } from "./settings.ts";
 export class KafkaConnections implements AsyncDisposable {
   readonly #settings: KafkaSettings;
   readonly #nodes = new Map<number, BrokerConnection>();
-  /** To ask for metadata only: its broker's id is not known. */
-  #seed: BrokerConnection | undefined;
+  /** To ask for metadata only: their brokers' ids are not known. */
+  readonly #seeds = new Set<BrokerConnection>();
   #brokers: ReadonlyMap<number, Address> = new Map();
   #controller = -1;
   readonly #topics = new Map<string, TopicMetadata>();
@@ -95,7 +95,7 @@ export class KafkaConnections implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    const nodes = [...this.#nodes.values(), ...(this.#seed === undefined ? [] : [this.#seed])];
+    const nodes = [...this.#nodes.values(), ...this.#seeds];
     this.#nodes.clear();
     await Promise.all(nodes.map((node) => node.close()));
   }
@@ -123,12 +123,13 @@ export class KafkaConnections implements AsyncDisposable {
 
   async #askSeed(seed: string, topics: readonly string[]): Promise<Metadata> {
     const [host = "", port] = seed.split(":");
-    this.#seed = new BrokerConnection({ host, port: Number(port) }, this.#settings);
+    const connection = new BrokerConnection({ host, port: Number(port) }, this.#settings);
+    this.#seeds.add(connection);
     try {
-      return await this.#seed.send(metadataRequest(topics));
+      return await connection.send(metadataRequest(topics));
     } finally {
-      await this.#seed.close();
-      this.#seed = undefined;
+      this.#seeds.delete(connection);
+      await connection.close();
     }
   }
 

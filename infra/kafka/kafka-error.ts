@@ -20,6 +20,11 @@ export class KafkaError extends Error {
   }
 }
 
+/** A connection is gone, and with it the answers that were waited for. */
+export class ConnectionClosed extends Error {
+  override readonly name = "ConnectionClosed";
+}
+
 /** Throws what the code says, if it is not 0. */
 export function requireSuccess(code: number): void {
   if (code !== 0) throw new KafkaError(code);
@@ -28,6 +33,7 @@ export function requireSuccess(code: number): void {
 /** Whether the same request, after a pause, at the leader of then, may succeed. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof TidemarkError || error instanceof KafkaError) return error.canRetry;
+  if (error instanceof ConnectionClosed) return true;
   const { name = "", retriable } = error as { readonly name?: string; readonly retriable?: boolean };
   return name.startsWith("KafkaJS") && retriable !== false;
 }

@@ -27,7 +27,10 @@ declare module "kafkajs/src/broker/index.js" {
       readonly logger: Logger;
       readonly authenticationTimeout?: number;
     });
-    readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
+    /** Null until the broker has answered once. */
+    readonly versions: Readonly<
+      Record<number, { readonly minVersion: number; readonly maxVersion: number }>
+    > | null;
     connect(): Promise<void>;
     isConnected(): boolean;
     disconnect(): Promise<void>;
