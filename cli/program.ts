@@ -2,23 +2,30 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { TidemarkError } from "../views/errors.ts";
 import { Interrupted } from "./command.ts";
-import { registerBatch } from "./commands/batch.ts";
-import { registerCheck } from "./commands/check.ts";
-import { registerCompact } from "./commands/compact.ts";
-import { registerCompare } from "./commands/compare.ts";
-import { registerDeadLetter } from "./commands/dead-letter.ts";
-import { registerIngest } from "./commands/ingest.ts";
-import { registerPlan } from "./commands/plan.ts";
-import { registerQuery } from "./commands/query.ts";
-import { registerReplay } from "./commands/replay.ts";
-import { registerSql } from "./commands/sql.ts";
-import { registerStatus } from "./commands/status.ts";
-import { registerTopics } from "./commands/topics.ts";
-import { registerUp } from "./commands/up.ts";
-import { registerVerify } from "./commands/verify.ts";
 import { paint, type Terminal } from "./terminal.ts";
 
-export function createProgram(terminal: Terminal): Command {
+type Register = (program: Command, terminal: Terminal) => void;
+
+/** By name, in the order of the help. Each has modules of its own to load. */
+const commands: Readonly<Record<string, () => Promise<Register>>> = {
+  up: async () => (await import("./commands/up.ts")).registerUp,
+  ingest: async () => (await import("./commands/ingest.ts")).registerIngest,
+  query: async () => (await import("./commands/query.ts")).registerQuery,
+  sql: async () => (await import("./commands/sql.ts")).registerSql,
+  batch: async () => (await import("./commands/batch.ts")).registerBatch,
+  compare: async () => (await import("./commands/compare.ts")).registerCompare,
+  status: async () => (await import("./commands/status.ts")).registerStatus,
+  "dead-letter": async () => (await import("./commands/dead-letter.ts")).registerDeadLetter,
+  check: async () => (await import("./commands/check.ts")).registerCheck,
+  verify: async () => (await import("./commands/verify.ts")).registerVerify,
+  compact: async () => (await import("./commands/compact.ts")).registerCompact,
+  replay: async () => (await import("./commands/replay.ts")).registerReplay,
+  topics: async () => (await import("./commands/topics.ts")).registerTopics,
+  plan: async () => (await import("./commands/plan.ts")).registerPlan,
+};
+
+/** The program as a command line needs it: with the command that it names, or with all where it names none. */
+export async function createProgram(terminal: Terminal, args: readonly string[] = []): Promise<Command> {
   const program = new Command("tidemark")
     .description("A view declared once, computed by a batch layer and a speed layer, with one exact answer.")
     .version(version())
@@ -28,20 +35,7 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
     });
-  registerUp(program, terminal);
-  registerIngest(program, terminal);
-  registerQuery(program, terminal);
-  registerSql(program, terminal);
-  registerBatch(program, terminal);
-  registerCompare(program, terminal);
-  registerStatus(program, terminal);
-  registerDeadLetter(program, terminal);
-  registerCheck(program, terminal);
-  registerVerify(program, terminal);
-  registerCompact(program, terminal);
-  registerReplay(program, terminal);
-  registerTopics(program, terminal);
-  registerPlan(program, terminal);
+  for (const register of await registrationsFor(args)) register(program, terminal);
   for (const command of descendants(program)) command.copyInheritedSettings(program);
   return program;
 }
@@ -52,7 +46,8 @@ export function createProgram(terminal: Terminal): Command {
  */
 export async function runCommandLine(terminal: Terminal, args: readonly string[]): Promise<number> {
   try {
-    await createProgram(terminal).parseAsync(args, { from: "user" });
+    const program = await createProgram(terminal, args);
+    await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -68,6 +63,11 @@ export async function runCommandLine(terminal: Terminal, args: readonly string[]
 function describe(error: unknown): string {
   if (error instanceof TidemarkError) return `${error.code}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function registrationsFor([name = ""]: readonly string[]): Promise<readonly Register[]> {
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  return Promise.all((load === undefined ? Object.values(commands) : [load]).map((each) => each()));
 }
 
 function descendants(command: Command): Command[] {

@@ -1,7 +1,7 @@
-import { Type } from "typebox";
 import type { Operation, Operations, QueryParameter, Schema } from "../infra/openapi/operation.ts";
 import type { App } from "../views/app.ts";
 import { viewPartition } from "../views/mapping.ts";
+import { Type } from "../views/typebox.ts";
 import { shownView, type View } from "../views/view.ts";
 import { attributesOf } from "./columns.ts";
 

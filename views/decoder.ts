@@ -1,10 +1,11 @@
 import type { TObject } from "typebox";
-import { Compile, type Validator } from "typebox/compile";
+import type { Validator } from "typebox/compile";
 import { type Data, holdsMore, readData, requireSafe, textsIn } from "./data.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Event, EventType } from "./event.ts";
 import { valueAt } from "./field.ts";
 import { isCanonicalTime, parseTime } from "./time.ts";
+import { Compile } from "./typebox.ts";
 
 /** What JSON.parse made of an event's text, before anything was checked. */
 export type Envelope = Readonly<Record<string, unknown>>;

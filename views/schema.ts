@@ -1,4 +1,5 @@
-import { type TUnsafe, Type as TypeBox } from "typebox";
+import type { TUnsafe } from "typebox";
+import { Type as TypeBox } from "./typebox.ts";
 
 /** The mark in a schema that tells a time from other texts. */
 export const timeMark = "tidemark";

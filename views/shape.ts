@@ -1,9 +1,9 @@
 import type { TSchema } from "typebox";
-import { Compile } from "typebox/compile";
 import { TidemarkError } from "./errors.ts";
 import type { Scalar } from "./expression.ts";
 import type { FieldType } from "./field.ts";
 import { timeMark } from "./schema.ts";
+import { Compile } from "./typebox.ts";
 
 /** What a schema says of a value: all that the layers go by. */
 export type Shape = ValueShape | ObjectShape | ListShape;

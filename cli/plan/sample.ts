@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { Create } from "typebox/value";
+
 import { recordText } from "../../infra/log/record-text.ts";
 import { Decoder } from "../../views/decoder.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
+import { Create } from "../../views/typebox.ts";
 
 /**
  * Texts of different events of the type: those of a file, one JSON a line, under new ids and over and over, or one that the

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
+import type { Static } from "typebox";
 import { TidemarkError } from "../../views/errors.ts";
+import { Compile, Type } from "../../views/typebox.ts";
 import { permissions } from "./rights.ts";
 
 const closed = { additionalProperties: false };
