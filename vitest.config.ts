@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/longest-first.ts";
 import { servicesTests } from "./test/services/needs.ts";
 
-/** Files of `alone` run side by side: half of what they take is waiting for processes. Those of `services` share a broker. */
+/** Files run side by side: half of what they take is waiting for processes. */
 const filesAtOnce = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
@@ -28,7 +28,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "services",
-          maxWorkers: 1,
+          maxWorkers: filesAtOnce,
           sequence: { groupOrder: 1 },
           include: [...servicesTests],
           globalSetup: "./test/services/setup.ts",

@@ -33,7 +33,7 @@ export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Ro
 export async function benchDuringIngest(client: Client, query: MergedQuery, from: number): Promise<Row> {
   const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
   const sender = fork(program, [client.url, ...[from, eventsPerRound, rounds].map(String)], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", "tsx/esm"],
   });
   try {
     await once(sender, "message");

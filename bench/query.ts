@@ -39,7 +39,7 @@ export async function benchQuery(
   const payload = join(folder, "payload.json");
   await writeFile(payload, JSON.stringify(answer));
   const bare = fork(fileURLToPath(new URL("./bare-fastify.ts", import.meta.url)), [payload], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", "tsx/esm"],
   });
   try {
     const [port] = await once(bare, "message");

@@ -70,7 +70,7 @@ export class BatchWorker implements AsyncDisposable {
     const { appPath, data, seal, keepLetter, failed } = this.#options;
     const child = fork(fileURLToPath(module), [appPath, data], {
       // An app's declaration is TypeScript, also where we are not.
-      execArgv: ["--import", import.meta.resolve("tsx")],
+      execArgv: ["--import", import.meta.resolve("tsx/esm")],
       // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.
       env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
     });

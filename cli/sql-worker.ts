@@ -155,7 +155,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       [appPath, data, folder, isCluster ? "cluster" : "embedded", JSON.stringify(budget)],
       {
         // An app's declaration is TypeScript, also where we are not.
-        execArgv: ["--import", import.meta.resolve("tsx")],
+        execArgv: ["--import", import.meta.resolve("tsx/esm")],
         // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.
         env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
       },

@@ -83,7 +83,7 @@ export class FolderProcess implements Folder, AsyncDisposable {
 
   static async start(brokers: readonly string[]): Promise<FolderProcess> {
     const program = fileURLToPath(new URL("./folder-process.ts", import.meta.url));
-    const child = fork(program, [brokers.join(",")], { execArgv: ["--import", "tsx"] });
+    const child = fork(program, [brokers.join(",")], { execArgv: ["--import", "tsx/esm"] });
     const started = new FolderProcess(child);
     await started.#peer.call("ready", null);
     return started;

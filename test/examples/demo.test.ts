@@ -60,7 +60,7 @@ test("a run is told in one line where the layers agree, else view by view", () =
 /** What a demo writes, and the code with which it ends. */
 async function play(app: string, ...args: readonly string[]) {
   const demo = fileURLToPath(new URL(`../../examples/${app}/demo.ts`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", demo, "--exit", ...args]);
+  const child = spawn(process.execPath, ["--import", "tsx/esm", demo, "--exit", ...args]);
   let written = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {

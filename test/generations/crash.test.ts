@@ -13,7 +13,7 @@ const kills = 6;
 
 /** Lets the publisher publish some generations, and kills it `delayMs` into the next one. Gives the last one it told of. */
 async function publishAndKill(root: string, first: number, delayMs: number): Promise<number> {
-  const child = spawn(process.execPath, ["--import", "tsx", publisher, root, String(first)], {
+  const child = spawn(process.execPath, ["--import", "tsx/esm", publisher, root, String(first)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let told = first - 1;

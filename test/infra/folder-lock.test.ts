@@ -24,7 +24,7 @@ test("a folder has one owner until that lets go", async () => {
 
 test("an owner that was killed does not lock the folder for ever", async () => {
   const owner = fork(new URL("./folder-owner.ts", import.meta.url), [folder], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", "tsx/esm"],
   });
   await once(owner, "message");
   await expect(lockFolder(folder)).rejects.toMatchObject({ code: "TIDEMARK_STORE_LOCKED" });

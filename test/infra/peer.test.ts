@@ -4,7 +4,7 @@ import { Peer } from "../../infra/peer.ts";
 import { channelToChild } from "../../infra/process-channel.ts";
 
 function startChild() {
-  const child = fork(new URL("./peer-child.ts", import.meta.url), { execArgv: ["--import", "tsx"] });
+  const child = fork(new URL("./peer-child.ts", import.meta.url), { execArgv: ["--import", "tsx/esm"] });
   return { child, peer: new Peer(channelToChild(child), { double: async (n) => (n as number) * 2 }) };
 }
 

@@ -37,7 +37,7 @@ afterEach(() => folder.remove());
 /** Kills a process in the middle of the run that waits. */
 async function dieInRun(path: string): Promise<void> {
   const script = fileURLToPath(new URL("./worker-child.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script, path], {
+  const child = spawn(process.execPath, ["--import", "tsx/esm", script, path], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");

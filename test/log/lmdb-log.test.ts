@@ -26,7 +26,7 @@ const script = fileURLToPath(new URL("log-process.ts", import.meta.url));
 
 /** Another process with the log open; see the file. Lives until it is killed or told to end. */
 function otherProcess(...args: readonly string[]): ChildProcess {
-  return fork(script, args, { execArgv: ["--import", "tsx"] });
+  return fork(script, args, { execArgv: ["--import", "tsx/esm"] });
 }
 
 /** Its exit code, null if a signal ended it. */
@@ -207,7 +207,7 @@ describe("LmdbLog", () => {
   test("a disk that is full is reported as such, and what was acknowledged stays", async () => {
     // A limit on file size (here 4 MiB) fails a write as a full disk does; LMDB is given no more than a short write.
     const limited = `trap '' XFSZ; ulimit -f 8192; exec "$0" "$@"`;
-    const args = ["-c", limited, process.execPath, "--import", "tsx", script, "fill", path];
+    const args = ["-c", limited, process.execPath, "--import", "tsx/esm", script, "fill", path];
     // It rejects unless the process ends well: nothing may be left that nobody could catch.
     const { stdout } = await promisify(execFile)("sh", args);
     const message: { codes: string[]; acknowledged: number } = JSON.parse(stdout);

@@ -17,7 +17,7 @@ const compactingProcess = fileURLToPath(new URL("compacting-process.ts", import.
 
 /** Kills at the n-th change of the folder of a partition: a file made, written, renamed or removed. Gives whether it was done by then. */
 async function compactAndKill(masterPath: string, changes: number): Promise<boolean> {
-  const child = spawn(process.execPath, ["--import", "tsx", compactingProcess, masterPath], {
+  const child = spawn(process.execPath, ["--import", "tsx/esm", compactingProcess, masterPath], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   const exit = once(child, "exit");

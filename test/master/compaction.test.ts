@@ -113,17 +113,18 @@ const step = fc.oneof(
 );
 
 test("whatever is appended, compacted and cut short by a crash, records are read as they were appended", async () => {
-  let removed = 0;
+  let replaced = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 9 }), async (steps) => {
       const { name, master, plain, append } = await twins(4);
+      for (let i = 0; i < 3; i++) await append(12);
       for (const each of steps) {
         if (each.kind === "append") await append(each.count);
         else {
           const before = join(root, "before");
           await cp(folderOf(name), before, { recursive: true });
           const compactor = compactorOf(master, { policy: each.policy, graceMs: each.graceMs });
-          removed += (await compactor.pass({ mostRecords: each.mostRecords, signal })).removed;
+          replaced += (await compactor.pass({ mostRecords: each.mostRecords, signal })).replaced;
           for (const partition of ["0", "1", "2"]) {
             const there = new Set(await readdir(join(folderOf(name), partition)));
             for (const file of await readdir(join(before, partition))) {
@@ -137,8 +138,7 @@ test("whatever is appended, compacted and cut short by a crash, records are read
         expect(await rowsOf(master)).toEqual(await rowsOf(plain));
         expect(await master.cut()).toEqual(await plain.cut());
       }
-      if ((await plain.files(thing.name)).length === 0) return;
-      await compactorOf(await MasterFolder.own(join(root, name), topics)).pass(whole);
+      replaced += (await compactorOf(await MasterFolder.own(join(root, name), topics)).pass(whole)).replaced;
       expect(await rowsOf(master)).toEqual(await rowsOf(plain));
       expect(await columnsOf(master)).toEqual(await columnsOf(plain));
       const files = await master.files(thing.name);
@@ -151,7 +151,8 @@ test("whatever is appended, compacted and cut short by a crash, records are read
     }),
     { numRuns: 8 },
   );
-  expect(removed).toBeGreaterThan(20);
+  // Three files of three partitions and more in each run, of which one a partition is left.
+  expect(replaced).toBeGreaterThanOrEqual(8 * 9);
 }, 120_000);
 
 test("replaced files stay while work of this process reads, and for as long as readers elsewhere may take", async () => {

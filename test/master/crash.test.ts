@@ -15,7 +15,7 @@ const archivingProcess = fileURLToPath(new URL("archiving-process.ts", import.me
 
 /** Archives until so many reports of progress were given, then kills. Gives whether it was done by then. */
 async function archiveAndKill(logPath: string, masterPath: string, reports: number): Promise<boolean> {
-  const child = spawn(process.execPath, ["--import", "tsx", archivingProcess, logPath, masterPath], {
+  const child = spawn(process.execPath, ["--import", "tsx/esm", archivingProcess, logPath, masterPath], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exit = once(child, "exit");

@@ -12,7 +12,7 @@ export class WorkerChild implements AsyncDisposable {
   #heard: () => void = () => undefined;
 
   constructor(url: string, app: string, lockMs: number) {
-    const args = ["--import", "tsx", script, url, app, String(lockMs)];
+    const args = ["--import", "tsx/esm", script, url, app, String(lockMs)];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     this.#process = child;
     createInterface(child.stdout).on("line", (line) => {

@@ -45,7 +45,7 @@ function services(what: "up" | "down", ...args: string[]): Promise<{ out: string
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      ["--import", "tsx", script, ...args],
+      ["--import", "tsx/esm", script, ...args],
       { env: { ...process.env, TIDEMARK_CACHE: cache } },
       (_, out, err) => resolve({ out, err }),
     );

@@ -32,7 +32,7 @@ test("what a process started ends with it, even if that was killed", async () =>
   const folder = await mkdtemp(join(tmpdir(), "tidemark-starter-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const starter = fork(fileURLToPath(new URL("./starter.ts", import.meta.url)), [folder], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", "tsx/esm"],
     stdio: "inherit",
   });
   const [url] = (await once(starter, "message")) as [string];

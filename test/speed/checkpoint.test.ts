@@ -122,7 +122,7 @@ test("another process reads what was sealed, one merged row per key, in order of
   ];
   const { stdout } = await promisify(execFile)(process.execPath, [
     "--import",
-    "tsx",
+    "tsx/esm",
     new URL("./sealed-tail-child.ts", import.meta.url).pathname,
     running.checkpointPath,
     JSON.stringify(ranges),
