@@ -23,14 +23,25 @@ export interface FolderAtRest {
  */
 export async function openAtRest(
   options: { readonly app: string; readonly data: string },
-  { environment }: Terminal,
+  terminal: Terminal,
   lifecycle: Lifecycle,
 ): Promise<FolderAtRest> {
-  const folder = dataFolder(resolve(options.data));
-  const app = overRecords(await loadApp(options.app), await readDeclarations(folder.declarations));
-  const isCluster = (environment.KAFKA_BROKERS ?? "") !== "" && !existsSync(folder.log);
-  if (!existsSync(isCluster ? folder.declarations : folder.log)) throw noDataFolder(folder.root, isCluster);
+  const opened = await openFolder(options, terminal);
+  const { folder, isCluster } = opened;
+  if (!isCluster && !existsSync(folder.log)) throw noDataFolder(folder.root, isCluster);
   lifecycle.use(await lockFolder(folder.root));
+  return opened;
+}
+
+/** A data folder for a command that only reads, whatever runs beside it, and even if the log is lost. TIDEMARK_CONFIG for what is none. */
+export async function openFolder(
+  options: { readonly app: string; readonly data: string },
+  { environment }: Terminal,
+): Promise<FolderAtRest> {
+  const folder = dataFolder(resolve(options.data));
+  const isCluster = (environment.KAFKA_BROKERS ?? "") !== "" && !existsSync(folder.log);
+  const app = overRecords(await loadApp(options.app), await readDeclarations(folder.declarations));
+  if (!existsSync(folder.declarations)) throw noDataFolder(folder.root, isCluster);
   return { app, folder, isCluster };
 }
 

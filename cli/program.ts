@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   check: async () => (await import("./commands/check.ts")).registerCheck,
   verify: async () => (await import("./commands/verify.ts")).registerVerify,
   compact: async () => (await import("./commands/compact.ts")).registerCompact,
+  export: async () => (await import("./commands/export.ts")).registerExport,
   replay: async () => (await import("./commands/replay.ts")).registerReplay,
   topics: async () => (await import("./commands/topics.ts")).registerTopics,
   plan: async () => (await import("./commands/plan.ts")).registerPlan,

@@ -1,6 +1,6 @@
 import { TidemarkError } from "./errors.ts";
 import type { ObjectShape, Shape } from "./shape.ts";
-import { isCanonicalTime, parseTime } from "./time.ts";
+import { formatTime, isCanonicalTime, parseTime } from "./time.ts";
 
 /** The data of an event or an object in it; it satisfies its schema. Members that the schema doesn't name are passed over. */
 export type Data = Readonly<Record<string, unknown>>;
@@ -44,6 +44,23 @@ function readTime(text: string, path: string): number {
     "TIDEMARK_EVENT_DATA",
     `${path} is ${JSON.stringify(text).slice(0, 80)}, which is no time: give RFC 3339 such as "2001-01-31T08:15:00Z"`,
   );
+}
+
+/** Data as it may be sent: the other way round, with times as texts. */
+export function sentData(shape: ObjectShape, data: Data): Data {
+  if (shape.isFlat) return data;
+  const sent: Record<string, unknown> = {};
+  for (const { name, shape: of } of shape.members) {
+    if (data[name] !== undefined) sent[name] = sentValue(of, data[name]);
+  }
+  return sent;
+}
+
+function sentValue(shape: Shape, value: unknown): unknown {
+  if (shape.kind === "object") return sentData(shape, value as Data);
+  if (shape.kind === "list")
+    return (value as readonly unknown[]).map((each) => sentValue(shape.element, each));
+  return shape.type === "time" ? formatTime(value as number) : value;
 }
 
 /** Every text that the schema names. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import type { Log } from "../../infra/log/log.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
 import { untilInterrupted, wholeNumber } from "../command.ts";
 import { type FolderAtRest, openAtRest } from "../folder-at-rest.ts";
+import { openFolderLog } from "../folder-log.ts";
 import { ReplayProgress } from "../replay/progress.ts";
 import { describeOutcome, isEqual, shownOutcome } from "../replay/report.ts";
 import { type Terminal, writeJson } from "../terminal.ts";
@@ -77,7 +77,7 @@ async function replayAtRest(
   const progress = new ReplayProgress(terminal);
   const parts = {
     ...{ view, folder: atRest.folder, signal, now: terminal.now, progress },
-    log: await openLog(atRest, terminal, lifecycle),
+    log: await openFolderLog(atRest, terminal, lifecycle),
     archived: options.archived ? ("all" as const) : ("let-go" as const),
     maxEntries: options.entries === undefined ? defaultEntries : Number(options.entries),
   };
@@ -92,19 +92,4 @@ function viewNamed({ app }: FolderAtRest, name: string): View {
   if (view !== undefined) return view;
   const names = app.views.map((each) => each.name).join(", ");
   throw new TidemarkError("TIDEMARK_QUERY_VIEW_UNKNOWN", `there is no view "${name}"; there are ${names}`);
-}
-
-async function openLog(
-  { app, folder, isCluster }: FolderAtRest,
-  { environment }: Terminal,
-  lifecycle: Lifecycle,
-): Promise<Log> {
-  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  if (isCluster) {
-    const { KafkaLog } = await import("../../infra/kafka/kafka-log.ts");
-    const { kafkaSettings } = await import("../../infra/kafka/settings.ts");
-    return lifecycle.use(await KafkaLog.open({ settings: kafkaSettings(environment), topics }));
-  }
-  const { LmdbLog } = await import("../../infra/log/lmdb-log.ts");
-  return lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
 }

@@ -62,7 +62,7 @@ async function* eventsOf(
   file: MasterFile,
   next: Offset,
 ): AsyncGenerator<ArchivedBatch, void, undefined> {
-  const there = await columnsOf(connection, file);
+  const there = await columnsOf(connection, file.path);
   const fields = type.fields.filter(({ name }) => there.has(name));
   const decoder = type.former.length > 0 ? new RecordDecoder(type, file.partition) : undefined;
   const envelope = ["_offset", "_event_source", "_event_id", "_event_time"];
@@ -102,7 +102,8 @@ async function* eventsOf(
   yield { next, events: [], bytes };
 }
 
-async function columnsOf(connection: DuckDBConnection, { path }: MasterFile): Promise<ReadonlySet<string>> {
+/** The names of a file's columns. */
+export async function columnsOf(connection: DuckDBConnection, path: string): Promise<ReadonlySet<string>> {
   const described = await connection.runAndReadAll("DESCRIBE SELECT * FROM read_parquet($1)", [path]);
   return new Set(described.getRows().map(([name]) => String(name)));
 }
