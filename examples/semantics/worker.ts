@@ -1,0 +1,80 @@
+/**
+ * A consumer that counts events by key, in one of three manners, and may be killed at any moment. It keeps its counts in a file
+ * that is replaced in one step, and its position in Kafka's consumer group, or beside the counts.
+ */
+import { readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import { Kafka, type KafkaMessage, logLevel } from "kafkajs";
+import { replaceDurably } from "../../infra/durable.ts";
+import { type Counted, commitEvery, type Manner, storeEvery, workMs } from "./manners.ts";
+
+const [broker = "", manner, topic = "", path = "", events, sessionMs] = process.argv.slice(2) as [
+  ...[string, Manner, string, string],
+  ...[string, string],
+];
+const groupId = `${topic}.${manner}`;
+const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
+const consumer = kafka.consumer({
+  groupId,
+  sessionTimeout: Number(sessionMs),
+  rebalanceTimeout: Number(sessionMs),
+  heartbeatInterval: Number(sessionMs) / 5,
+});
+const stored: Counted = JSON.parse(await readFile(path, "utf8").catch(() => `{"counts":{},"next":0}`));
+const { counts } = stored;
+
+if ((manner === "exactly-once" ? stored.next : await committed()) >= Number(events)) process.send?.("done");
+else {
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    eachBatch: async ({ batch: { messages }, heartbeat, resolveOffset }) => {
+      process.send?.("begins");
+      for (let first = 0; first < messages.length; first += commitEvery) {
+        const part = messages.slice(first, first + commitEvery);
+        const next = await take(part);
+        resolveOffset(String(next - 1));
+        await heartbeat();
+        if (next === Number(events)) process.send?.("done");
+      }
+    },
+  });
+  if (manner === "exactly-once") consumer.seek({ topic, partition: 0, offset: String(stored.next) });
+}
+process.on("message", () => consumer.disconnect().finally(() => process.exit(0)));
+
+/**
+ * Counts one commit's worth of records, stored in smaller parts, and gives the offset after them. The manners differ in nothing
+ * but where the position goes, and when.
+ */
+async function take(messages: readonly KafkaMessage[]): Promise<number> {
+  const next = after(messages);
+  if (manner === "at-most-once") await commit(next);
+  for (let first = 0; first < messages.length; first += storeEvery) {
+    const part = messages.slice(first, first + storeEvery);
+    for (const { key } of part) counts[String(key)] = (counts[String(key)] ?? 0) + 1;
+    await pause(workMs);
+    const counted: Counted = { counts, next: after(part) };
+    await replaceDurably(path, JSON.stringify(counted));
+  }
+  if (manner === "at-least-once") await commit(next);
+  return next;
+}
+
+function after(messages: readonly KafkaMessage[]): number {
+  return Number(messages.at(-1)?.offset) + 1;
+}
+
+async function commit(next: number): Promise<void> {
+  await consumer.commitOffsets([{ topic, partition: 0, offset: String(next) }]);
+}
+
+async function committed(): Promise<number> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  await admin.disconnect();
+  return Number(found?.partitions[0]?.offset ?? 0);
+}
