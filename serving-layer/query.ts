@@ -183,7 +183,7 @@ export class Queries {
       rowJson: compileRowJson(query),
       rollup: rowRollup(query.view),
       approximate: JSON.stringify(approximationsOf(query)),
-      tag: tagOf(`${this.#parts.salt} ${view.name} ${key}`),
+      tag: tagOf(`${this.#parts.salt} ${key}`),
       ...{ paths: undefined, answer: undefined },
     };
     this.#prepared.set(key, prepared);

@@ -47,8 +47,9 @@ export async function surviveFlips({ seed, kills, say }: FlipsOptions): Promise<
       const killed = after(random.whole(0, 1_200), () => alive.kill());
       const [sent, , flipped] = await Promise.all([
         send(alive, unsent).then(happened, cutOff),
+        // The first kill finds version 2 not built, the second perhaps in the making.
         after(random.whole(0, 300), () =>
-          random.chance(0.7) ? alive.startRun() : Promise.resolve(""),
+          kill === 2 || (kill > 2 && random.chance(0.7)) ? alive.startRun() : Promise.resolve(""),
         ).catch(cutOff),
         after(random.whole(0, 1_200), () => flip(alive, target)).catch(cutOff),
         killed,
