@@ -58,6 +58,9 @@ test("a later version without a generation begins where the log ends, and holds 
   expect(mergedRows(second, tail.segments(second, cutAt([20, 0])) ?? [])).toEqual(
     expected(running.appended, [20, 0]),
   );
+  // Nor does it fold what lies before in the background.
+  await running.speed.seal();
+  expect(tail.segments(second, {})).toBeUndefined();
 });
 
 test.each([

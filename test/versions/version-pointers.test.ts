@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { asidePath } from "../../infra/durable.ts";
+import { fileMark } from "../../infra/generations/manifest.ts";
 import { readVersionPointer, VersionPointers } from "../../infra/versions/version-pointers.ts";
 
 let root: string;
@@ -90,6 +91,8 @@ test("what changes nothing writes nothing, and what throws leaves everything as 
   await pointers.move("delays", () => undefined);
   expect(await readdir(root)).toEqual([]);
   await pointers.move("delays", () => ({ active: 2, former: 1 }));
+  const mark = () => fileMark(join(root, "delays.json"));
+  const before = await mark();
   let tellings = 0;
   pointers.onMove(() => tellings++);
   await pointers.move("delays", (known) => known);
@@ -100,6 +103,7 @@ test("what changes nothing writes nothing, and what throws leaves everything as 
   ).rejects.toThrow("no");
   await pointers.move("delays", () => ({ active: 2, former: 1 }));
   expect([pointers.known("delays"), tellings]).toEqual([{ active: 2, former: 1 }, 0]);
+  expect(await mark()).toBe(before);
 });
 
 test("what a crash left beside a pointer counts for nothing, and goes with the next owner", async () => {
