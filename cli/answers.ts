@@ -35,6 +35,8 @@ export interface IngestAnswer {
 export interface Provenance {
   readonly view: string;
   readonly fingerprint: string;
+  /** Of the view, where the app declares several. */
+  readonly version?: number;
   readonly layer: "merged" | "batch" | "speed";
   readonly generation: string | null;
   readonly cut: string;
@@ -69,6 +71,50 @@ export interface RowsAnswer {
 /** Of a view's description what commands need. */
 export interface ViewAnswer {
   readonly measures: readonly { readonly name: string; readonly type: string }[];
+}
+
+/** Which version of a view its name means, and meant. */
+export interface FlipAnswer {
+  readonly view: string;
+  readonly was: number;
+  readonly active: number;
+  /** Where a rollback leads. */
+  readonly former: number | null;
+}
+
+/** Where a measure of two versions differs most. */
+export interface LargestAnswer {
+  readonly difference: number;
+  readonly key: AnswerRow;
+  readonly from: AnswerValue;
+  readonly to: AnswerValue;
+}
+
+/** A row that two versions of a view differ in; null on the side that does not have it. */
+export interface DifferingAnswer {
+  readonly kind: "added" | "gone" | "changed";
+  readonly key: AnswerRow;
+  readonly from: AnswerRow | null;
+  readonly to: AnswerRow | null;
+}
+
+/** What two versions of a view differ in, at one cut. */
+export interface DiffAnswer {
+  readonly view: string;
+  readonly from: { readonly version: number; readonly generation: string; readonly rows: number };
+  readonly to: { readonly version: number; readonly generation: string; readonly rows: number };
+  readonly cut: string;
+  readonly rows: Readonly<Record<"added" | "gone" | "changed" | "equal", number>>;
+  readonly measures: readonly {
+    readonly name: string;
+    readonly differing: number;
+    readonly largest: LargestAnswer | null;
+    /** `difference` is the share of the first value. */
+    readonly largestRelative: LargestAnswer | null;
+  }[];
+  readonly onlyFrom: readonly string[];
+  readonly onlyTo: readonly string[];
+  readonly differing: readonly DifferingAnswer[];
 }
 
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */
@@ -153,6 +199,10 @@ export interface StatusAnswer {
 
 export interface ViewStatus {
   readonly fingerprint: string;
+  /** Whether its name, without a version, means it. */
+  readonly isActive: boolean;
+  /** It is answered once a batch run has made its first generation. */
+  readonly isBuilding: boolean;
   readonly generation:
     | (Pick<Manifest, "id" | "createdAt" | "rows" | "records"> & { readonly cut: string })
     | null;

@@ -18,6 +18,8 @@ import type {
   ComparedRow,
   DeadLetterAnswer,
   DeadLettersAnswer,
+  DiffAnswer,
+  FlipAnswer,
   IngestAnswer,
   ReconciledGeneration,
   Rejection,
@@ -183,6 +185,25 @@ export class Client implements Disposable {
   async activate(view: string, generation: string): Promise<void> {
     const path = `/v1/views/${encodeURIComponent(view)}/generations/${encodeURIComponent(generation)}/activate`;
     await this.#call({ method: "POST", path });
+  }
+
+  /** Lets the view's name mean this version. */
+  async flip(view: string, version: number): Promise<FlipAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}/active`;
+    const body = JSON.stringify({ version });
+    const contentType = "application/json";
+    return (await this.#call({ method: "POST", path, contentType, body })) as unknown as FlipAnswer;
+  }
+
+  /** Lets the view's name mean the version before. */
+  async rollback(view: string): Promise<FlipAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}/rollback`;
+    return (await this.#call({ method: "POST", path })) as unknown as FlipAnswer;
+  }
+
+  async diff(view: string, parameters: QueryParameters): Promise<DiffAnswer> {
+    const path = `/v1/views/${encodeURIComponent(view)}/diff`;
+    return (await this.#call({ method: "GET", path, parameters })) as unknown as DiffAnswer;
   }
 
   /** Asks for a check of what is served, of one view or of all. */

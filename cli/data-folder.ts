@@ -11,6 +11,7 @@ export function dataFolder(root: string) {
     tail: join(root, "tail"),
     jobs: join(root, "jobs"),
     declarations: join(root, "declarations"),
+    versions: join(root, "versions"),
     scratch: join(root, "scratch"),
   } as const;
 }

@@ -39,6 +39,7 @@ import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
 import { SqlWorker } from "./sql-worker.ts";
 import { type DriftOptions, tellingDrift } from "./telling-drift.ts";
+import { openVersionPointers } from "./version-pointers.ts";
 
 export interface EmbeddedOptions extends DriftOptions {
   readonly appPath: string;
@@ -154,6 +155,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
+  const pointers = lifecycle.use(await openVersionPointers(folder.versions, app, true, logger));
   server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
@@ -167,7 +169,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      ...{ scans, sql: { engine: sql } },
+      ...{ pointers, scans, sql: { engine: sql } },
       master: MasterFolder.read(folder.master, topics),
     }),
   );

@@ -4,7 +4,7 @@ import { formatCount } from "./quantity.ts";
 
 /** What an answer rests on, in one line. */
 export function describeProvenance(provenance: Provenance): string {
-  const { layer, generation, cut, position, lag, approximate } = provenance;
+  const { version, layer, generation, cut, position, lag, approximate } = provenance;
   const covered = countRecords(cut);
   const after = countRecords(position) - covered;
   const batch =
@@ -19,7 +19,8 @@ export function describeProvenance(provenance: Provenance): string {
     ([measure, bound]) => `${measure} is approximate (${bound})`,
   );
   const behind = lag === 0 ? "complete" : `${formatCount(lag)} records behind`;
-  return [parts[layer], behind, ...inexact].join(" · ");
+  const ofVersion = version === undefined ? [] : [`version ${version}`];
+  return [...ofVersion, parts[layer], behind, ...inexact].join(" · ");
 }
 
 /** Records below a position, over all its partitions: `topic@0:12,1:30` is 42. */

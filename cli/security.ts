@@ -5,6 +5,7 @@ import { readAccessPolicy, requireKnownNames } from "../infra/access/policy.ts";
 import { readOrigins, type ServerOptions } from "../infra/http.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { namesOf } from "../views/version.ts";
 
 /** Whom a server answers, and what it notes of them. */
 export type Security = Pick<ServerOptions, "keys" | "policy" | "tokens" | "origins" | "audit">;
@@ -21,7 +22,7 @@ export async function readSecurity(
   const { TIDEMARK_API_KEYS = "", TIDEMARK_ACCESS = "", TIDEMARK_CORS_ORIGINS = "" } = environment;
   const keys = readApiKeys(TIDEMARK_API_KEYS, "TIDEMARK_API_KEYS");
   const policy = TIDEMARK_ACCESS === "" ? {} : await readAccessPolicy(TIDEMARK_ACCESS);
-  requireKnownNames(policy, { keys, views: app.views });
+  requireKnownNames(policy, { keys, views: namesOf(app.views).map((name) => ({ name })) });
   const tokens = await openTokens(policy);
   const origins = readOrigins(TIDEMARK_CORS_ORIGINS, "TIDEMARK_CORS_ORIGINS");
   const read = { keys, policy, origins, ...(tokens && { tokens }) };

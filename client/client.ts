@@ -8,8 +8,9 @@ import type { DeclaredApp, DeclaredView } from "../views/row-types.ts";
 import type { View } from "../views/view.ts";
 
 type ViewsOf<A extends App> = A extends DeclaredApp<infer Views> ? Views[number] : View;
-export type ViewName<A extends App> = ViewsOf<A>["name"];
-type Named<A extends App, Name> = Extract<ViewsOf<A>, { readonly name: Name }>;
+export type ViewName<A extends App> = ViewsOf<A>["name" | "family"];
+/** The name of a family may mean any of its versions: of these, what they have in common can be asked for. */
+type Named<A extends App, Name> = Extract<ViewsOf<A>, { readonly name: Name } | { readonly family: Name }>;
 type KeyOf<V> = V extends DeclaredView<string, infer Key, unknown> ? Key : AnswerRow;
 type ShownOf<V> = V extends DeclaredView<string, unknown, infer Shown> ? Shown : AnswerRow;
 type NameIn<T> = keyof T & string;

@@ -1,10 +1,10 @@
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Measure, Value } from "../views/aggregate.ts";
-import { TidemarkError } from "../views/errors.ts";
 import { integer } from "../views/integer.ts";
 import { joinSorted } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
+import { noGeneration } from "./building.ts";
 import type { Turns } from "./clock.ts";
 import { compareValues } from "./order.ts";
 import type { Query } from "./parameters.ts";
@@ -51,12 +51,7 @@ export class Comparison {
     const { query } = plan;
     const { view, stored } = query;
     const { reader } = snapshot;
-    if (reader === undefined) {
-      throw new TidemarkError(
-        "TIDEMARK_QUERY_NO_GENERATION",
-        `view "${view.name}" has no generation to compare with yet: start a run with POST /v1/batch/runs`,
-      );
-    }
+    if (reader === undefined) throw noGeneration(stored, "");
     const segments = this.#snapshots.segments(snapshot);
     const tail = isShownAsStored(stored) ? undefined : new TailRows(plan, segments);
     const ahead =

@@ -1,11 +1,23 @@
 import type { Manifest } from "../infra/generations/generations.ts";
 import { formatCut } from "../views/cut.ts";
+import { exactName } from "../views/version.ts";
 import { shownView, type View } from "../views/view.ts";
 
+/** What is to be known of versions to describe one. */
+export interface KnownVersions {
+  of(view: View): readonly View[];
+  isActive(view: View): boolean;
+}
+
 /** A view's declaration as `/v1/views` shows it. */
-export function describeView(view: View) {
+export function describeView(view: View, versions: KnownVersions) {
+  // The name alone leads to the active one.
+  const address = versions.of(view).length > 1 ? exactName(view) : view.name;
   return {
     name: view.name,
+    family: view.family,
+    version: view.version,
+    isActive: versions.isActive(view),
     fingerprint: view.fingerprint,
     /** Null where it is of several. */
     event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,
@@ -33,8 +45,8 @@ export function describeView(view: View) {
     })),
     /** Of a state: what merges. */
     columns: view.columns.map(({ name, type }) => ({ name, type })),
-    rows: `/v1/views/${view.name}/rows`,
-    compare: `/v1/views/${view.name}/compare`,
+    rows: `/v1/views/${address}/rows`,
+    compare: `/v1/views/${address}/compare`,
   };
 }
 

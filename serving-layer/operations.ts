@@ -2,16 +2,40 @@ import type { Operation, Operations, QueryParameter, Schema } from "../infra/ope
 import type { App } from "../views/app.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { Type } from "../views/typebox.ts";
+import { greatestVersion, namesOf } from "../views/version.ts";
 import { shownView, type View } from "../views/view.ts";
 import { attributesOf } from "./columns.ts";
+import type { Versions } from "./versions.ts";
 
 /** What the routes of the serving layer take and answer; rows of each view have its own columns. */
-export function servingOperations(app: App): Operations {
+export function servingOperations(app: App, versions: Versions): Operations {
+  const names = namesOf(app.views);
+  // By the name of a family as the version that it means when the server starts.
+  const named = names.flatMap((name) => {
+    const view = versions.find(name);
+    return view === undefined ? [] : [{ name, view }];
+  });
   return {
     "GET /v1/views": answered("The views of the app", Type.Object({ views: Type.Array(viewAnswer) })),
     "GET /v1/views/:view": answered("One view and its generations", viewAnswer),
-    "GET /v1/views/:view/rows": app.views.map((view) => rowsOperation(view)),
-    "GET /v1/views/:view/compare": app.views.map((view) => compareOperation(view)),
+    "GET /v1/views/:view/rows": named.map(({ name, view }) => rowsOperation(name, view)),
+    "GET /v1/views/:view/compare": named.map(({ name, view }) => compareOperation(name, view)),
+    "POST /v1/views/:view/active": {
+      summary: "Lets the view's name mean another of its versions",
+      body: {
+        required: true,
+        content: { "application/json": { schema: versionBody, example: { version: 2 } } },
+      },
+      responses: { 200: { description: "What was active, and what is", schema: flipped } },
+    },
+    "POST /v1/views/:view/rollback": answered("Lets the view's name mean the version before", flipped),
+    "GET /v1/views/:view/diff": {
+      ...answered("What two versions of a view differ in, row by row at one cut", diff),
+      query: [
+        ...["from", "to"].map((name) => ({ name, schema: wholeNumber(greatestVersion) })),
+        { name: "limit", schema: wholeNumber(10_000) },
+      ],
+    },
     "POST /v1/views/:view/generations/:id/activate": answered(
       "Lets a view be served from another of its generations",
       Type.Object({ view: Type.String(), id: Type.String() }),
@@ -22,7 +46,7 @@ export function servingOperations(app: App): Operations {
         Type.Object({ reconciliations: Type.Array(reconciled), cursor: nullable(Type.String()) }),
       ),
       query: [
-        { name: "view", schema: oneOf(app.views.map(({ name }) => name)) },
+        { name: "view", schema: oneOf(names) },
         { name: "generation", schema: Type.String() },
         { name: "kind", schema: oneOf(["batch", "check"]) },
         { name: "drifting", schema: oneOf(["true", "false"]) },
@@ -32,7 +56,7 @@ export function servingOperations(app: App): Operations {
     },
     "POST /v1/reconciliations": {
       summary: "Checks now: computes everything up to this moment and holds it against what is served",
-      body: runBody({ view: oneOf(app.views.map(({ name }) => name)) }),
+      body: runBody({ view: oneOf(names) }),
       responses: { 202: { description: "The run that was asked for", schema: run } },
     },
     "POST /v1/sql": {
@@ -88,17 +112,17 @@ export function servingOperations(app: App): Operations {
   };
 }
 
-function rowsOperation(view: View): Operation {
+function rowsOperation(name: string, view: View): Operation {
   const answer = Type.Object({
     rows: Type.Array(rowOf(view)),
     cursor: nullable(Type.String()),
     provenance,
   });
   return {
-    summary: `Rows of ${view.name}`,
+    summary: `Rows of ${name}`,
     description:
       "With live=true they are server-sent events: `rows` with all of them, then `change` with those that changed.",
-    fixed: { view: view.name },
+    fixed: { view: name },
     query: [
       ...sharedParameters(view),
       { name: "layer", schema: oneOf(["merged", "batch", "speed"]) },
@@ -135,12 +159,12 @@ const exampleValues: Readonly<Record<string, unknown>> = {
   histogram: [{ from: 0, to: 10, count: 12 }],
 };
 
-function compareOperation(view: View): Operation {
+function compareOperation(name: string, view: View): Operation {
   const side = nullable(Type.Object({}));
   const row = Type.Object({ batch: side, speed: side, merged: side, difference: side });
   return {
-    summary: `Rows of ${view.name}: batch, speed and both together`,
-    fixed: { view: view.name },
+    summary: `Rows of ${name}: batch, speed and both together`,
+    fixed: { view: name },
     query: [...sharedParameters(view), { name: "differing", schema: oneOf(["true", "false"]) }],
     responses: {
       200: {
@@ -222,6 +246,7 @@ const duration: Schema = { type: "string", pattern: "^[1-9][0-9]{0,8}(ms|s|m|h|d
 const provenance = Type.Object({
   view: Type.String(),
   fingerprint: Type.String(),
+  version: Type.Optional(Type.Integer()),
   layer: Type.String(),
   generation: Type.Union([Type.String(), Type.Null()]),
   cut: Type.String(),
@@ -229,7 +254,46 @@ const provenance = Type.Object({
   lag: Type.Integer(),
   complete: Type.Boolean(),
 });
-const viewAnswer = Type.Object({ name: Type.String(), fingerprint: Type.String(), rows: Type.String() });
+const viewAnswer = Type.Object({
+  name: Type.String(),
+  family: Type.String(),
+  version: Type.Integer(),
+  isActive: Type.Boolean(),
+  fingerprint: Type.String(),
+  rows: Type.String(),
+});
+const versionBody = Type.Object(
+  { version: Type.Integer({ minimum: 1, maximum: greatestVersion }) },
+  { additionalProperties: false },
+);
+const flipped = Type.Object({
+  view: Type.String(),
+  was: Type.Integer(),
+  active: Type.Integer(),
+  former: nullable(Type.Integer()),
+});
+const diffSide = Type.Object({
+  version: Type.Integer(),
+  view: Type.String(),
+  generation: Type.String(),
+  rows: Type.Integer(),
+});
+const diff = Type.Object({
+  view: Type.String(),
+  from: diffSide,
+  to: diffSide,
+  cut: Type.String(),
+  rows: Type.Object({
+    added: Type.Integer(),
+    gone: Type.Integer(),
+    changed: Type.Integer(),
+    equal: Type.Integer(),
+  }),
+  measures: Type.Array(Type.Object({ name: Type.String(), differing: Type.Integer() })),
+  onlyFrom: Type.Array(Type.String()),
+  onlyTo: Type.Array(Type.String()),
+  differing: Type.Array(Type.Object({ kind: Type.String(), key: Type.Object({}) })),
+});
 const run = Type.Object({ id: Type.String(), state: Type.String(), kind: Type.String() });
 const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", state: "running" };
 const reconciled = Type.Object({

@@ -9,6 +9,8 @@ import type { Snapshot } from "./snapshot.ts";
 export interface Provenance {
   readonly view: string;
   readonly fingerprint: string;
+  /** Of the view, where the app declares several. */
+  readonly version?: number;
   readonly layer: Layer;
   /** Null: no generation has a part in the answer. */
   readonly generation: string | null;
@@ -33,7 +35,7 @@ export function approximationsOf({ measures }: Pick<Query, "measures">): Readonl
 
 export function provenanceOf(
   layer: Layer,
-  { view, reader, cutText }: Snapshot,
+  { view, reader, cutText, version }: Snapshot,
   position: Cut,
   logEnd: KnownBound,
 ): Provenance {
@@ -41,6 +43,7 @@ export function provenanceOf(
   return {
     view: view.name,
     fingerprint: view.fingerprint,
+    ...(version !== undefined && { version }),
     layer,
     generation: layer === "speed" ? null : (reader?.manifest.id ?? null),
     cut: cutText,

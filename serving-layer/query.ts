@@ -4,9 +4,11 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { namesOf } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import { type AccessPath, type Planner, pathsOf, planBy } from "./access-path.ts";
 import { type Answer, answerJson, answerOf } from "./answer.ts";
+import { noGeneration } from "./building.ts";
 import { type Clock, Turns } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
 import { Comparison } from "./compare.ts";
@@ -34,6 +36,7 @@ import {
 import { isVisible, keepToSight } from "./sight.ts";
 import type { Snapshots } from "./snapshot.ts";
 import { TableStates } from "./table-state.ts";
+import type { Versions } from "./versions.ts";
 
 /** A query made ready, kept for when the same text comes again. */
 interface Prepared {
@@ -53,6 +56,7 @@ const keptAnswerLength = 16_384;
 
 export interface QueriesParts {
   readonly app: App;
+  readonly versions: Versions;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
   readonly files: DimensionFiles;
@@ -87,6 +91,8 @@ export class Queries {
     this.#coverage = new Coverage(parts);
     this.#comparison = new Comparison(parts.snapshots);
     this.#tables = new TableStates(parts);
+    // What was made ready for a name may be of another version than it means now.
+    parts.versions.onMove(() => this.#prepared.clear());
   }
 
   /** Those that a caller may read. */
@@ -94,11 +100,11 @@ export class Queries {
     return this.#parts.app.views.filter((view) => isVisible(view, sight));
   }
 
-  /** Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
+  /** What the name means now. Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
   view(name: string, sight = everything): View {
-    const view = this.#parts.app.views.find((candidate) => candidate.name === name);
+    const view = this.#parts.versions.find(name);
     if (view !== undefined && isVisible(view, sight)) return view;
-    const names = this.views(sight).map((candidate) => candidate.name);
+    const names = namesOf(this.views(sight));
     throw new TidemarkError(
       "TIDEMARK_QUERY_VIEW_UNKNOWN",
       `there is no view "${name.slice(0, 100)}"; there are ${names.join(", ")}`,
@@ -187,12 +193,7 @@ export class Queries {
   #moment({ stored: view, layer }: Query, logEnd: KnownBound): Moment {
     const { snapshots, tail } = this.#parts;
     const snapshot = layer === "batch" ? snapshots.batch(view) : snapshots.serving(view);
-    if (snapshot === undefined) {
-      throw new TidemarkError(
-        "TIDEMARK_QUERY_NO_GENERATION",
-        `view "${view.name}" has no generation yet: start a run with POST /v1/batch/runs, or ask without layer=batch`,
-      );
-    }
+    if (snapshot === undefined) throw noGeneration(view, ", or ask without layer=batch");
     return { snapshot, version: tail.version, logEnd };
   }
 

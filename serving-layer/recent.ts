@@ -25,4 +25,9 @@ export class Recent<K, V> {
     this.#old = this.#young;
     this.#young = new Map();
   }
+
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
+  }
 }

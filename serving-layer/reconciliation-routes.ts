@@ -30,13 +30,13 @@ export function registerReconciliationRoutes(server: FastifyInstance, parts: Rec
 
   server.get("/v1/reconciliations", async (request) => {
     const query = readListQuery(request.query, names, { limit: 100, maxLimit: 10_000 });
-    if (query.view !== undefined) queries.view(query.view);
+    const view = query.view === undefined ? undefined : queries.view(query.view).name;
     const kind = readChoice("kind", query.kind, ["batch", "check"]);
     const drifting = readChoice("drifting", query.drifting, ["true", "false"]);
     const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
     const matching = (await history(parts)).filter(
       (entry) =>
-        (query.view === undefined || entry.view === query.view) &&
+        (view === undefined || entry.view === view) &&
         (query.generation === undefined || entry.generation === query.generation) &&
         (kind === undefined || entry.kind === kind) &&
         (drifting === undefined || isDrifting(entry) === (drifting === "true")) &&
@@ -49,8 +49,8 @@ export function registerReconciliationRoutes(server: FastifyInstance, parts: Rec
   });
 
   server.post("/v1/reconciliations", async ({ body }, reply) => {
-    const { ifBusy, view = null } = readRunRequest(body, "a check", ["view"]);
-    if (view !== null) queries.view(view);
+    const { ifBusy, view: name } = readRunRequest(body, "a check", ["view"]);
+    const view = name === undefined ? null : queries.view(name).name;
     const run = await jobs.submit({ requestedBy: "http", ifBusy, kind: "check", view });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });

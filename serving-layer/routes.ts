@@ -8,7 +8,9 @@ import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Log } from "../infra/log/log.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
+import type { VersionPointers } from "../infra/versions/version-pointers.ts";
 import type { App } from "../views/app.ts";
+import { familiesOf } from "../views/version.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
@@ -27,6 +29,8 @@ import { defaultSqlLimits, type SqlLimits } from "./sql/limits.ts";
 import { SqlAnswers } from "./sql/sql-answers.ts";
 import { registerSqlRoutes } from "./sql/sql-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
+import { registerVersionRoutes } from "./version-routes.ts";
+import { Versions } from "./versions.ts";
 import { registerViewRoutes } from "./view-routes.ts";
 
 export interface ServingParts {
@@ -40,6 +44,8 @@ export interface ServingParts {
   readonly files?: DimensionFiles;
   /** What reads wide scans by columns; without it they are read from the index. */
   readonly scans?: ColumnScans;
+  /** Which version each name means; without them the lowest that is declared, for good. */
+  readonly pointers?: VersionPointers;
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** For the status only. */
@@ -57,38 +63,48 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
   const { files = new Map(), planner = bestPath } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
-  server.openApi.describe(servingOperations(app));
+  const versions = new Versions({
+    views: app.views,
+    pointers: parts.pointers,
+    warn: (message) => server.log.error(message),
+  });
+  server.openApi.describe(servingOperations(app, versions));
   const snapshots = new Snapshots({ views: app.views, generations, tail, clock, warn });
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const queries = new Queries({
-    ...{ app, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
+    ...{ app, versions, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
   const live = new LiveQueries(
-    { queries, snapshots, tail, logEnd, clock },
+    { queries, versions, snapshots, tail, logEnd, clock },
     { ...defaultLiveLimits, ...parts.live },
   );
-  registerViewRoutes(server, { generations, snapshots, queries });
+  registerViewRoutes(server, { generations, snapshots, queries, versions, jobs });
+  if (parts.pointers !== undefined) {
+    registerVersionRoutes(server, { generations, snapshots, queries, versions, jobs, clock });
+  }
   if (parts.sql !== undefined) {
     const { engine, limits = defaultSqlLimits } = parts.sql;
-    const answers = new SqlAnswers({ app, snapshots, tail, logEnd, engine, limits, clock });
+    const answers = new SqlAnswers({ app, versions, snapshots, tail, logEnd, engine, limits, clock });
     registerSqlRoutes(server, answers, limits);
   }
-  registerRowsRoute(server, queries, live, clock);
+  registerRowsRoute(server, queries, live, clock, jobs);
   registerReconciliationRoutes(server, { app, generations, jobs, queries });
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
-    ...{ app, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
+    ...{ app, versions, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
-  measureServing(server.metrics, { app, snapshots, tail, logEnd, master, live });
+  measureServing(server.metrics, { app, versions, snapshots, tail, logEnd, master, live });
   return {
     [Symbol.asyncDispose]: () => {
       logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();
+      live[Symbol.dispose]();
+      versions[Symbol.dispose]();
       return snapshots[Symbol.asyncDispose]();
     },
   };
@@ -98,7 +114,7 @@ function addressesOf(app: App): readonly string[] {
   return [
     "/v1/status",
     "/v1/views",
-    ...app.views.flatMap(({ name }) => [
+    ...[...familiesOf(app.views).keys()].flatMap((name) => [
       `/v1/views/${name}/rows?limit=10`,
       `/v1/views/${name}/compare?limit=10`,
     ]),

@@ -2,8 +2,10 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Negotiator from "negotiator";
 import { leaseOf, sightOf } from "../infra/access/guard.ts";
+import type { Jobs } from "../infra/jobs/jobs.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
+import { saysProgress } from "./building.ts";
 import type { Clock } from "./clock.ts";
 import type { Format } from "./format.ts";
 import type { LiveQueries } from "./live/live-queries.ts";
@@ -21,9 +23,11 @@ export function registerRowsRoute(
   queries: Queries,
   live: LiveQueries,
   clock: Clock,
+  jobs: Jobs,
 ): void {
   server.addHook("preClose", async () => live.endAll());
-  server.get<RowsRoute>("/v1/views/:view/rows", { config: { keepsToSight: true } }, (request, reply) => {
+  const options = { config: { keepsToSight: true }, errorHandler: saysProgress(jobs) } as const;
+  server.get<RowsRoute>("/v1/views/:view/rows", options, (request, reply) => {
     const { params, headers } = request;
     const sight = sightOf(request);
     let asked = searchOf(request);
@@ -31,7 +35,7 @@ export function registerRowsRoute(
       const view = queries.view(params.view, sight);
       const { search, everyMs } = readLive(view, asked, live.limits.leastEveryMs);
       if (everyMs !== undefined && request.method === "GET") {
-        const question = { view, search, everyMs, sight };
+        const question = { name: params.view, view, search, everyMs, sight };
         return live.follow(
           question,
           { lastId: headers["last-event-id"]?.toString(), leaseMs: leaseOf(request) },

@@ -11,9 +11,11 @@ import type { LogBound } from "./log-bound.ts";
 import { lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
 import { tailBytes } from "./tail-bytes.ts";
+import type { Versions } from "./versions.ts";
 
 export interface Measured {
   readonly app: App;
+  readonly versions: Versions;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
   readonly logEnd: LogBound;
@@ -26,7 +28,7 @@ const maxLagSeries = 2_000;
 
 /** What answers rest on, view by view. Nothing is computed but when it is asked for. */
 export function measureServing(metrics: Metrics, measured: Measured): void {
-  const { app, snapshots, tail, logEnd, master, live } = measured;
+  const { app, versions, snapshots, tail, logEnd, master, live } = measured;
   const { views } = app;
   if (master !== undefined) measureMaster(metrics, master);
 
@@ -62,8 +64,24 @@ export function measureServing(metrics: Metrics, measured: Measured): void {
     },
   );
   metrics.gauge("tidemark_view_ready", "Whether the view can be answered: 1, or 0.", ["view"], (note) => {
-    for (const view of views) note(snapshots.unready(view) === undefined ? 1 : 0, { view: view.name });
+    for (const view of views) {
+      // Nobody is to be woken by a version that is being built beside the active one.
+      if (snapshots.isBuilding(view) && !versions.isActive(view)) continue;
+      note(snapshots.unready(view) === undefined ? 1 : 0, { view: view.name });
+    }
   });
+
+  metrics.gauge(
+    "tidemark_view_active_version",
+    "The version that the view's name means, of views that the app declares several versions of.",
+    ["view"],
+    (note) => {
+      for (const view of views) {
+        if (versions.isActive(view) && versions.of(view).length > 1)
+          note(view.version, { view: view.family });
+      }
+    },
+  );
 
   metrics.gauge("tidemark_live_followers", "Clients that follow live queries now.", [], (note) =>
     note(live.followers),

@@ -1,12 +1,16 @@
 import type { Sight } from "../infra/access/rights.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { exactName } from "../views/version.ts";
 import { shownView, type View } from "../views/view.ts";
 import { type Filter, matcherOf } from "./filter.ts";
 import type { Query } from "./parameters.ts";
 
-/** Whether a caller may read the view at all: one that has no dimension to tell its rows by can't be read in part. */
+/**
+ * Whether a caller may read the view at all: one that has no dimension to tell its rows by can't be read in part. Who may read
+ * a view may read every version of it.
+ */
 export function isVisible(view: View, { views, rowFilter }: Sight): boolean {
-  if (views?.has(view.name) === false) return false;
+  if (views !== undefined && !views.has(view.family) && !views.has(exactName(view))) return false;
   const { dimensions } = shownView(view);
   return [...rowFilter.keys()].every((name) => dimensions.some((dimension) => dimension.name === name));
 }

@@ -2,7 +2,9 @@ import type { GenerationReader, Generations, Manifest } from "../infra/generatio
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { familiesOf, needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
+import { building } from "./building.ts";
 import type { Clock } from "./clock.ts";
 import { formatOwn } from "./provenance.ts";
 
@@ -13,6 +15,8 @@ export interface Snapshot {
   readonly cut: Cut;
   /** The cut as answers name it. */
   readonly cutText: string;
+  /** Of the view, where the app declares several; answers then say which they are of. */
+  readonly version: number | undefined;
 }
 
 /** A snapshot and how many queries hold it; a retired one's reader is closed by the last that lets go. */
@@ -31,6 +35,8 @@ interface ViewState {
   /** Counts the pointer's moves, so that a slow opening does not overtake a later one. */
   moves: number;
   failure: string | undefined;
+  /** It needs a generation and has none yet. */
+  isBuilding: boolean;
 }
 
 const reopenMs = 1_000;
@@ -51,6 +57,7 @@ export interface SnapshotParts {
 export class Snapshots implements AsyncDisposable {
   readonly #parts: SnapshotParts;
   readonly #states: ReadonlyMap<View, ViewState>;
+  readonly #families: ReadonlyMap<string, readonly View[]>;
   readonly #listeners = new Set<() => void>();
   readonly #ends: Disposable[] = [];
   readonly #closing = new Set<Promise<void>>();
@@ -58,18 +65,20 @@ export class Snapshots implements AsyncDisposable {
 
   constructor(parts: SnapshotParts) {
     this.#parts = parts;
-    const fresh = { serving: undefined, next: undefined, moves: 0, failure: undefined };
+    const fresh = { serving: undefined, next: undefined, moves: 0, failure: undefined, isBuilding: false };
     this.#states = new Map(parts.views.map((view) => [view, { view, ...fresh }]));
+    this.#families = familiesOf(parts.views);
     this.#ends.push(
       parts.generations.watch(parts.views, (view, manifest) => void this.#aim(this.#state(view), manifest)),
       parts.tail.onAdvance(() => this.#advance()),
     );
   }
 
-  /** Throws TIDEMARK_NOT_READY while there is nothing to serve. */
+  /** Throws TIDEMARK_NOT_READY while there is nothing to serve, TIDEMARK_VIEW_BUILDING while there can't be. */
   serving(view: View): Snapshot {
-    const { serving, failure } = this.#state(view);
+    const { serving, failure, isBuilding } = this.#state(view);
     if (serving !== undefined) return serving.snapshot;
+    if (isBuilding) throw building(view);
     throw notReady(
       failure ??
         `view "${view.name}": the speed layer is still reading the log up to where the generation ends`,
@@ -81,6 +90,11 @@ export class Snapshots implements AsyncDisposable {
     const { serving, next } = this.#state(view);
     const { snapshot } = serving?.snapshot.reader === undefined ? (next ?? {}) : serving;
     return snapshot?.reader === undefined ? undefined : { ...snapshot, reader: snapshot.reader };
+  }
+
+  /** Whether it is known that the view can't be answered before a batch run has made its first generation. */
+  isBuilding(view: View): boolean {
+    return this.#state(view).isBuilding;
   }
 
   /** Opens the view's first generation, if there is one by now: whoever waited for a run may ask before the pointers are looked at. */
@@ -151,6 +165,8 @@ export class Snapshots implements AsyncDisposable {
 
   async #aim(state: ViewState, manifest: Manifest | undefined): Promise<void> {
     const move = ++state.moves;
+    state.isBuilding = manifest === undefined && needsGeneration(state.view) && state.serving === undefined;
+    if (state.isBuilding) return;
     let reader: GenerationReader | undefined;
     try {
       reader = manifest && (await this.#parts.generations.open(state.view, manifest.id));
@@ -162,9 +178,8 @@ export class Snapshots implements AsyncDisposable {
       });
       return;
     }
-    const cut = manifest?.cut ?? {};
     const held: Held = {
-      snapshot: Object.freeze({ view: state.view, reader, cut, cutText: formatOwn(state.view, cut) }),
+      snapshot: this.#snapshot(state.view, reader, manifest?.cut ?? {}),
       holders: 0,
       isRetired: false,
     };
@@ -173,6 +188,12 @@ export class Snapshots implements AsyncDisposable {
     this.#retire(state.next);
     state.next = held;
     this.#advance();
+  }
+
+  #snapshot(view: View, reader: GenerationReader | undefined, cut: Cut): Snapshot {
+    const hasSeveral = (this.#families.get(view.family)?.length ?? 0) > 1;
+    const version = hasSeveral ? view.version : undefined;
+    return Object.freeze({ view, reader, cut, cutText: formatOwn(view, cut), version });
   }
 
   #advance(): void {

@@ -13,9 +13,11 @@ import { gapOf } from "./gap.ts";
 import type { LogBound } from "./log-bound.ts";
 import { formatOwn, lagOf } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
+import type { Versions } from "./versions.ts";
 
 export interface StatusParts {
   readonly app: App;
+  readonly versions: Versions;
   readonly profile: string;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
@@ -29,7 +31,7 @@ export interface StatusParts {
 
 /** How the platform is: status, health, readiness. */
 export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts): void {
-  const { app, snapshots, deadLetters, clock } = parts;
+  const { app, versions, snapshots, deadLetters, clock } = parts;
   const startedAt = clock.now();
 
   server.get("/v1/status", async () => {
@@ -46,9 +48,10 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
 
   server.get("/healthz", () => ({ status: "up" }));
 
-  // Without its queue, or the log, a node still answers: it says so, and stays in service.
+  // Without its queue, or the log, a node still answers: it says so, and stays in service. Nobody waits for a version that is being built.
   server.get("/readyz", async () => {
-    const reasons = app.views.flatMap((view) => snapshots.unready(view) ?? []);
+    const awaited = app.views.filter((view) => !snapshots.isBuilding(view) || versions.isActive(view));
+    const reasons = awaited.flatMap((view) => snapshots.unready(view) ?? []);
     const degraded = await degradations(parts);
     if (reasons.length === 0) return { status: "ready", ...(degraded.length === 0 ? {} : { degraded }) };
     throw new TidemarkError("TIDEMARK_NOT_READY", [...reasons, ...degraded].join("; "));
@@ -71,7 +74,7 @@ async function degradations({ app, logStart, logEnd, tail, jobs }: StatusParts):
 
 const silentLog = "the log does not answer: there may be events that no answer knows of";
 
-async function logStatus({ app, logStart, logEnd, master, snapshots, tail }: StatusParts) {
+async function logStatus({ app, versions, logStart, logEnd, master, snapshots, tail }: StatusParts) {
   const [{ cut: end, isCurrent }, { cut: starts }] = await Promise.all([
     logEnd.current(),
     logStart.current(),
@@ -82,6 +85,8 @@ async function logStatus({ app, logStart, logEnd, master, snapshots, tail }: Sta
     const position = tail.position(view);
     return {
       fingerprint: view.fingerprint,
+      isActive: versions.isActive(view),
+      isBuilding: snapshots.isBuilding(view),
       generation: manifest === undefined ? null : describeGeneration(manifest),
       tail: tailStatus(snapshots, view),
       position: formatOwn(view, position),

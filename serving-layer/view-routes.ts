@@ -1,12 +1,16 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
+import type { Jobs } from "../infra/jobs/jobs.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { exactName } from "../views/version.ts";
 import type { View } from "../views/view.ts";
+import { saysProgress } from "./building.ts";
 import { describeGeneration, describeView } from "./describe.ts";
 import type { Queries } from "./query.ts";
 import { searchOf } from "./search.ts";
 import type { Snapshots } from "./snapshot.ts";
+import type { Versions } from "./versions.ts";
 
 interface ViewRoute {
   readonly Params: { readonly view: string };
@@ -20,26 +24,37 @@ export interface ViewRouteParts {
   readonly generations: Generations;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  readonly versions: Versions;
+  readonly jobs: Jobs;
 }
 
 /** Views, comparisons and generations. */
 export function registerViewRoutes(server: FastifyInstance, parts: ViewRouteParts): void {
-  const { generations, snapshots, queries } = parts;
+  const { generations, snapshots, queries, versions, jobs } = parts;
 
   const config = { keepsToSight: true } as const;
+  const errorHandler = saysProgress(jobs);
 
   server.get("/v1/views", { config }, (request) => ({
-    views: queries.views(sightOf(request)).map(describeView),
+    views: queries.views(sightOf(request)).map((view) => describeView(view, versions)),
   }));
 
   server.get<ViewRoute>("/v1/views/:view", { config }, async (request) => {
     const sight = sightOf(request);
     const view = queries.view(request.params.view, sight);
     const serving = snapshots.batch(view)?.reader.manifest.id;
+    const declared = queries.views(sight).filter(({ family }) => family === view.family);
     // What generations count, they count of all rows.
     const manifests = sight.rowFilter.size > 0 ? [] : await generations.list(view.name);
     return {
-      ...describeView(view),
+      ...describeView(view, versions),
+      versions: declared.map((each) => ({
+        ...{ version: each.version, view: exactName(each) },
+        isActive: versions.isActive(each),
+        isBuilding: snapshots.isBuilding(each),
+      })),
+      /** Where a rollback leads. */
+      former: versions.former(view),
       generations: manifests.map((manifest) => ({
         ...describeGeneration(manifest),
         isServing: manifest.id === serving,
@@ -47,7 +62,7 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     };
   });
 
-  server.get<ViewRoute>("/v1/views/:view/compare", { config }, async (request, reply) =>
+  server.get<ViewRoute>("/v1/views/:view/compare", { config, errorHandler }, async (request, reply) =>
     sendJson(
       reply,
       await queries.compare(

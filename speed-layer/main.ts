@@ -9,6 +9,7 @@ import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { viewPartition } from "../views/mapping.ts";
+import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import type { Skipped } from "./admission.ts";
 import { Checkpointing } from "./checkpointing.ts";
@@ -119,6 +120,8 @@ function start(
   });
   lifecycle.use(
     generations.watch(app.views, (view, current) => {
+      // Nobody reads it before it has one.
+      if (current === undefined && needsGeneration(view)) return;
       tail.align(view, current?.cut ?? {}).catch((error: unknown) => {
         if (isUnreachable(error)) options.onUnaligned(view, error);
         else fail(error);

@@ -9,6 +9,7 @@ import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
+import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import type { Past, Skipped } from "./admission.ts";
 import { consumeTopic, type FoldTracing } from "./consumer.ts";
@@ -214,7 +215,7 @@ export class PartitionOwner implements AsyncDisposable {
     for (const chain of this.#replica.chains) {
       if (this.#replica.hasStarted(chain)) continue;
       fresh.push(chain);
-      chain.jump(offsetIn((await generations.current(chain.view))?.cut ?? {}, chain.view, chain.partition));
+      chain.jump(await this.#beginningOf(chain));
     }
     this.#stop.signal.throwIfAborted();
     const tail = this.#lifecycle.use(
@@ -246,10 +247,22 @@ export class PartitionOwner implements AsyncDisposable {
     this.#lifecycle.use(
       generations.watch(
         this.#replica.chains.map(({ view }) => view),
-        (view, current) => void this.#align(tail, publisher, view, current?.cut ?? {}),
+        (view, current) => {
+          // Nobody reads it before it has one.
+          if (current === undefined && needsGeneration(view)) return;
+          void this.#align(tail, publisher, view, current?.cut ?? {});
+        },
       ),
     );
     await this.#fold(tail);
+  }
+
+  /** Where a chain begins that no owner before has begun; see `restoreChains`. */
+  async #beginningOf({ view, partition }: Chain): Promise<Offset> {
+    const { log, type, generations } = this.#options;
+    const current = await generations.current(view);
+    if (current !== undefined || !needsGeneration(view)) return offsetIn(current?.cut ?? {}, view, partition);
+    return offsetAt({ [type.name]: await log.nexts(type.name) }, type.name, this.#options.partition);
   }
 
   async #align(tail: TailSegments, publisher: TailPublisher, view: View, cut: Cut): Promise<void> {

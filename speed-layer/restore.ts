@@ -2,13 +2,15 @@ import type { Generations } from "../infra/generations/generations.ts";
 import type { Log } from "../infra/log/log.ts";
 import { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
-import { offsetAt } from "../views/cut.ts";
+import { offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 
 /**
  * The chains of every view, by its partitions: as the checkpoint has them, or, for a view that it has not, empty ones at the
- * cut of its current generation.
+ * cut of its current generation. One that is answered only once it has a generation begins at the log's end without one: what
+ * lies before is built by the batch layer, and folding it would hold up all other views of the topic.
  */
 export async function restoreChains(
   views: readonly View[],
@@ -19,15 +21,16 @@ export async function restoreChains(
   const segments = await checkpoint.load();
   const chains = new Map<View, readonly Chain[]>();
   for (const view of views) {
-    const cut = (await generations.current(view))?.cut ?? {};
+    const current = await generations.current(view);
     const ofView: Chain[] = [];
     for (const [number, { topic, partition }] of view.partitions.entries()) {
       const kept = segments.filter((segment) => segment.view === view && segment.partition === number);
-      const chain =
-        kept.length === 0
-          ? new Chain(view, number, offsetAt(cut, topic, partition))
-          : Chain.restore(view, number, kept);
-      const next = (await log.nexts(topic))[partition] ?? 0;
+      const next = (await log.nexts(topic))[partition] ?? offset(0);
+      const begins =
+        current === undefined && needsGeneration(view)
+          ? next
+          : offsetAt(current?.cut ?? {}, topic, partition);
+      const chain = kept.length === 0 ? new Chain(view, number, begins) : Chain.restore(view, number, kept);
       if (chain.next > next) {
         throw new TidemarkError(
           "TIDEMARK_STORE_OUT_OF_RANGE",

@@ -2,6 +2,7 @@ import type { DimensionTable } from "./dimension-table.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
 import type { DeclaredApp } from "./row-types.ts";
+import { familyPattern } from "./version.ts";
 import type { View } from "./view.ts";
 
 export interface BatchDeclaration {
@@ -48,12 +49,16 @@ export function defineApp<const Views extends readonly View[]>(
   const fail = (reason: string): never => {
     throw new TidemarkError("TIDEMARK_DECLARATION_APP", `app "${name}": ${reason}`);
   };
-  if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) fail(`a name is lower-case letters, digits and "-"`);
+  if (!familyPattern.test(name)) fail(`a name is lower-case letters, digits and "-"`);
   const viewNames = new Set<string>();
-  for (const view of views) {
-    if (viewNames.has(view.name))
-      fail(`two views are named "${view.name}" (a dimension of events is a view, too)`);
-    viewNames.add(view.name);
+  for (const { name, family, version } of views) {
+    if (viewNames.has(name) && version > 1)
+      fail(`view "${family}" has two declarations of version ${version}: give each a number of its own`);
+    if (viewNames.has(name))
+      fail(
+        `two views are named "${name}" (a dimension of events is a view, too); what is to follow another is its next version, version: 2`,
+      );
+    viewNames.add(name);
   }
   const tableNames = new Set<string>();
   for (const table of dimensions) {

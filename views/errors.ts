@@ -49,6 +49,12 @@ export const errorCodes = {
   TIDEMARK_QUERY_TOO_LARGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_AFTER: { status: 504, canRetry: true },
   TIDEMARK_QUERY_NO_GENERATION: { status: 409, canRetry: true },
+  // versions of a view
+  TIDEMARK_VIEW_BUILDING: { status: 503, canRetry: true },
+  TIDEMARK_VERSION_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_VERSION_NONE_BEFORE: { status: 409, canRetry: false },
+  TIDEMARK_VERSION_INCOMPARABLE: { status: 409, canRetry: false },
+  TIDEMARK_VERSION_NO_COMMON_CUT: { status: 409, canRetry: true },
   // SQL
   TIDEMARK_SQL_STATEMENT: { status: 400, canRetry: false },
   TIDEMARK_SQL_REFUSED: { status: 400, canRetry: false },

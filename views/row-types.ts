@@ -3,8 +3,14 @@ import type { Expression } from "./expression.ts";
 import type { By, View } from "./view.ts";
 
 /** A view that carries the types of its rows, for the compiler only: what clients know of it. */
-export interface DeclaredView<Name extends string = string, Key = unknown, Shown = unknown> extends View {
+export interface DeclaredView<
+  Name extends string = string,
+  Key = unknown,
+  Shown = unknown,
+  Family extends string = string,
+> extends View {
   readonly name: Name;
+  readonly family: Family;
   readonly rowTypes?: { readonly key: Key; readonly measures: Shown };
 }
 

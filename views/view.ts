@@ -22,6 +22,7 @@ import {
   source,
 } from "./source.ts";
 import { type Cell, copyCell, type StateColumn } from "./state.ts";
+import { familyPattern, greatestVersion, type VersionedName, viewName } from "./version.ts";
 import { cellsOf, finish } from "./view-columns.ts";
 import { readBy, requireDistinctNames } from "./view-key.ts";
 import type { Window } from "./window.ts";
@@ -44,7 +45,12 @@ export interface WindowDimension {
 /** A frozen declaration; both layers are made from it. A view's key is its dimensions' values and its pane. */
 export interface View {
   readonly kind: "view";
+  /** In every store: that of the family, with the version behind if that is not the first. */
   readonly name: string;
+  /** The name that it is declared by, which all its versions share. */
+  readonly family: string;
+  /** From 1. It is no part of the meaning, nor of the fingerprint. */
+  readonly version: number;
   /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
   readonly mappings: readonly Mapping[];
   /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
@@ -103,11 +109,14 @@ export type ViewDeclaration<
   S extends Measures = Readonly<Record<never, Aggregate>>,
   Name extends string = string,
   D extends Readonly<Record<string, Derivation>> = Readonly<Record<string, Derivation>>,
+  Version extends number = number,
 > = (
   | (SourceDeclaration<E, B, M> & { readonly from: E })
   | SourcesDeclaration<Key, Measured, Texts, Booleans>
 ) & {
   readonly name: Name;
+  /** A later one stands beside those before it, and takes over the name by a flip. Default 1. */
+  readonly version?: Version;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
@@ -130,22 +139,31 @@ export function defineView<
   S extends Measures = Readonly<Record<never, Aggregate>>,
   const Name extends string = string,
   D extends Readonly<Record<string, Derivation>> = Readonly<Record<never, Derivation>>,
+  const Version extends number = 1,
 >(
-  declaration: ViewDeclaration<E, B, M, Key, Measured, Texts, Booleans, S, Name, D>,
+  declaration: ViewDeclaration<E, B, M, Key, Measured, Texts, Booleans, S, Name, D, Version>,
 ): DeclaredView<
-  Name,
+  VersionedName<Name, Version>,
   unknown extends Key ? KeyTypes<NoInfer<B>> : SharedKeyTypes<NoInfer<Key>>,
   MeasureTypes<NoInfer<M> & MergedMeasures<Measured, Texts, Booleans> & NoInfer<S>> & {
     readonly [K in keyof NoInfer<D>]: number | null;
-  }
+  },
+  Name
 > {
-  const { name } = declaration;
-  if (!/^[a-z][a-z0-9-]{0,99}$/.test(name)) {
+  const { name: family, version = 1 } = declaration;
+  if (!familyPattern.test(family)) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_NAME",
-      `view "${name}" must be named in lower-case letters, digits and "-", e.g. "airport-hours"`,
+      `view "${family}" must be named in lower-case letters, digits and "-", e.g. "airport-hours"`,
     );
   }
+  if (!Number.isInteger(version) || version < 1 || version > greatestVersion) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_VIEW",
+      `view "${family}": its version must be a whole number from 1 to ${greatestVersion}, not ${version}`,
+    );
+  }
+  const name = viewName(family, version);
   const { from } = declaration as { from: E | readonly Source[] };
   const isOne = "kind" in from;
   const sources = isOne ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
@@ -174,7 +192,7 @@ export function defineView<
   const references = readReferences(name, dimensions, declaration.references ?? {});
   const view = {
     kind: "view",
-    name,
+    ...{ name, family, version },
     mappings,
     dimensions,
     window,
@@ -186,7 +204,7 @@ export function defineView<
     window === undefined || !isOfSessions(window)
       ? finish(view)
       : sessionView({ ...view, window }, measured, sessions);
-  return finished as View & { readonly name: Name };
+  return finished as View & { readonly name: VersionedName<Name, Version>; readonly family: Name };
 }
 
 function readSource(view: string, { event: from, by, where, measures }: Source): DeclaredMapping {

@@ -1,7 +1,10 @@
 import { type Declarations, refusalOf } from "../../infra/declarations/declarations.ts";
+import { meantBy } from "../../infra/versions/meant-by.ts";
+import type { VersionPointer } from "../../infra/versions/version-pointers.ts";
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
 import { compareTypes } from "../../views/schema-change.ts";
+import { familiesOf, familyOf, needsGeneration, viewName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 
 /** What a change of the app means for one event type or view of a data folder. */
@@ -13,10 +16,18 @@ export interface Verdict {
   readonly meaning: readonly string[];
 }
 
+const fromGeneration = "it is not answered until the next batch run has built it";
 const fromLog = "until the next batch run the speed layer answers it from the whole log";
 
-/** Event types by name, then views: the app's in its order, then those that it does not have any more. */
-export function verdictsOf(app: App, { types, views }: Declarations): readonly Verdict[] {
+/**
+ * Event types by name, then views: the app's in its order, then those that it does not have any more. `pointers` says which version each
+ * family's name means now.
+ */
+export function verdictsOf(
+  app: App,
+  { types, views }: Declarations,
+  pointers: ReadonlyMap<string, VersionPointer>,
+): readonly Verdict[] {
   const eventTypes = app.events.map((type) => ofType(type, types));
   const refused = new Set(eventTypes.filter(({ verdict }) => verdict === "refused").map(({ name }) => name));
   return [
@@ -29,13 +40,16 @@ export function verdictsOf(app: App, { types, views }: Declarations): readonly V
         meaning: ["no more of it are taken; its records are kept"],
       }),
     ),
-    ...app.views.map((view) => ofView(view, views, refused)),
+    ...app.views.map((view) => ofView(view, views, refused, pointers.get(view.family))),
     ...gone(views.keys(), app.views).map(
       (name): Verdict => ({
         kind: "view",
         name,
         verdict: "gone",
-        meaning: ["it is not answered any more; its generations are kept"],
+        meaning: [
+          "it is not answered any more; its generations are kept",
+          ...inItsPlace(name, app, pointers.get(familyOf(name))),
+        ],
       }),
     ),
   ];
@@ -53,15 +67,33 @@ function ofType(type: EventType, types: Declarations["types"]): Verdict {
   return changes.length > 0 ? of("changed", ...changes) : of("unchanged");
 }
 
-function ofView(view: View, views: Declarations["views"], refused: ReadonlySet<string>): Verdict {
+/** Who answers for an active version that is gone. */
+function inItsPlace(name: string, app: App, pointer: VersionPointer | undefined): readonly string[] {
+  const family = familyOf(name);
+  const meant = meantBy(familiesOf(app.views).get(family) ?? [], pointer);
+  if (meant === undefined || pointer === undefined || viewName(family, pointer.active) !== name) return [];
+  return [`"${family}" means it now: version ${meant.version} will answer in its place`];
+}
+
+function ofView(
+  view: View,
+  views: Declarations["views"],
+  refused: ReadonlySet<string>,
+  pointer: VersionPointer | undefined,
+): Verdict {
   const of = (verdict: Verdict["verdict"], ...meaning: readonly string[]): Verdict => {
     return { kind: "view", name: view.name, verdict, meaning };
   };
   const [type] = view.mappings.filter(({ event }) => refused.has(event.name));
   if (type !== undefined) return of("refused", `its event type ${type.event.name} is`);
   const recorded = views.get(view.name);
-  if (recorded === undefined) return of("new", fromLog);
-  return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", fromLog);
+  const meanwhile = needsGeneration(view) ? [fromGeneration, ...nobody(view, pointer)] : [fromLog];
+  if (recorded === undefined) return of("new", ...meanwhile);
+  return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", ...meanwhile);
+}
+
+function nobody({ family, version }: View, pointer: VersionPointer | undefined): readonly string[] {
+  return pointer?.active === version ? [`"${family}" means it: until then nobody answers that name`] : [];
 }
 
 function gone(recorded: Iterable<string>, present: readonly { readonly name: string }[]): readonly string[] {

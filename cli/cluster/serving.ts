@@ -7,6 +7,7 @@ import { registerServing } from "../../serving-layer/routes.ts";
 import { columnScans } from "../column-scans.ts";
 import { sqlBudget } from "../sql-budget.ts";
 import { SqlWorker } from "../sql-worker.ts";
+import { openVersionPointers } from "../version-pointers.ts";
 import type { ClusterNode } from "./node.ts";
 
 /** A serving node: answers queries from the generations and a tail of its own. */
@@ -27,11 +28,12 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
       failed: (message) => node.logger.error(message),
     }),
   );
+  const pointers = lifecycle.use(await openVersionPointers(node.folder.versions, app, false, node.logger));
   const server = node.createServer();
   lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
-      ...{ scans, sql: { engine: sql } },
+      ...{ pointers, scans, sql: { engine: sql } },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
     }),

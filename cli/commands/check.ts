@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readDeclarations } from "../../infra/declarations/declarations.ts";
+import { readVersionPointer, type VersionPointer } from "../../infra/versions/version-pointers.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { familyOf } from "../../views/version.ts";
 import { type Verdict, verdictsOf } from "../check/verdicts.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
@@ -46,7 +48,12 @@ async function check(options: CheckOptions, terminal: Terminal): Promise<boolean
       `${data} holds no app to compare with: "tidemark up" has not begun on it; name a folder with --data`,
     );
   }
-  const verdicts = verdictsOf(app, declarations);
+  const pointers = new Map<string, VersionPointer>();
+  for (const name of declarations.views.keys()) {
+    const pointer = await readVersionPointer(dataFolder(data).versions, familyOf(name));
+    if (pointer !== undefined) pointers.set(familyOf(name), pointer);
+  }
+  const verdicts = verdictsOf(app, declarations, pointers);
   const refused = verdicts.filter(({ verdict }) => verdict === "refused");
   if (options.json) writeJson(terminal, { deployable: refused.length === 0, verdicts });
   else terminal.out.write(describe(terminal, verdicts, refused));

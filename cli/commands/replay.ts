@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 import { Lifecycle } from "../../infra/lifecycle.ts";
+import { meantBy } from "../../infra/versions/meant-by.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { exactName, familiesOf, namesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import { untilInterrupted, wholeNumber } from "../command.ts";
 import { type FolderAtRest, openAtRest } from "../folder-at-rest.ts";
@@ -70,7 +73,7 @@ async function replayAtRest(
   lifecycle: Lifecycle,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const view = viewNamed(atRest, name);
+  const view = await viewNamed(atRest, name);
   // Loaded here, so that the other commands start without the stores.
   const { replay } = await import("../replay/replay.ts");
   const { defaultEntries } = await import("../../speed-layer/main.ts");
@@ -87,9 +90,13 @@ async function replayAtRest(
   return isEqual(outcome);
 }
 
-function viewNamed({ app }: FolderAtRest, name: string): View {
-  const view = app.views.find((candidate) => candidate.name === name);
+/** By the name of a family, the version that is active. */
+async function viewNamed({ app, folder }: FolderAtRest, name: string): Promise<View> {
+  const versions = familiesOf(app.views).get(name) ?? [];
+  const view =
+    app.views.find((candidate) => exactName(candidate) === name) ??
+    (versions.length === 0 ? undefined : meantBy(versions, await readVersionPointer(folder.versions, name)));
   if (view !== undefined) return view;
-  const names = app.views.map((each) => each.name).join(", ");
+  const names = namesOf(app.views).join(", ");
   throw new TidemarkError("TIDEMARK_QUERY_VIEW_UNKNOWN", `there is no view "${name}"; there are ${names}`);
 }

@@ -66,6 +66,9 @@ function describeStatus(terminal: Terminal, status: StatusAnswer, rates?: Rates)
     ]),
     renderTable([
       { title: "view", values: rows.map(([name]) => name) },
+      ...(rows.every(([, { isActive }]) => isActive)
+        ? []
+        : [{ title: "active", values: rows.map(([, { isActive }]) => (isActive ? "yes" : "")) }]),
       { title: "generation", values: rows.map(([, { generation }]) => generation?.id ?? null) },
       { title: "rows", values: rows.map(([, { generation }]) => generation?.rows ?? null) },
       { title: "records", values: rows.map(([, { generation }]) => generation?.records ?? null) },

@@ -7,8 +7,10 @@ import type { Log } from "../../infra/log/log.ts";
 import { type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
 import type { App } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
+import { familiesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
 import { Check } from "./check.ts";
@@ -17,6 +19,7 @@ import { checkGenerations } from "./generation-check.ts";
 import { checkLog } from "./log-check.ts";
 import { checkMaster } from "./master-check.ts";
 import { checkTail } from "./tail-check.ts";
+import { checkVersions } from "./version-check.ts";
 
 /** Where the two stores are that differ between the profiles. */
 export interface CheckedStores {
@@ -56,6 +59,13 @@ export async function* runChecks(
     yield await examine(`generations of ${view.name}`, async (check) => {
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
     });
+  }
+  for (const [family, versions] of familiesOf(app.views)) {
+    const hasPointer = (await readVersionPointer(folder.versions, family).catch(() => true)) !== undefined;
+    if (versions.length === 1 && !hasPointer) continue;
+    yield await examine(`versions of ${family}`, (check) =>
+      checkVersions(check, versions, folder.versions, generations),
+    );
   }
   const past = { log, archivedIds: (range: ArchivedRange) => archivedIds(connection, master, range) };
   for (const view of app.views) {

@@ -1,16 +1,16 @@
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TidemarkError } from "../../views/errors.ts";
+import { viewNamePattern } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import { asidePath, makeFolder, removeAsides, replaceDurably } from "../durable.ts";
 import type { Timers } from "../timers.ts";
+import { watchPointers } from "../watch-pointers.ts";
 import { DraftFolder, generationFiles } from "./draft.ts";
 import type { GenerationDraft, GenerationReader, GenerationsWriter, Manifest } from "./generations.ts";
 import { IndexReader } from "./index-reader.ts";
 import { fileMark, readIfThere, readManifest } from "./manifest.ts";
-import { watchPointers } from "./watch.ts";
 
-const viewPattern = /^[a-z][a-z0-9-]{0,99}$/;
 const idPattern = /^(?!current$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 const pointerName = "current";
 
@@ -53,7 +53,7 @@ export class GenerationsFolder implements GenerationsWriter {
   }
 
   async list(view: string): Promise<readonly Manifest[]> {
-    if (!viewPattern.test(view)) return [];
+    if (!viewNamePattern.test(view)) return [];
     const names = await readdir(join(this.#root, view)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
@@ -111,9 +111,10 @@ export class GenerationsFolder implements GenerationsWriter {
 
   watch(views: readonly View[], changed: (view: View, current: Manifest | undefined) => void): Disposable {
     return watchPointers({
-      views,
+      keys: views,
       pointer: (view) => fileMark(this.#pointerPath(view.name)),
       current: (view) => this.current(view),
+      idOf: ({ id }) => id,
       changed,
       failed: this.#options.onWatchError,
       pollMs: this.#options.pollMs ?? 50,
@@ -172,7 +173,7 @@ export class GenerationsFolder implements GenerationsWriter {
   }
 
   async #require(view: string, id: string): Promise<Manifest> {
-    const isName = viewPattern.test(view) && idPattern.test(id);
+    const isName = viewNamePattern.test(view) && idPattern.test(id);
     const manifest = isName ? await this.#manifest(view, id) : undefined;
     if (manifest !== undefined) return manifest;
     const ids = (await this.list(view)).map((known) => known.id);

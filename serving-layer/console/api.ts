@@ -1,4 +1,5 @@
 import { readServerSentEvents, type ServerSentEvent } from "../../infra/server-sent-events.ts";
+import type { ViewDescription } from "./answers.ts";
 import { askForKey, storedKey } from "./key.ts";
 
 export interface Call {
@@ -35,10 +36,15 @@ export async function* follow(path: string, signal: AbortSignal): AsyncGenerator
   if (body !== null) yield* readServerSentEvents(chunks(body));
 }
 
-export function rowsPath(view: string, parameters: URLSearchParams, of: "rows" | "compare" = "rows"): string {
+/** Of this very version, where the app declares several. */
+export function rowsPath(
+  view: Pick<ViewDescription, "rows" | "compare">,
+  parameters: URLSearchParams,
+  of: "rows" | "compare" = "rows",
+): string {
   // As people write them: a query may hold both as they are.
   const query = parameters.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
-  return `/v1/views/${encodeURIComponent(view)}/${of}?${query}`;
+  return `${view[of]}?${query}`;
 }
 
 async function send(path: string, { method = "GET", body, signal }: Call): Promise<Response> {

@@ -55,7 +55,7 @@ export function rateOf(samples: readonly Sample[], figure: Exclude<keyof Sample,
 }
 
 function sampleOf(status: StatusAnswer, at: number): Sample {
-  const views = Object.values(status.views);
+  const views = Object.values(status.views).filter(({ isBuilding }) => !isBuilding);
   const log = Object.values(status.log).reduce(
     (sum, { nexts }) => sum + nexts.reduce((records, next) => records + next, 0),
     0,

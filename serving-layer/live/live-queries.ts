@@ -2,8 +2,10 @@ import type { FastifyReply } from "fastify";
 import type { Sight } from "../../infra/access/rights.ts";
 import type { Segment } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { exactName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import { EventStream } from "../event-stream.ts";
+import type { Versions } from "../versions.ts";
 import { Lane } from "./lane.ts";
 import { type Client, LiveQuery, type LiveQueryParts } from "./live-query.ts";
 import { defaultSlowMs } from "./subscriber.ts";
@@ -22,6 +24,9 @@ export const defaultLiveLimits: LiveLimits = { subscribers: 1_000, leastEveryMs:
 
 /** The query, and how often its changes are told at most. */
 export interface LiveQuestion {
+  /** That the client asked by. */
+  readonly name: string;
+  /** What it meant then. */
   readonly view: View;
   readonly search: string;
   readonly everyMs: number;
@@ -38,10 +43,15 @@ const gatherMs = 20;
 const rememberMs = 60_000;
 const mostRemembered = 256;
 
+type LiveQueriesParts = Omit<LiveQueryParts, "name" | "spread" | "slowMs" | "left"> & {
+  readonly versions: Versions;
+};
+
 /** All live queries of this process. While nobody follows any they cost nothing. */
-export class LiveQueries {
+export class LiveQueries implements Disposable {
   readonly limits: LiveLimits;
-  readonly #parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left">;
+  readonly #parts: LiveQueriesParts;
+  readonly #moves: Disposable;
   readonly #queries = new Map<string, LiveQuery>();
   readonly #streams = new Set<EventStream>();
   readonly #lanes: readonly Lane[];
@@ -51,8 +61,9 @@ export class LiveQueries {
   #looking: Disposable | undefined;
   #isClosed = false;
 
-  constructor(parts: Omit<LiveQueryParts, "spread" | "slowMs" | "left">, limits: LiveLimits) {
+  constructor(parts: LiveQueriesParts, limits: LiveLimits) {
     this.#parts = parts;
+    this.#moves = parts.versions.onMove(() => this.#endMoved());
     this.limits = limits;
     const those = (needScan: boolean) => () =>
       [...this.#queries.values()].filter((query) => query.size > 0 && query.needsScan === needScan);
@@ -75,7 +86,7 @@ export class LiveQueries {
     let isOpen = false;
     try {
       // What each client waits for itself is no part of what they share.
-      await this.#parts.queries.planned(question.view.name, question.search, question.sight);
+      await this.#parts.queries.planned(exactName(question.view), question.search, question.sight);
       const query = await this.#queryOf(question);
       const open = (ended: () => void) => {
         isOpen = true;
@@ -89,6 +100,7 @@ export class LiveQueries {
         return stream;
       };
       await query.subscribe(open, client);
+      this.#endMoved();
       if (this.#isClosed) this.endAll();
       this.#watch();
     } finally {
@@ -109,21 +121,35 @@ export class LiveQueries {
     for (const lane of this.#lanes) lane[Symbol.dispose]();
   }
 
-  async #queryOf({ view, search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
+  /** Streams of a name that means another version by now: who connects again is told of that one. */
+  #endMoved(): void {
+    const { versions } = this.#parts;
+    for (const query of this.#queries.values()) {
+      const { stored } = query.plan.query;
+      if (query.size > 0 && versions.find(query.name) !== stored) query.endAll(moved(query.name, versions));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#moves[Symbol.dispose]();
+  }
+
+  async #queryOf({ name, view, search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
     const parameters = new URLSearchParams(search);
     parameters.delete("after");
     parameters.delete("timeout");
     parameters.sort();
     const shared = parameters.toString();
-    const plan = await this.#parts.queries.planned(view.name, shared, sight);
-    // Who may see other rows shares nothing with this one.
-    const key = JSON.stringify([everyMs, view.name, shared, sight.scope]);
+    const plan = await this.#parts.queries.planned(exactName(view), shared, sight);
+    // Who may see other rows shares nothing with this one; who means this very version is not ended with those who said the name.
+    const key = JSON.stringify([everyMs, name, view.name, shared, sight.scope]);
     const known = this.#queries.get(key);
     if (known !== undefined) return known;
     const query = new LiveQuery(
       { plan, search: shared, everyMs, sight },
       {
         ...this.#parts,
+        name,
         slowMs: this.limits.slowMs,
         spread: (segments) => this.#spread(view, segments),
         left: () => this.#forgetLater(key, query),
@@ -175,6 +201,13 @@ export class LiveQueries {
     this.#watching = undefined;
     this.#looking = undefined;
   }
+}
+
+function moved(name: string, versions: Versions): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_LIVE_CLOSED",
+    `view "${name}" was flipped to version ${versions.find(name)?.version}: connect again`,
+  );
 }
 
 function closed(): TidemarkError {

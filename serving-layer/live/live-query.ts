@@ -3,6 +3,7 @@ import type { Sight } from "../../infra/access/rights.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { exactName } from "../../views/version.ts";
 import { type Clock, Turns } from "../clock.ts";
 import { type EventStream, eventText } from "../event-stream.ts";
 import type { LogBound } from "../log-bound.ts";
@@ -17,6 +18,8 @@ import { Subscriber } from "./subscriber.ts";
 import { ToldRows } from "./told-rows.ts";
 
 export interface LiveQueryParts {
+  /** Of the view, as those say who follow. */
+  readonly name: string;
   readonly queries: Queries;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
@@ -51,6 +54,7 @@ interface Basis {
  * stored are kept up to date by the entries that change; any other query is asked anew.
  */
 export class LiveQuery implements Task {
+  readonly name: string;
   readonly plan: Plan;
   readonly #search: string;
   readonly #everyMs: number;
@@ -78,6 +82,7 @@ export class LiveQuery implements Task {
     { plan, search, everyMs, sight }: { plan: Plan; search: string; everyMs: number; sight: Sight },
     parts: LiveQueryParts,
   ) {
+    this.name = parts.name;
     this.plan = plan;
     this.#search = search;
     this.#everyMs = everyMs;
@@ -196,7 +201,7 @@ export class LiveQuery implements Task {
     const { view, layer } = this.plan.query;
     const version = tail.version;
     const reader = layer === "batch" ? this.#snapshot()?.reader : undefined;
-    const answer = await queries.rows(view.name, this.#search, this.#sight, {
+    const answer = await queries.rows(exactName(view), this.#search, this.#sight, {
       isGone: () => false,
       isKnown: () => false,
     });

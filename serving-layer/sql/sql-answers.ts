@@ -10,6 +10,7 @@ import type { Clock } from "../clock.ts";
 import type { KnownBound, LogBound } from "../log-bound.ts";
 import { approximationsOf, type Provenance, provenanceOf } from "../provenance.ts";
 import type { Snapshots } from "../snapshot.ts";
+import type { Versions } from "../versions.ts";
 import { Admission } from "./admission.ts";
 import type { SqlEngine, SqlFormat, SqlOutcome, SqlParameters, SqlTable, TailRow } from "./engine.ts";
 import type { SqlLimits } from "./limits.ts";
@@ -37,6 +38,7 @@ export interface SqlAnswer extends SqlOutcome {
 
 export interface SqlParts {
   readonly app: App;
+  readonly versions: Versions;
   readonly snapshots: Snapshots;
   readonly tail: Tail;
   readonly logEnd: LogBound;
@@ -53,7 +55,7 @@ export class SqlAnswers {
 
   constructor(parts: SqlParts) {
     this.#parts = parts;
-    this.#names = new TableNames(parts.app);
+    this.#names = new TableNames(parts.app, parts.versions);
     this.#admission = new Admission(parts.limits.running, parts.limits.waiting);
   }
 

@@ -1,7 +1,9 @@
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
+import { namesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
+import type { Versions } from "../versions.ts";
 
 /** What can stand behind FROM. */
 export type Named =
@@ -10,15 +12,21 @@ export type Named =
 
 /**
  * The tables of an app by their names in lower case: views and event types as they are called, and with "_" in place of
- * "-" and ".", so that they need no quotes; unless two would then be called the same.
+ * "-", "." and "@", so that they need no quotes; unless two would then be called the same. The name of a family of versions is
+ * the table of the active one.
  */
 export class TableNames {
-  readonly #named = new Map<string, Named>();
+  readonly #versions: Versions;
+  readonly #views: ReadonlyMap<View, Named>;
+  /** A text stands for a view that is called so, whichever that is. */
+  readonly #named = new Map<string, Named | string>();
   readonly #names: readonly string[];
 
-  constructor({ views, events }: App) {
-    const all: (readonly [string, Named])[] = [
-      ...views.map((view) => [view.name, { kind: "view", view }] as const),
+  constructor({ views, events }: App, versions: Versions) {
+    this.#versions = versions;
+    this.#views = new Map(views.map((view) => [view, { kind: "view", view }]));
+    const all: (readonly [string, Named | string])[] = [
+      ...namesOf(views).map((name) => [name, name] as const),
       ...events.map((event) => [event.name, { kind: "events", event }] as const),
     ];
     this.#names = all.map(([name]) => name);
@@ -32,7 +40,9 @@ export class TableNames {
   /** Throws TIDEMARK_SQL_TABLE_UNKNOWN naming those that there are. */
   find(name: string): Named {
     const named = this.#named.get(name.toLowerCase());
-    if (named !== undefined) return named;
+    const view = typeof named === "string" ? this.#versions.find(named) : undefined;
+    const found = view === undefined ? named : this.#views.get(view);
+    if (found !== undefined && typeof found !== "string") return found;
     throw new TidemarkError(
       "TIDEMARK_SQL_TABLE_UNKNOWN",
       `there is no table "${name.slice(0, 100)}"; there are ${this.#names.map((each) => `"${each}"`).join(", ")}`,
@@ -41,5 +51,5 @@ export class TableNames {
 }
 
 function withoutQuotes(name: string): string {
-  return name.replace(/[-.]/g, "_");
+  return name.replace(/[-.@]/g, "_");
 }

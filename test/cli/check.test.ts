@@ -166,3 +166,35 @@ test("a folder on which no app has run is nothing to compare with", async () => 
   expect(code).toBe(1);
   expect(err).toMatch(/^TIDEMARK_CONFIG: .*nowhere holds no app to compare with/);
 });
+
+test("says what becomes of versions: one that is new, one that is active and changed, one that is active and gone", async () => {
+  const city = (version: number, measures: string) =>
+    `defineView({ name: "by-city", version: ${version}, from: order, by: (f) => ({ city: f.city }), measures: ${measures} })`;
+  const counted = `() => ({ orders: count() })`;
+  const [first, second] = [city(1, counted), city(2, counted)];
+  const both = await declared({ views: [first, second, turnover] });
+  const added = JSON.parse((await check(both, "--json")).out).verdicts;
+  expect(added).toContainEqual({
+    ...{ kind: "view", name: "by-city@2", verdict: "new" },
+    meaning: ["it is not answered until the next batch run has built it"],
+  });
+  expect(added).toContainEqual({ kind: "view", name: "by-city", verdict: "unchanged", meaning: [] });
+  await recordDeclarations(dataFolder(data).declarations, await loadApp(both), {});
+  await mkdir(dataFolder(data).versions);
+  await writeFile(join(dataFolder(data).versions, "by-city.json"), '{"active":2,"former":1}');
+  const changed = await declared({ views: [first, city(2, `(f) => ({ cents: sum(f.cents) })`), turnover] });
+  expect(JSON.parse((await check(changed, "--json")).out).verdicts).toContainEqual({
+    ...{ kind: "view", name: "by-city@2", verdict: "needs recompute" },
+    meaning: [
+      "it is not answered until the next batch run has built it",
+      `"by-city" means it: until then nobody answers that name`,
+    ],
+  });
+  expect(JSON.parse((await check(await declared({}), "--json")).out).verdicts).toContainEqual({
+    ...{ kind: "view", name: "by-city@2", verdict: "gone" },
+    meaning: [
+      "it is not answered any more; its generations are kept",
+      `"by-city" means it now: version 1 will answer in its place`,
+    ],
+  });
+});

@@ -47,7 +47,10 @@ const provenance = {
 };
 
 describe("every command", () => {
-  const commands = ["ingest", "query", "batch run", "batch list", "batch rollback", "compare", "status"];
+  const commands = [
+    ...["ingest", "query", "batch run", "batch list", "batch rollback", "compare", "status"],
+    ...["flip", "rollback", "diff"],
+  ];
 
   test.each(commands)("%s says how it is used, with examples", async (command) => {
     const { code, out } = await tidemark(undefined, ...command.split(" "), "--help");

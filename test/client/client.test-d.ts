@@ -42,3 +42,28 @@ export async function compiles() {
   }
   return [];
 }
+
+const fewer = defineView({
+  name: "by-shop",
+  version: 2,
+  from: sale,
+  by: (f) => ({ shop: f.shop, hour: tumbling("1h") }),
+  measures: (f) => ({ sales: count(), refunds: count({ where: f.cents.lt(0) }) }),
+});
+const versions = defineApp({ name: "shops", views: [byShop, fewer, inAll] });
+
+export async function versionsCompile() {
+  const client = createClient<typeof versions>({ url: "http://127.0.0.1:4100" });
+  const { rows } = await client.rows("by-shop@2", { groupBy: ["shop"], measures: ["refunds"] });
+  const refunds: ShownNumber | undefined = rows[0]?.refunds;
+  // What its name may mean has these in common.
+  const shared = await client.rows("by-shop", { groupBy: ["shop"], measures: ["sales"] });
+  const sales: ShownNumber | undefined = shared.rows[0]?.sales;
+  // @ts-expect-error a version that there is not
+  await client.rows("by-shop@3");
+  // @ts-expect-error a measure that only one version has
+  await client.rows("by-shop", { measures: ["refunds"] });
+  // @ts-expect-error a dimension that only one version has
+  await client.rows("by-shop", { groupBy: ["till"] });
+  return [refunds, sales];
+}

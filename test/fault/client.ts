@@ -9,6 +9,8 @@ export interface Answer {
     readonly generation: string | null;
     readonly lag: number;
     readonly complete: boolean;
+    /** Where the app declares several. */
+    readonly version?: number;
   };
 }
 
@@ -96,8 +98,10 @@ export class Client {
   async isServed(run: Row): Promise<void> {
     const { generations } = run.result as { generations: readonly { view: string; id: string }[] };
     for (const { view, id } of generations) {
+      // Whichever version its name means.
+      const exact = view.includes("@") ? view : `${view}@1`;
       for (;;) {
-        const { provenance } = await this.get<Answer>(`/v1/views/${view}/rows?limit=1`);
+        const { provenance } = await this.get<Answer>(`/v1/views/${exact}/rows?limit=1`);
         if (provenance.generation === id) break;
         await new Promise((resolve) => setTimeout(resolve, pollMs));
       }

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { clusterTortures } from "./cluster/torture.ts";
+import { surviveFlips } from "./flips.ts";
 import { surviveKills } from "./kills.ts";
 import { compareAtMoments } from "./moments.ts";
 
@@ -30,6 +31,8 @@ if (isChosen("embedded")) {
   console.log(await compareAtMoments({ seed, moments: 50, events, duplicates: 0.05, say }));
   console.log("30 kills");
   console.log(await surviveKills({ seed, kills: 30, events, say }));
+  console.log("30 kills around flips");
+  console.log(await surviveFlips({ seed, kills: 30, say }));
 }
 for (const [part, torture] of Object.entries(clusterTortures)) {
   if (!isChosen(part)) continue;

@@ -120,7 +120,10 @@ export class PlainGenerations implements Generations {
   }
 
   async list(view: string): Promise<readonly Manifest[]> {
-    return [...this.#stored.values()].map(({ manifest }) => manifest).filter((m) => m.view === view);
+    return [...this.#stored.values()]
+      .map(({ manifest }) => manifest)
+      .filter((manifest) => manifest.view === view)
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   }
 
   async current(view: View): Promise<Manifest | undefined> {

@@ -67,7 +67,7 @@ describe("views", () => {
       url: "/v1/views/by-machine/generations/g-9/activate",
     });
     expect(unknown.json()).toMatchObject({ status: 404, code: "TIDEMARK_GENERATION_UNKNOWN" });
-    expect(unknown.json().detail).toContain("there are g-0, g-1");
+    expect(unknown.json().detail).toContain("there are g-1, g-0");
   });
 
   test("show their reconciliations, newest first", async () => {

@@ -10,6 +10,7 @@ import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
+import type { App } from "../../views/app.ts";
 import type { View } from "../../views/view.ts";
 import { Pointers } from "./running.ts";
 import { appendOf, type Visit, visit, visits } from "./visits.ts";
@@ -32,29 +33,32 @@ export class SeveralWorkers {
 
   readonly #snapshotBytes: number;
 
-  private constructor(folder: string, log: Log, snapshotBytes: number) {
+  readonly #app: App;
+
+  private constructor(folder: string, log: Log, snapshotBytes: number, app: App) {
     this.#snapshotBytes = snapshotBytes;
+    this.#app = app;
     this.#folder = folder;
     this.log = log;
-    this.#seal = new ReplicatedSeal({ app: visits, log, newId: randomUUID });
+    this.#seal = new ReplicatedSeal({ app, log, newId: randomUUID });
   }
 
   /** With snapshots so small that most runs have some. */
-  static async start(snapshotBytes = 1_000): Promise<SeveralWorkers> {
+  static async start(snapshotBytes = 1_000, app: App = visits): Promise<SeveralWorkers> {
     const folder = await mkdtemp(join(tmpdir(), "tidemark-workers-"));
     const topics = [visit.name, tailTopic(visit.name)].map((name) => ({
       name,
       partitions: visit.partitions,
     }));
     const log = await LmdbLog.open({ path: folder, topics, mode: "writer" });
-    return new SeveralWorkers(folder, log, snapshotBytes);
+    return new SeveralWorkers(folder, log, snapshotBytes, app);
   }
 
   assign(worker: string, partitions: readonly number[]): void {
     let speed = this.workers.get(worker);
     if (speed === undefined) {
       speed = new SpeedWorker({
-        app: visits,
+        app: this.#app,
         log: this.#slowed(),
         archivedIds: this.archivedIds,
         generations: this.pointers,
@@ -88,7 +92,7 @@ export class SeveralWorkers {
 
   /** One more serving node, which has read what there is. */
   async serve(): Promise<ReplicatedTail> {
-    const tail = new ReplicatedTail({ app: visits, log: this.log });
+    const tail = new ReplicatedTail({ app: this.#app, log: this.log });
     this.tails.push(tail);
     await this.#unlessFailed(tail.ready);
     return tail;

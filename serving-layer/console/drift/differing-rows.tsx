@@ -23,7 +23,7 @@ export function DifferingRows(props: {
 }) {
   const { view, examples } = props;
   const parameters = new URLSearchParams({ differing: "true", limit: String(mostRows) });
-  const { answer, problem } = useAsked<Answer>(rowsPath(view.name, parameters, "compare"));
+  const { answer, problem } = useAsked<Answer>(rowsPath(view, parameters, "compare"));
   if (answer === undefined) return <ProblemNote problem={problem} />;
   const { reason } = answer.provenance.reconciliation;
   if (reason !== undefined) {

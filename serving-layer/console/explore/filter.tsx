@@ -32,7 +32,7 @@ export function Filter(props: {
       [parameter]: next.length === 0 ? undefined : next,
     });
   const { answer } = useAsked<RowsAnswer>(
-    rowsPath(view.name, new URLSearchParams({ groupBy: withWindow(view, column), limit: String(known) })),
+    rowsPath(view, new URLSearchParams({ groupBy: withWindow(view, column), limit: String(known) })),
   );
   const id = `values-${parameter}`;
   const add = (input: HTMLInputElement) => {

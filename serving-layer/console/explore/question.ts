@@ -49,12 +49,12 @@ export function withParameter(
 
 /** What the server is asked, by whoever copies it. */
 export function rowsUrl({ view, parameters, layer }: Question): string {
-  return rowsPath(view.name, serverParameters(parameters, layer === "both" ? undefined : layer));
+  return rowsPath(view, serverParameters(parameters, layer === "both" ? undefined : layer));
 }
 
 /** The same rows with each side of the seam. */
 export function compareUrl({ view, parameters }: Question): string {
-  return rowsPath(view.name, serverParameters(parameters, undefined), "compare");
+  return rowsPath(view, serverParameters(parameters, undefined), "compare");
 }
 
 /** What a column is filtered by: `origin=ORD`, `origin:prefix=S`. */

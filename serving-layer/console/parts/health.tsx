@@ -35,7 +35,9 @@ export function verdictOf({ status, problem }: Watched): Verdict {
 }
 
 function reasonsOf({ logObstacle, runs, views }: StatusAnswer): readonly string[] {
-  const ofViews = Object.entries(views).flatMap(([name, { unready, gap }]) =>
+  // Nobody waits for a version that is being built beside the active one.
+  const awaited = Object.entries(views).filter(([, { isActive, isBuilding }]) => isActive || !isBuilding);
+  const ofViews = awaited.flatMap(([name, { unready, gap }]) =>
     [unready, gap].flatMap((reason) => (reason === null ? [] : [`${name}: ${reason}`])),
   );
   return [logObstacle, runs.obstacle].filter((reason) => reason !== null).concat(ofViews);
