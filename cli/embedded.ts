@@ -167,7 +167,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      ...{ scans, sql: { engine: sql } },
+      ...{ scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
       master: MasterFolder.read(folder.master, topics),
     }),
   );

@@ -10,6 +10,9 @@ import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { bestPath, type Planner } from "./access-path.ts";
+import type { FoldRange } from "./as-of/fold-past.ts";
+import type { PastLimits } from "./as-of/past-limits.ts";
+import { Pasts } from "./as-of/pasts.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
@@ -42,6 +45,8 @@ export interface ServingParts {
   readonly scans?: ColumnScans;
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
+  /** What folds past records; without it answers can be as of generations' cuts alone. */
+  readonly past?: { readonly fold: FoldRange; readonly limits?: Partial<PastLimits> };
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -62,8 +67,10 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
+  const { past } = parts;
+  const pasts = new Pasts({ generations, fold: past?.fold, limits: past?.limits ?? {}, warn });
   const queries = new Queries({
-    ...{ app, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
+    ...{ app, snapshots, pasts, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
   const live = new LiveQueries(
@@ -86,10 +93,11 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
   measureServing(server.metrics, { app, snapshots, tail, logEnd, master, live });
   return {
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();
-      return snapshots[Symbol.asyncDispose]();
+      await pasts[Symbol.asyncDispose]();
+      await snapshots[Symbol.asyncDispose]();
     },
   };
 }

@@ -49,6 +49,9 @@ export const errorCodes = {
   TIDEMARK_QUERY_TOO_LARGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_AFTER: { status: 504, canRetry: true },
   TIDEMARK_QUERY_NO_GENERATION: { status: 409, canRetry: true },
+  TIDEMARK_ASOF_AHEAD: { status: 409, canRetry: true },
+  TIDEMARK_ASOF_COSTLY: { status: 422, canRetry: false },
+  TIDEMARK_ASOF_BUSY: { status: 429, canRetry: true },
   // SQL
   TIDEMARK_SQL_STATEMENT: { status: 400, canRetry: false },
   TIDEMARK_SQL_REFUSED: { status: 400, canRetry: false },

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { DimensionFiles } from "../../infra/dimensions/dimension-file.ts";
 import { createServer, type ServerOptions } from "../../infra/http.ts";
 import { type Clock, systemClock } from "../../serving-layer/clock.ts";
-import { registerServing } from "../../serving-layer/routes.ts";
+import { registerServing, type ServingParts } from "../../serving-layer/routes.ts";
 import { defineApp } from "../../views/app.ts";
 import type { View } from "../../views/view.ts";
 import { PlainJobs } from "./plain-jobs.ts";
@@ -27,6 +27,7 @@ export function startServing(
   clock: Clock = systemClock,
   files: DimensionFiles = new Map(),
   options: ServerOptions = {},
+  more: Pick<ServingParts, "past"> = {},
 ): Serving {
   const app = defineApp({ name: "test", views });
   const parts = {
@@ -37,7 +38,7 @@ export function startServing(
     deadLetters: new PlainDeadLetters(),
   };
   const server = createServer(options);
-  const serving = registerServing(server, { app, profile: "embedded", clock, files, ...parts });
+  const serving = registerServing(server, { app, profile: "embedded", clock, files, ...parts, ...more });
   return {
     ...parts,
     server,
