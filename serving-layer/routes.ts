@@ -68,7 +68,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const { past } = parts;
-  const pasts = new Pasts({ generations, fold: past?.fold, limits: past?.limits ?? {}, warn });
+  const pasts = new Pasts({ generations, fold: past?.fold, limits: past?.limits ?? {}, clock, warn });
   const queries = new Queries({
     ...{ app, snapshots, pasts, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),

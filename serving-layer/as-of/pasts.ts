@@ -3,6 +3,7 @@ import type { Segment } from "../../infra/tail/tail.ts";
 import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
+import type { Clock } from "../clock.ts";
 import type { Layer } from "../parameters.ts";
 import { formatOwn } from "../provenance.ts";
 import type { Snapshot } from "../snapshot.ts";
@@ -29,12 +30,15 @@ interface Kept {
   entries: number;
   holders: number;
   isForgotten: boolean;
+  /** Ends it if nobody asks for it meanwhile. */
+  idle: Disposable | undefined;
 }
 
 export interface PastsParts {
   readonly generations: Pick<Generations, "list" | "open">;
   readonly fold: FoldRange | undefined;
   readonly limits?: Partial<PastLimits>;
+  readonly clock: Pick<Clock, "after">;
   /** Told of generations that could not be closed. */
   readonly warn: (message: string, error: unknown) => void;
 }
@@ -92,10 +96,13 @@ export class Pasts implements AsyncDisposable {
       entries: 0,
       holders: 0,
       isForgotten: false,
+      idle: undefined,
     };
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     kept.holders++;
+    kept.idle?.[Symbol.dispose]();
+    kept.idle = this.#parts.clock.after(this.#limits.idleMs, () => this.#forget(key));
     try {
       const opened = await kept.opened;
       kept.entries = opened.segments.reduce((sum, { size }) => sum + size, 0);
@@ -135,6 +142,7 @@ export class Pasts implements AsyncDisposable {
     if (kept === undefined) return;
     this.#kept.delete(key);
     kept.isForgotten = true;
+    kept.idle?.[Symbol.dispose]();
     this.#closeIfUnused(kept);
   }
 

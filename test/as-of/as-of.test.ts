@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PastLimits } from "../../serving-layer/as-of/past-limits.ts";
-import { systemClock } from "../../serving-layer/clock.ts";
+import { type Clock, systemClock } from "../../serving-layer/clock.ts";
 import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { onlyMapping } from "../../views/mapping.ts";
@@ -27,11 +27,11 @@ interface PastServing extends Serving {
 }
 
 /** A server whose log and tail end at 40. Nothing is published. */
-function serve(limits: Partial<PastLimits> = {}): PastServing {
+function serve(limits: Partial<PastLimits> = {}, clock: Clock = systemClock): PastServing {
   const folding: Pick<PastServing, "folded" | "held"> = { folded: [], held: Promise.resolve() };
   const serving = startServing(
     [byMachine],
-    systemClock,
+    clock,
     new Map(),
     {},
     {
@@ -64,8 +64,8 @@ function serve(limits: Partial<PastLimits> = {}): PastServing {
 }
 
 /** With generations of 10 and of 25 records, which serves. */
-async function serveGenerations(limits: Partial<PastLimits> = {}): Promise<PastServing> {
-  const serving = serve(limits);
+async function serveGenerations(limits: Partial<PastLimits> = {}, clock?: Clock): Promise<PastServing> {
+  const serving = serve(limits, clock);
   // Newest first, as they are listed.
   publish(serving, "g-25", 25, "2001-01-02T00:00:00.000Z");
   publish(serving, "g-10", 10, "2001-01-01T00:00:00.000Z");
@@ -306,6 +306,27 @@ test("the last pasts are kept, a bounded number of them, and generations of othe
   ]);
   const ofPasts = serving.generations.readers.filter(({ manifest }) => manifest.id === "g-10");
   expect(ofPasts.map(({ isClosed }) => isClosed)).toEqual([true, false, false, true, false]);
+});
+
+test("a past that nobody asks for any more is closed after a while", async () => {
+  const due = new Set<() => void>();
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, callback) {
+      if (ms !== 77_777) return systemClock.after(ms, callback);
+      due.add(callback);
+      return { [Symbol.dispose]: () => void due.delete(callback) };
+    },
+  };
+  await using serving = await serveGenerations({ idleMs: 77_777 }, clock);
+  const past = () => serving.generations.readers.filter(({ manifest }) => manifest.id === "g-10");
+  for (const next of [12, 13, 12]) await serving.get(`${rows}?groupBy=&${asOf(next)}`);
+  expect([due.size, past().some(({ isClosed }) => isClosed)]).toEqual([2, false]);
+  for (const callback of due) callback();
+  await settled();
+  expect([due.size, past().every(({ isClosed }) => isClosed)]).toEqual([0, true]);
+  await serving.get(`${rows}?groupBy=&${asOf(12)}`);
+  expect(serving.folded).toHaveLength(3);
 });
 
 test("how many entries are kept is bounded too", async () => {
