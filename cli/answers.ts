@@ -44,6 +44,8 @@ export interface Provenance {
   /** Records that the log holds and this answer does not cover yet. */
   readonly lag: number;
   readonly complete: boolean;
+  /** Of an answer as of the past, what was asked for. */
+  readonly asOf?: string;
   readonly approximate: Readonly<Record<string, string>>;
 }
 

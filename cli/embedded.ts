@@ -169,7 +169,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      ...{ pointers, scans, sql: { engine: sql } },
+      ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
       master: MasterFolder.read(folder.master, topics),
     }),
   );

@@ -4,11 +4,11 @@ import { formatCount } from "./quantity.ts";
 
 /** What an answer rests on, in one line. */
 export function describeProvenance(provenance: Provenance): string {
-  const { version, layer, generation, cut, position, lag, approximate } = provenance;
+  const { version, layer, generation, cut, position, lag, approximate, asOf } = provenance;
   const covered = countRecords(cut);
   const after = countRecords(position) - covered;
-  const batch =
-    generation === null ? "no generation yet" : `${generation} with ${formatCount(covered)} records`;
+  const none = asOf === undefined ? "no generation yet" : "no generation";
+  const batch = generation === null ? none : `${generation} with ${formatCount(covered)} records`;
   const speed = `${formatCount(after)} since`;
   const parts = {
     merged: `merged: ${batch}, ${speed}`,
@@ -20,7 +20,8 @@ export function describeProvenance(provenance: Provenance): string {
   );
   const behind = lag === 0 ? "complete" : `${formatCount(lag)} records behind`;
   const ofVersion = version === undefined ? [] : [`version ${version}`];
-  return [...ofVersion, parts[layer], behind, ...inexact].join(" · ");
+  const past = asOf === undefined ? [] : [`as of ${asOf}`];
+  return [...ofVersion, ...past, parts[layer], behind, ...inexact].join(" · ");
 }
 
 /** Records below a position, over all its partitions: `topic@0:12,1:30` is 42. */

@@ -1,5 +1,5 @@
 /**
- * The process that carries out SQL. Started by fork with the app's file, the data folder, a folder of its own, "embedded" or
+ * The process that carries out SQL, and folds past records. Started by fork with the app's file, the data folder, a folder of its own, "embedded" or
  * "cluster", and what it may take; ends with the process that started it.
  */
 
@@ -19,6 +19,7 @@ import type { SqlBudget } from "../serving-layer/sql/limits.ts";
 import { SqlRunner } from "../serving-layer/sql/runner.ts";
 import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
+import { type FoldMessage, foldPast } from "./past-folds.ts";
 import { exitOfMemory, spillFolder } from "./sql-worker.ts";
 
 const [appPath = "", root = "", folder = "", profile = "", budgetText = ""] = process.argv.slice(2);
@@ -58,15 +59,20 @@ const openLog = (): Promise<Log> =>
     ? KafkaLog.open({ settings: kafkaSettings(process.env), topics, warn: (message) => void fail(message) })
     : LmdbLog.open({ path: stores.log, topics, mode: "reader" });
 
+const openedLog = (): Promise<Log> => {
+  opening ??= openLog();
+  return opening;
+};
+const master = MasterFolder.read(stores.master, topics);
+
 const runner = await SqlRunner.open({
   app,
   duckdb,
   generations: GenerationsFolder.read({ root: stores.generations, onWatchError: fail }),
-  master: MasterFolder.read(stores.master, topics),
+  master,
   log: {
     async *read(topic, partition, from, next) {
-      opening ??= openLog();
-      yield* (await opening).read(topic, partition, from, next);
+      yield* (await openedLog()).read(topic, partition, from, next);
     },
   },
   folder,
@@ -97,5 +103,7 @@ const peer: Peer = new Peer(channelToParent(), {
     return runner.run({ ...statement, tables }, take, signal);
   },
   forget: async (id) => void tails.delete(id as number),
+  fold: async (message, report, signal) =>
+    foldPast({ app, log: await openedLog(), master, duckdb }, message as FoldMessage, report, signal),
 });
 await peer.call("ready", null);

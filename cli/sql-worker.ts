@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Peer } from "../infra/peer.ts";
 import { channelToChild } from "../infra/process-channel.ts";
+import type { Segment } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
+import type { FoldedRange } from "../serving-layer/as-of/fold-past.ts";
 import type { SqlEngine, SqlOutcome, SqlStatement, TailRow } from "../serving-layer/sql/engine.ts";
 import type { SqlBudget } from "../serving-layer/sql/limits.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { emptySegments, foldMessage, takeRows, tooMany } from "./past-folds.ts";
 
 export interface SqlWorkerOptions {
   readonly appPath: string;
@@ -42,7 +45,7 @@ interface Started {
   readonly peer: Peer;
 }
 
-/** Carries out SQL in a process of its own, which is started with the first statement and again after it has died. */
+/** Carries out SQL, and folds past records, in a process of its own, which is started with the first statement and again after it has died. */
 export class SqlWorker implements SqlEngine, AsyncDisposable {
   readonly #options: SqlWorkerOptions;
   #started: Promise<Started> | undefined;
@@ -103,6 +106,26 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       signal.removeEventListener("abort", killLater);
       timers.clearTimeout(kill);
     }
+  }
+
+  /** Folds past records there, beside the statements: what comes back is as much as there are entries. */
+  async fold({ signal, ...range }: FoldedRange): Promise<readonly Segment[]> {
+    const { child, peer } = await this.#process();
+    signal.throwIfAborted();
+    this.#running++;
+    const segments = emptySegments(range);
+    try {
+      await peer.call("fold", foldMessage(range), {
+        signal,
+        report: (piece) => takeRows(segments, String(piece)),
+      });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : child.exitCode === exitOfMemory ? tooMany(range) : error;
+    } finally {
+      this.#running--;
+    }
+    for (const segment of segments) segment.seal();
+    return segments;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,6 +35,8 @@ export interface Question<Key, Shown, Group extends NameIn<Key>, Measured extend
   readonly layer?: "merged" | "batch" | "speed";
   /** A position that has to be covered first, as `ingest` gives it. */
   readonly after?: string;
+  /** As it was: the position of an answer, the id of a kept generation, or a time by which one was published. */
+  readonly asOf?: string | number | Date;
   readonly timeout?: string;
 }
 
@@ -127,7 +129,10 @@ export class TidemarkClient<A extends App> {
     const Measured extends NameIn<ShownOf<Named<A, Name>>> = NameIn<ShownOf<Named<A, Name>>>,
   >(
     view: Name,
-    question: Omit<Question<KeyOf<Named<A, Name>>, ShownOf<Named<A, Name>>, Group, Measured>, "cursor"> & {
+    question: Omit<
+      Question<KeyOf<Named<A, Name>>, ShownOf<Named<A, Name>>, Group, Measured>,
+      "cursor" | "asOf"
+    > & {
       readonly every?: string;
     } = {},
     signal?: AbortSignal,

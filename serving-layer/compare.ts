@@ -1,5 +1,7 @@
 import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { Segment } from "../infra/tail/tail.ts";
 import type { Measure, Value } from "../views/aggregate.ts";
+import { TidemarkError } from "../views/errors.ts";
 import { integer } from "../views/integer.ts";
 import { joinSorted } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
@@ -15,7 +17,7 @@ import { type Page, PageSink } from "./rows.ts";
 import { readServed, rowKey, type Served, ServedRows } from "./served.ts";
 import { type StoredRows, TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
-import type { Snapshot, Snapshots } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** A group as each layer has it; undefined: no such key there. */
 interface ComparedGroup extends Group {
@@ -36,23 +38,24 @@ export type ComparedWith =
 
 /** Holds, row by row, the generation against what was being served at the same cut, and against what is served now. */
 export class Comparison {
-  readonly #snapshots: Snapshots;
   readonly #served = new WeakMap<GenerationReader, Served>();
 
-  constructor(snapshots: Snapshots) {
-    this.#snapshots = snapshots;
-  }
-
+  /** The segments, of this moment, go on from where the snapshot's generation ends, which the caller holds. */
   async compare(
     plan: Plan,
-    snapshot: Snapshot,
+    { reader }: Snapshot,
+    segments: readonly Segment[],
     turns: Turns,
   ): Promise<{ page: Page<string>; reconciliation: ComparedWith }> {
     const { query } = plan;
     const { view, stored } = query;
-    const { reader } = snapshot;
-    if (reader === undefined) throw noGeneration(stored, "");
-    const segments = this.#snapshots.segments(snapshot);
+    if (reader === undefined) {
+      if (query.asOf === undefined) throw noGeneration(stored, "");
+      throw new TidemarkError(
+        "TIDEMARK_QUERY_NO_GENERATION",
+        `view "${view.name}" has no generation that is kept and lies at or before asOf=${query.asOf.text} to compare with`,
+      );
+    }
     const tail = isShownAsStored(stored) ? undefined : new TailRows(plan, segments);
     const ahead =
       tail === undefined
@@ -62,45 +65,40 @@ export class Comparison {
             rollupInto(view, () => ["merged"]),
           )
         : new Map<string, ComparedGroup>();
-    const hold = this.#snapshots.hold(snapshot);
-    try {
-      const { reconciliation, served } = await this.#servedBy(stored, reader, turns);
-      for (const row of tail === undefined ? served.added : []) {
-        if (isAskedFor(plan, row))
-          gather(
-            plan,
-            ahead,
-            row,
-            rollupInto(view, () => ["speed"]),
-          );
-      }
-      const page = new PageSink<ComparedGroup>(plan, (group) =>
-        plan.orderKeyOf(group, group.merged ?? zeroState(view)),
-      );
-      const sink: Sink<ComparedGroup> = {
-        offer: (group) => {
-          if (!query.differing || (reconciliation.kind === "compared" && differs(query, group)))
-            page.offer(group);
-        },
-        get isFull() {
-          return page.isFull;
-        },
-      };
-      if (tail === undefined) {
-        await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
-      } else {
-        const of = (...stores: readonly StoredRows[]) => shownRows(stored, stores);
-        const asServed = new ServedRows(stored, reader, served);
-        const sources = { batch: of(reader), speed: of(asServed), merged: of(reader, tail) };
-        const rollup = rollupInto(view, (row) => [(row as SideRow).side]);
-        await scanGroups(plan, sideBySide(sources), ahead, rollup, sink, turns);
-      }
-      const { rows, cursor } = page.page();
-      const json = compileJson(query, reconciliation.kind === "compared");
-      return { page: { rows: rows.map(json), cursor }, reconciliation };
-    } finally {
-      hold[Symbol.dispose]();
+    const { reconciliation, served } = await this.#servedBy(stored, reader, turns);
+    for (const row of tail === undefined ? served.added : []) {
+      if (isAskedFor(plan, row))
+        gather(
+          plan,
+          ahead,
+          row,
+          rollupInto(view, () => ["speed"]),
+        );
     }
+    const page = new PageSink<ComparedGroup>(plan, (group) =>
+      plan.orderKeyOf(group, group.merged ?? zeroState(view)),
+    );
+    const sink: Sink<ComparedGroup> = {
+      offer: (group) => {
+        if (!query.differing || (reconciliation.kind === "compared" && differs(query, group)))
+          page.offer(group);
+      },
+      get isFull() {
+        return page.isFull;
+      },
+    };
+    if (tail === undefined) {
+      await scanGroups(plan, reader, ahead, generationRollup(view, served), sink, turns);
+    } else {
+      const of = (...stores: readonly StoredRows[]) => shownRows(stored, stores);
+      const asServed = new ServedRows(stored, reader, served);
+      const sources = { batch: of(reader), speed: of(asServed), merged: of(reader, tail) };
+      const rollup = rollupInto(view, (row) => [(row as SideRow).side]);
+      await scanGroups(plan, sideBySide(sources), ahead, rollup, sink, turns);
+    }
+    const { rows, cursor } = page.page();
+    const json = compileJson(query, reconciliation.kind === "compared");
+    return { page: { rows: rows.map(json), cursor }, reconciliation };
   }
 
   async #servedBy(

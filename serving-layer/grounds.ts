@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Tail } from "../infra/tail/tail.ts";
+import type { Cut } from "../views/cut.ts";
+import type { View } from "../views/view.ts";
+import type { Past } from "./as-of/pasts.ts";
 import type { Join } from "./join.ts";
 import type { KnownBound } from "./log-bound.ts";
-import type { Query } from "./parameters.ts";
-import { provenanceOf } from "./provenance.ts";
+import type { Layer, Query } from "./parameters.ts";
+import { type Provenance, provenanceOf } from "./provenance.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** All that an answer depends on besides its query: equal moments give equal answers. */
@@ -12,10 +15,14 @@ export interface Moment {
   /** Of the tail. */
   readonly version: number;
   readonly logEnd: KnownBound;
+  /** Set if it is a moment of the past, of which the version says nothing. */
+  readonly past: Past | undefined;
 }
 
 export function isSameMoment(a: Moment, b: Moment): boolean {
-  return a.snapshot.reader === b.snapshot.reader && a.version === b.version && a.logEnd === b.logEnd;
+  const isSamePast = a.past === undefined && b.past === undefined;
+  const isSameSnapshot = a.snapshot.reader === b.snapshot.reader;
+  return isSamePast && isSameSnapshot && a.version === b.version && a.logEnd === b.logEnd;
 }
 
 /** What an answer rests on, as JSON, and a tag that is the same for the same. */
@@ -41,16 +48,24 @@ export class Grounds {
     const key = `${view.name} ${layer}`;
     let known = this.#recent.get(key);
     if (known === undefined || !isSameMoment(known.moment, moment)) {
-      const position = layer === "batch" ? moment.snapshot.cut : this.#tail.position(view);
-      const provenance = provenanceOf(layer, moment.snapshot, position, moment.logEnd);
-      const text = JSON.stringify(provenance).slice(0, -1);
+      const text = JSON.stringify(this.provenance(view, layer, moment)).slice(0, -1);
       known = { moment, text, tag: tagOf(text) };
-      this.#recent.set(key, known);
+      if (moment.past === undefined) this.#recent.set(key, known);
     }
     const { text, tag } = known;
     const tables = join === undefined ? "" : JSON.stringify(tablesOf(join, moment.logEnd)).slice(1, -1);
     const provenance = `${text},"approximate":${approximate}${tables === "" ? "" : `,${tables}`}}`;
     return { provenance, tag: tables === "" ? tag : tagOf(text + tables) };
+  }
+
+  /** Of the past, what was there is what lay before the position: an answer of it stays what it is. */
+  provenance(view: View, layer: Layer, { snapshot, logEnd, past }: Moment): Provenance {
+    const position = (of: Cut) => (layer === "batch" ? snapshot.cut : of);
+    if (past === undefined) {
+      return provenanceOf(layer, snapshot, position(this.#tail.position(view)), logEnd);
+    }
+    const end = { cut: past.position, isCurrent: true };
+    return provenanceOf(layer, snapshot, position(past.position), end, past.asOf);
   }
 }
 

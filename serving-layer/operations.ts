@@ -190,6 +190,12 @@ function sharedParameters(view: View): readonly QueryParameter[] {
     { name: "limit", schema: wholeNumber(100_000) },
     { name: "cursor", schema: Type.String() },
     { name: "after", schema: Type.String(), description: "A position that has to be covered first" },
+    {
+      name: "asOf",
+      schema: Type.String(),
+      description:
+        "As of a past cut: a position, the id of a kept generation, or the time by which one was published",
+    },
     { name: "timeout", schema: duration },
     ...columns.map(({ name, type }) => ({
       ...{ name, schema: { type }, description: `Only rows with this ${name}; repeat it for any of several` },
@@ -253,6 +259,7 @@ const provenance = Type.Object({
   position: Type.String(),
   lag: Type.Integer(),
   complete: Type.Boolean(),
+  asOf: Type.Optional(Type.String()),
 });
 const viewAnswer = Type.Object({
   name: Type.String(),

@@ -1,16 +1,18 @@
 import type { Measure } from "../views/aggregate.ts";
-import { type Position, parsePosition } from "../views/cut.ts";
+import type { Position } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
 import type { Window } from "../views/window.ts";
+import { type AsOf, readAsOf } from "./as-of/as-of.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { type Fill, readFill } from "./fill.ts";
 import { type Condition, conditions, type Filter, FilterReader } from "./filter.ts";
 import { type Format, formats, isCsv } from "./format.ts";
 import { overlapping, readBuckets } from "./granularity.ts";
 import { listNames, parameterError, readChoice, readNames } from "./parameter-text.ts";
+import { readPosition } from "./position-parameter.ts";
 import { type Range, readRange } from "./range.ts";
 import { type OrderTerm, readLimit, readMeasures, readOrderBy } from "./selection.ts";
 
@@ -44,6 +46,8 @@ export interface Query {
   readonly differing: boolean;
   /** Of the topics of the view and of the tables that its attributes are from. */
   readonly after: Position | undefined;
+  /** Undefined: as it is now. */
+  readonly asOf: AsOf | undefined;
   readonly timeoutMs: number;
   /** What stands in the buckets of a series that have no row; undefined: nothing does. */
   readonly fill: Fill | undefined;
@@ -67,6 +71,7 @@ const known = {
     "cursor",
     "layer",
     "after",
+    "asOf",
     "timeout",
     "fill",
     "totals",
@@ -85,6 +90,7 @@ const known = {
     "cursor",
     "differing",
     "after",
+    "asOf",
     "timeout",
   ],
 } as const;
@@ -106,6 +112,10 @@ export function readQuery(
   const range = readRange(view, single.get("from"), single.get("to"));
   const { groupBy, buckets } = readGroupBy(view, columns, single, range);
   const after = single.get("after");
+  const asOf = single.get("asOf");
+  if (after !== undefined && asOf !== undefined) {
+    throw parameterError("after waits for what comes, and asOf asks for what was: give one of them");
+  }
   const format = readChoice("format", single.get("format") ?? "json", formats);
   const isSet = (name: string) => readChoice(name, single.get(name) ?? "false", ["true", "false"]) === "true";
   return Object.freeze({
@@ -124,7 +134,8 @@ export function readQuery(
     cursor: single.get("cursor"),
     layer: readChoice("layer", single.get("layer") ?? "merged", ["merged", "batch", "speed"]),
     differing: isSet("differing"),
-    after: after === undefined ? undefined : readAfter(topicsOf(view, attributes), after, events),
+    after: after === undefined ? undefined : readPosition("after", after, topicsOf(view, attributes), events),
+    asOf: asOf === undefined ? undefined : readAsOf(stored, asOf, events),
     timeoutMs: readTimeout(single.get("timeout") ?? "5s"),
     fill: readFill(view, buckets, single.get("fill")),
     hasTotals: requireTotals(view, format, isSet("totals")),
@@ -263,24 +274,4 @@ function readTimeout(text: string): number {
     );
   }
   return ms;
-}
-
-/** A position may speak of several topics; an answer can wait for those only that it rests on. */
-function readAfter(topics: ReadonlySet<string>, text: string, events: readonly EventType[]): Position {
-  const position = parsePosition(text);
-  for (const [topic, partitions] of position) {
-    const event = events.find(({ name }) => name === topic);
-    if (event === undefined) {
-      throw parameterError(
-        `after: there is no topic "${topic.slice(0, 100)}"; there are ${listNames(events)}`,
-      );
-    }
-    const beyond = [...partitions.keys()].find((partition) => partition >= event.partitions);
-    if (beyond !== undefined) {
-      throw parameterError(
-        `after: topic "${topic}" has partitions 0 to ${event.partitions - 1}, no ${beyond}`,
-      );
-    }
-  }
-  return new Map([...position].filter(([topic]) => topics.has(topic)));
 }

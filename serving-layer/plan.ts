@@ -145,6 +145,7 @@ function matching(filters: Query["filters"]): Plan["matches"] {
 function hashOf(query: Query): string {
   const { view, attributes, measures, orderBy, from, to, buckets, filters, groupBy, layer, kind, differing } =
     query;
+  const { asOf } = query;
   const order = orderBy.map(({ column, descending }) => [
     column.kind === "measure" ? column.measure.name : column.kind === "window" ? "" : column.index,
     descending,
@@ -170,6 +171,7 @@ function hashOf(query: Query): string {
     ...(attributes.length === 0 ? [] : [attributes.map(({ name }) => name)]),
     ...(sliding === undefined ? [] : [{ lengthMs: sliding.lengthMs }]),
     ...(query.fill === undefined ? [] : [query.fill]),
+    ...(asOf === undefined ? [] : [{ asOf: asOf.kind === "position" ? asOf.position : asOf.text }]),
   ];
   return createHash("sha256").update(JSON.stringify(meaning)).digest("base64url").slice(0, 12);
 }

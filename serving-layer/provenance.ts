@@ -22,6 +22,8 @@ export interface Provenance {
   readonly lag: number;
   /** Whether it covers all that there is; false as well while the log does not answer. */
   readonly complete: boolean;
+  /** Of an answer as of the past, what was asked for. Lag and completeness are then of the moment that this names, and stay. */
+  readonly asOf?: string;
 }
 
 /** By measure, why its value is not exact and by how much at most; the part of provenance that queries choose. */
@@ -38,6 +40,7 @@ export function provenanceOf(
   { view, reader, cutText, version }: Snapshot,
   position: Cut,
   logEnd: KnownBound,
+  asOf?: string,
 ): Provenance {
   const lag = lagOf(view, position, logEnd.cut);
   return {
@@ -50,6 +53,7 @@ export function provenanceOf(
     position: formatOwn(view, position),
     lag,
     complete: lag === 0 && logEnd.isCurrent,
+    ...(asOf !== undefined && { asOf }),
   };
 }
 

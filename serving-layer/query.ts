@@ -8,6 +8,8 @@ import { namesOf } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import { type AccessPath, type Planner, pathsOf, planBy } from "./access-path.ts";
 import { type Answer, answerJson, answerOf } from "./answer.ts";
+import type { AsOf } from "./as-of/as-of.ts";
+import type { Pasts } from "./as-of/pasts.ts";
 import { noGeneration } from "./building.ts";
 import { type Clock, Turns } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
@@ -20,7 +22,7 @@ import type { KnownBound, LogBound } from "./log-bound.ts";
 import { type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson, measuresJson, type RowJson } from "./present.ts";
-import { approximationsOf, provenanceOf } from "./provenance.ts";
+import { approximationsOf } from "./provenance.ts";
 import { readRows } from "./read-rows.ts";
 import { Recent } from "./recent.ts";
 import type { Rollup } from "./rollup.ts";
@@ -58,6 +60,7 @@ export interface QueriesParts {
   readonly app: App;
   readonly versions: Versions;
   readonly snapshots: Snapshots;
+  readonly pasts: Pasts;
   readonly tail: Tail;
   readonly files: DimensionFiles;
   readonly logEnd: LogBound;
@@ -82,14 +85,13 @@ export class Queries {
   readonly #prepared = new Recent<string, Prepared>(preparedQueries);
   readonly #grounds: Grounds;
   readonly #coverage: Coverage;
-  readonly #comparison: Comparison;
+  readonly #comparison = new Comparison();
   readonly #tables: TableStates;
 
   constructor(parts: QueriesParts) {
     this.#parts = parts;
     this.#grounds = new Grounds(parts.tail);
     this.#coverage = new Coverage(parts);
-    this.#comparison = new Comparison(parts.snapshots);
     this.#tables = new TableStates(parts);
     // What was made ready for a name may be of another version than it means now.
     parts.versions.onMove(() => this.#prepared.clear());
@@ -116,7 +118,8 @@ export class Queries {
     const prepared = this.#prepare(view, search, sight);
     const { query } = prepared.plan;
     const logEnd = this.#parts.logEnd.known();
-    if (logEnd === undefined || !this.#coverage.isReached(query)) return undefined;
+    if (query.asOf !== undefined || logEnd === undefined || !this.#coverage.isReached(query))
+      return undefined;
     const moment = this.#moment(query, logEnd);
     const { answer: kept } = prepared;
     if (kept !== undefined && isSameMoment(kept.moment, moment)) return kept.answer;
@@ -126,12 +129,19 @@ export class Queries {
     return answer;
   }
 
-  /** Waits for the position of `after`, and gives up the thread while it scans. */
+  /** Waits for the position of `after`, or until the past of `asOf` is made, and gives up the thread while it scans. */
   async rows(view: string, search: string, sight: Sight, asker: Asker): Promise<Answer> {
     const prepared = this.#prepare(view, search, sight);
-    const { plan } = prepared;
-    await this.#coverage.reached(plan.query);
-    const moment = this.#moment(plan.query, await this.#parts.logEnd.current());
+    const { query } = prepared.plan;
+    if (query.asOf !== undefined) {
+      using moment = await this.#pastMoment(query, query.asOf);
+      return await this.#answer(prepared, moment, asker);
+    }
+    await this.#coverage.reached(query);
+    return this.#answer(prepared, this.#moment(query, await this.#parts.logEnd.current()), asker);
+  }
+
+  async #answer(prepared: Prepared, moment: Moment, asker: Asker): Promise<Answer> {
     return this.#isPlainPoint(prepared, moment)
       ? this.#point(prepared, moment)
       : this.#scan(prepared, moment, asker);
@@ -146,30 +156,36 @@ export class Queries {
 
   /** The answer of `compare` as JSON text. */
   async compare(view: string, search: string, sight: Sight, isGone: () => boolean): Promise<string> {
-    const { app, snapshots, tail, clock } = this.#parts;
-    const query = readQuery(this.view(view, sight), "compare", search, app.events);
-    const plan = planOf(keepToSight(query, sight));
-    await snapshots.look(plan.query.stored);
-    await this.#coverage.reached(plan.query);
-    const logEnd = await this.#parts.logEnd.current();
-    const { snapshot } = this.#moment(plan.query, logEnd);
-    const position = tail.position(plan.query.stored);
-    const turns = new Turns(clock, isGone);
-    const join = openJoin(this.#tables, plan.query);
-    try {
-      const provenance = provenanceOf("merged", snapshot, position, logEnd);
-      const joined = joinedPlan(plan, join);
-      const { page, reconciliation } = await this.#comparison.compare(joined, snapshot, turns);
-      const approximate = approximationsOf(plan.query);
-      return answerJson(page.rows, {
-        cursor: page.cursor,
-        provenance: JSON.stringify({
-          ...{ ...provenance, approximate, ...tablesOf(join, logEnd), reconciliation },
-        }),
-      });
-    } finally {
-      join[Symbol.dispose]();
+    const { app, snapshots } = this.#parts;
+    const asked = readQuery(this.view(view, sight), "compare", search, app.events);
+    const plan = planOf(keepToSight(asked, sight));
+    const { query } = plan;
+    if (query.asOf !== undefined) {
+      using moment = await this.#pastMoment(query, query.asOf);
+      return await this.#compared(plan, moment, isGone);
     }
+    await snapshots.look(query.stored);
+    await this.#coverage.reached(query);
+    return this.#compared(plan, this.#moment(query, await this.#parts.logEnd.current()), isGone);
+  }
+
+  async #compared(plan: Plan, moment: Moment, isGone: () => boolean): Promise<string> {
+    const { query } = plan;
+    const { snapshot, logEnd } = moment;
+    const turns = new Turns(this.#parts.clock, isGone);
+    const segments = this.#segments(query, moment);
+    using join = openJoin(this.#tables, query);
+    using _hold = this.#hold(moment);
+    const provenance = this.#grounds.provenance(query.stored, "merged", moment);
+    const joined = joinedPlan(plan, join);
+    const { page, reconciliation } = await this.#comparison.compare(joined, snapshot, segments, turns);
+    const approximate = approximationsOf(query);
+    return answerJson(page.rows, {
+      cursor: page.cursor,
+      provenance: JSON.stringify({
+        ...{ ...provenance, approximate, ...tablesOf(join, logEnd), reconciliation },
+      }),
+    });
   }
 
   #prepare(viewName: string, search: string, sight: Sight): Prepared {
@@ -194,12 +210,27 @@ export class Queries {
     const { snapshots, tail } = this.#parts;
     const snapshot = layer === "batch" ? snapshots.batch(view) : snapshots.serving(view);
     if (snapshot === undefined) throw noGeneration(view, ", or ask without layer=batch");
-    return { snapshot, version: tail.version, logEnd };
+    return { snapshot, version: tail.version, logEnd, past: undefined };
+  }
+
+  /** To be disposed of. */
+  async #pastMoment({ stored, layer }: Query, asOf: AsOf): Promise<Moment & Disposable> {
+    const { pasts, tail } = this.#parts;
+    const logEnd = await this.#parts.logEnd.current();
+    const past = await pasts.open(stored, layer, asOf, logEnd.cut);
+    const { snapshot } = past;
+    return { snapshot, version: tail.version, logEnd, past, [Symbol.dispose]: () => past[Symbol.dispose]() };
+  }
+
+  /** Keeps the moment's generation open; a moment of the past does so itself. */
+  #hold({ snapshot, past }: Moment): Disposable | undefined {
+    return past === undefined ? this.#parts.snapshots.hold(snapshot) : undefined;
   }
 
   /** The tail's part in an answer, of this moment. */
-  #segments({ layer }: Query, { snapshot }: Moment): readonly Segment[] {
-    return layer === "batch" ? [] : this.#parts.snapshots.segments(snapshot);
+  #segments({ layer }: Query, { snapshot, past }: Moment): readonly Segment[] {
+    if (layer === "batch") return [];
+    return past === undefined ? this.#parts.snapshots.segments(snapshot) : past.segments;
   }
 
   /** Whether the answer is the page of a point query and nothing else, as most are: that needs no sink and no turns. */
@@ -234,38 +265,33 @@ export class Queries {
     const { rowJson, rollup, approximate } = prepared;
     const { query } = prepared.plan;
     const { snapshot } = moment;
-    const { clock, planner, snapshots } = this.#parts;
+    const { clock, planner } = this.#parts;
     const startMs = clock.now();
     const turns = new Turns(clock, () => asker.isGone());
     const segments = this.#segments(query, moment);
     const reader = query.layer === "speed" ? undefined : snapshot.reader;
     // The tail's part, the tables and the provenance are of one moment: no await stands between them.
-    const join = openJoin(this.#tables, query);
-    const hold = snapshots.hold(snapshot);
-    try {
-      const { provenance, tag } = this.#grounds.of(query, approximate, moment, join);
-      const etag = query.isExplained ? undefined : etagOf(prepared, tag);
-      if (etag !== undefined && asker.isKnown(etag)) return { kind: "unchanged", etag };
-      const paths = this.#paths(prepared, reader);
-      const path = planner(paths);
-      const plan = joinedPlan(planBy(path, prepared.plan), join);
-      const account = query.isExplained ? new Account({ plan, path, paths, reader, segments }) : undefined;
-      const read = reader && account ? account.of(reader) : reader;
-      const { page, totals, groups } = await readRows(
-        { plan, path, reader: read, segments, rollup, scans: this.#parts.scans },
-        turns,
-      );
-      const explanation = account?.explain(groups, page.rows.length, clock.now() - startMs);
-      const others = {
-        provenance,
-        ...(totals && { totals: measuresJson(query, totals) }),
-        ...(explanation && { explain: JSON.stringify(explanation) }),
-      };
-      return answerOf(query, rowJson, page, others, etag);
-    } finally {
-      hold[Symbol.dispose]();
-      join[Symbol.dispose]();
-    }
+    using join = openJoin(this.#tables, query);
+    using _hold = this.#hold(moment);
+    const { provenance, tag } = this.#grounds.of(query, approximate, moment, join);
+    const etag = query.isExplained ? undefined : etagOf(prepared, tag);
+    if (etag !== undefined && asker.isKnown(etag)) return { kind: "unchanged", etag };
+    const paths = this.#paths(prepared, reader);
+    const path = planner(paths);
+    const plan = joinedPlan(planBy(path, prepared.plan), join);
+    const account = query.isExplained ? new Account({ plan, path, paths, reader, segments }) : undefined;
+    const read = reader && account ? account.of(reader) : reader;
+    const { page, totals, groups } = await readRows(
+      { plan, path, reader: read, segments, rollup, scans: this.#parts.scans },
+      turns,
+    );
+    const explanation = account?.explain(groups, page.rows.length, clock.now() - startMs);
+    const others = {
+      provenance,
+      ...(totals && { totals: measuresJson(query, totals) }),
+      ...(explanation && { explain: JSON.stringify(explanation) }),
+    };
+    return answerOf(query, rowJson, page, others, etag);
   }
 }
 

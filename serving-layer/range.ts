@@ -54,7 +54,7 @@ function formatBoundary(ms: number): string {
 }
 
 /** RFC 3339 date-time, date or epoch milliseconds to milliseconds, or NaN. */
-function readTime(text: string): number {
+export function readTime(text: string): number {
   if (/^-?\d{1,16}$/.test(text)) {
     const ms = Number(text);
     return ms >= minTime && ms <= maxTime + 1 ? ms + 0 : Number.NaN;

@@ -12,6 +12,9 @@ import type { VersionPointers } from "../infra/versions/version-pointers.ts";
 import type { App } from "../views/app.ts";
 import { familiesOf } from "../views/version.ts";
 import { bestPath, type Planner } from "./access-path.ts";
+import type { FoldRange } from "./as-of/fold-past.ts";
+import type { PastLimits } from "./as-of/past-limits.ts";
+import { Pasts } from "./as-of/pasts.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
@@ -48,6 +51,8 @@ export interface ServingParts {
   readonly pointers?: VersionPointers;
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
+  /** What folds past records; without it answers can be as of generations' cuts alone. */
+  readonly past?: { readonly fold: FoldRange; readonly limits?: Partial<PastLimits> };
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -73,8 +78,17 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   const topics = app.events.map(({ name }) => name);
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
+  const { past } = parts;
+  const pasts = new Pasts({
+    generations,
+    snapshots,
+    fold: past?.fold,
+    limits: past?.limits ?? {},
+    clock,
+    warn,
+  });
   const queries = new Queries({
-    ...{ app, versions, snapshots, tail, files, logEnd, clock, planner, scans: parts.scans },
+    ...{ app, versions, snapshots, pasts, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
   const live = new LiveQueries(
@@ -100,12 +114,13 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
   measureServing(server.metrics, { app, versions, snapshots, tail, logEnd, master, live });
   return {
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();
       live[Symbol.dispose]();
       versions[Symbol.dispose]();
-      return snapshots[Symbol.asyncDispose]();
+      await pasts[Symbol.asyncDispose]();
+      await snapshots[Symbol.asyncDispose]();
     },
   };
 }

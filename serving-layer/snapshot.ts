@@ -179,7 +179,7 @@ export class Snapshots implements AsyncDisposable {
       return;
     }
     const held: Held = {
-      snapshot: this.#snapshot(state.view, reader, manifest?.cut ?? {}),
+      snapshot: this.at(state.view, reader, manifest?.cut ?? {}),
       holders: 0,
       isRetired: false,
     };
@@ -190,7 +190,8 @@ export class Snapshots implements AsyncDisposable {
     this.#advance();
   }
 
-  #snapshot(view: View, reader: GenerationReader | undefined, cut: Cut): Snapshot {
+  /** One of the reader's generation, whoever opened that. */
+  at(view: View, reader: GenerationReader | undefined, cut: Cut = reader?.manifest.cut ?? {}): Snapshot {
     const hasSeveral = (this.#families.get(view.family)?.length ?? 0) > 1;
     const version = hasSeveral ? view.version : undefined;
     return Object.freeze({ view, reader, cut, cutText: formatOwn(view, cut), version });

@@ -16,7 +16,7 @@ export interface Skipped {
 
 /** Where records that came before are looked up. */
 export interface Past {
-  readonly log: Log;
+  readonly log: Pick<Log, "starts" | "read">;
   /** Needed for a log that lets go of what is archived. */
   readonly archivedIds?: ArchivedIds | undefined;
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { Consumer, LogBatch } from "../infra/log/log.ts";
+import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { Tracing } from "../infra/tracing.ts";
 import type { Offset } from "../views/cut.ts";
@@ -19,6 +19,7 @@ export interface FoldedView {
 export type FoldTracing = Pick<Tracing, "fold">;
 
 export interface TopicConsumption extends Past {
+  readonly log: Log;
   readonly type: EventType;
   /** Default: all of the topic's. */
   readonly partitions?: readonly number[];

@@ -1,6 +1,6 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import type { Consumer, LogBatch } from "../infra/log/log.ts";
+import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
 import { decodeTailRecord, type TailRecord, tailAppend, tailTopic } from "../infra/tail/tail-record.ts";
@@ -21,6 +21,7 @@ import { TailPublisher } from "./tail-publisher.ts";
 
 /** Its log has the events' topics and the tail topics. */
 export interface PartitionOwnerOptions extends Past {
+  readonly log: Log;
   readonly app: App;
   readonly type: EventType;
   readonly partition: number;

@@ -1,18 +1,19 @@
-import type { Log } from "../infra/log/log.ts";
 import type { ArchivedEvents } from "../infra/master/archived-events.ts";
 import { TailSegment } from "../infra/tail/segment.ts";
 import { type Cut, type Offset, offset } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
-import { Admission, type Skipped } from "./admission.ts";
+import { Admission, type Past, type Skipped } from "./admission.ts";
 import { compileFolds, type Fold } from "./fold.ts";
 
-export interface Replay {
+/** Archived ids are needed of one that begins in the midst, over a log that lets go of what is archived. */
+export interface Replay extends Past {
   readonly view: View;
-  /** Where it ends in each partition; what it begins with is offset 0. */
+  /** Where it begins in each partition. */
+  readonly from: Cut;
+  /** Where it ends. */
   readonly next: Cut;
-  readonly log: Pick<Log, "starts" | "read">;
   /** Gives what the log has let go of. */
   readonly archivedEvents: ArchivedEvents;
   /** Which records come from files, not from the log. */
@@ -32,16 +33,17 @@ export interface Replayed {
 }
 
 /**
- * A view of `[0, next)` by the fold alone, a sealed segment for each of its partitions: what the speed layer would hold if no
- * generation had ever been published. Records come from the log, and from the files of the master dataset where the log has let
- * go of them; duplicates are told by one window that goes over from the one to the other, and not by the master's marks.
+ * A view of `[from, next)` by the fold alone, a sealed segment for each of its partitions: from offset 0 it is what the speed layer
+ * would hold if no generation had ever been published. Records come from the log, and from the files of the master dataset where the
+ * log has let go of them; duplicates are told by one window, which has seen what stands before `from` and goes over from the one to
+ * the other, and not by the master's marks.
  *
  * TIDEMARK_TAIL_FULL if there are more entries than may be, TIDEMARK_STORE_GAP if the files do not reach the log.
  */
 export async function replayView(
   replay: Replay,
 ): Promise<{ readonly segments: readonly TailSegment[]; readonly replayed: Replayed }> {
-  const { view, log, archived, next } = replay;
+  const { view, log, archived, signal } = replay;
   const foldOf = compileFolds([view]);
   const segments: TailSegment[] = [];
   const replayed: Replayed = {
@@ -50,16 +52,19 @@ export async function replayView(
     skipped: { duplicates: 0, undecodable: 0 },
   };
   for (const [number, { mapping, topic, partition }] of view.partitions.entries()) {
-    const to = offsetIn(next, view, number);
-    const start = (await log.starts(topic))[partition] ?? offset(0);
-    const segment = new TailSegment(view, number, offset(0));
-    const admission = new Admission(mapping.event, partition, replayed.skipped);
-    const part: Part = { segment, admission, fold: foldOf(view, mapping), segments };
-    const fromLog = archived === "all" ? to : (Math.min(start, to) as Offset);
-    await foldArchived(replay, replayed, part, fromLog);
-    await foldLog(replay, replayed, part, fromLog, to);
-    segment.seal();
+    const [from, next] = [offsetIn(replay.from, view, number), offsetIn(replay.next, view, number)];
+    const segment = new TailSegment(view, number, from);
     segments.push(segment);
+    if (from < next) {
+      const start = (await log.starts(topic))[partition] ?? from;
+      const fromLog = archived === "all" ? next : offset(Math.max(from, Math.min(start, next)));
+      const admission = new Admission(mapping.event, partition, replayed.skipped);
+      await admission.warmUp(replay, from, signal);
+      const part: Part = { segment, admission, fold: foldOf(view, mapping), segments };
+      await foldArchived(replay, replayed, part, from, fromLog);
+      await foldLog(replay, replayed, part, fromLog, next);
+    }
+    segment.seal();
   }
   return { segments, replayed };
 }
@@ -69,15 +74,21 @@ interface Part {
   readonly segment: TailSegment;
   readonly admission: Admission;
   readonly fold: Fold;
-  /** Of the partitions before. */
+  /** This one's, and those of the partitions before. */
   readonly segments: readonly TailSegment[];
 }
 
-async function foldArchived(replay: Replay, replayed: Replayed, part: Part, next: Offset): Promise<void> {
+async function foldArchived(
+  replay: Replay,
+  replayed: Replayed,
+  part: Part,
+  from: Offset,
+  next: Offset,
+): Promise<void> {
   const { segment, admission, fold } = part;
   const { mapping, partition } = viewPartition(replay.view, segment.partition);
-  if (next === 0) return;
-  for await (const batch of replay.archivedEvents(mapping.event, partition, next)) {
+  if (from === next) return;
+  for await (const batch of replay.archivedEvents(mapping.event, partition, from, next)) {
     fold(segment, admission.admitArchived(batch.events, batch.next), 0, batch.events);
     replayed.master.bytes += batch.bytes;
     folded(replay, replayed, part, "master", batch.next);
@@ -112,11 +123,11 @@ function folded(
   signal.throwIfAborted();
   replayed[from].offsets += next - segment.next;
   segment.advance(next);
-  const entries = segments.reduce((sum, { size }) => sum + size, segment.size);
+  const entries = segments.reduce((sum, { size }) => sum + size, 0);
   if (entries > maxEntries) {
     throw new TidemarkError(
       "TIDEMARK_TAIL_FULL",
-      `view "${view.name}" makes more than ${maxEntries} entries (a group in a pane of a partition) when it is folded from the start, all that a fold may hold`,
+      `view "${view.name}" makes more than ${maxEntries} entries (a group in a pane of a partition) of these records, all that a fold may hold`,
     );
   }
   progress(replayed);

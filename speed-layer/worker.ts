@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Generations } from "../infra/generations/generations.ts";
+import type { Log } from "../infra/log/log.ts";
 import type { App } from "../views/app.ts";
 import type { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
@@ -13,6 +14,7 @@ import { defaultSnapshotBytes } from "./tail-publisher.ts";
 
 /** Its log has the events' topics and the tail topics. */
 export interface SpeedWorkerOptions extends Past {
+  readonly log: Log;
   readonly app: App;
   readonly generations: Pick<Generations, "current" | "watch">;
   readonly newId: () => string;

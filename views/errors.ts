@@ -55,6 +55,9 @@ export const errorCodes = {
   TIDEMARK_VERSION_NONE_BEFORE: { status: 409, canRetry: false },
   TIDEMARK_VERSION_INCOMPARABLE: { status: 409, canRetry: false },
   TIDEMARK_VERSION_NO_COMMON_CUT: { status: 409, canRetry: true },
+  TIDEMARK_ASOF_AHEAD: { status: 409, canRetry: true },
+  TIDEMARK_ASOF_COSTLY: { status: 422, canRetry: false },
+  TIDEMARK_ASOF_BUSY: { status: 429, canRetry: true },
   // SQL
   TIDEMARK_SQL_STATEMENT: { status: 400, canRetry: false },
   TIDEMARK_SQL_REFUSED: { status: 400, canRetry: false },

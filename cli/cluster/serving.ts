@@ -33,7 +33,7 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
-      ...{ pointers, scans, sql: { engine: sql } },
+      ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
     }),

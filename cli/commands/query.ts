@@ -22,6 +22,7 @@ export interface QueryOptions {
   readonly limit?: string;
   readonly cursor?: string;
   readonly after?: string;
+  readonly asOf?: string;
   readonly layer?: string;
   readonly fill?: string;
 }
@@ -40,6 +41,7 @@ export function registerQuery(program: Command, terminal: Terminal): void {
     'query totals-by-hour --granularity 1d --from 2001-06-01  # --group-by "" gives one row over all',
     "query airport-hours --where origin=ORD --granularity 1d --series",
     "query airport-hours --where origin=ORD --csv > ord.csv",
+    "query airport-hours --where origin=ORD --as-of 2026-06-01  # what the generation of that time said",
   ]);
   program.addCommand(
     addQueryOptions(command)
@@ -90,7 +92,11 @@ export function addQueryOptions(command: Command): Command {
     .option("--order-by <columns>", '"-flights,origin": falling by flights, then rising by origin')
     .option("--limit <rows>", "at most so many rows", wholeNumber)
     .option("--cursor <cursor>", "go on where an answer ended")
-    .option("--after <position>", "wait until this position of an ingest is covered");
+    .option("--after <position>", "wait until this position of an ingest is covered")
+    .option(
+      "--as-of <cut>",
+      "as it was: at the position of an answer, or by a kept generation, its id or a time",
+    );
 }
 
 function condition(text: string, former: QueryOptions["where"] = {}): QueryOptions["where"] {
@@ -101,7 +107,7 @@ function condition(text: string, former: QueryOptions["where"] = {}): QueryOptio
 }
 
 export function queryParameters(options: QueryOptions): QueryParameters {
-  const { from, to, granularity, tz, groupBy, measures, orderBy, limit, cursor, after, layer, fill } =
+  const { from, to, granularity, tz, groupBy, measures, orderBy, limit, cursor, after, asOf, layer, fill } =
     options;
   return {
     ...options.where,
@@ -115,6 +121,7 @@ export function queryParameters(options: QueryOptions): QueryParameters {
     limit,
     cursor,
     after,
+    asOf,
     layer,
     fill,
   };

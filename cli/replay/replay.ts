@@ -64,8 +64,9 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
   const [folded, fold] = await measured(now, async () => {
     const { segments, replayed } = await replayView({
       ...parts,
+      from: {},
       next: cut,
-      archivedEvents: (type, partition, next) => archivedEvents(connection, master, type, partition, next),
+      archivedEvents: (...range) => archivedEvents(connection, master, ...range),
       progress: ({ log, master }) => progress.folded(log.offsets + master.offsets),
     });
     return { replayed, sorted: segments.map((segment) => segment.sortedRows()) };

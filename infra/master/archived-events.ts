@@ -20,10 +20,11 @@ export interface ArchivedBatch {
   readonly bytes: number;
 }
 
-/** The events of a partition's records before `next`, as far as files go; TIDEMARK_STORE_GAP if that is not up to there. */
+/** The events of a partition's records `[from, next)`, as far as files go; TIDEMARK_STORE_GAP if that is not up to there. */
 export type ArchivedEvents = (
   type: EventType,
   partition: number,
+  from: Offset,
   next: Offset,
 ) => AsyncIterable<ArchivedBatch>;
 
@@ -36,6 +37,7 @@ export async function* archivedEvents(
   master: Pick<Master, "files">,
   type: EventType,
   partition: number,
+  from: Offset,
   next: Offset,
 ): AsyncGenerator<ArchivedBatch, void, undefined> {
   const files = (await master.files(type.name)).filter((file) => file.partition === partition);
@@ -47,9 +49,11 @@ export async function* archivedEvents(
     );
   }
   for (const file of files) {
+    if (file.next <= from) continue;
     if (file.from >= next) return;
+    const range = { from: offset(Math.max(file.from, from)), next: offset(Math.min(file.next, next)) };
     try {
-      yield* eventsOf(connection, type, file, Math.min(file.next, next) as Offset);
+      yield* eventsOf(connection, type, file, range);
     } catch (cause) {
       throw cause instanceof TidemarkError ? cause : unreadable(file.path, cause);
     }
@@ -60,7 +64,7 @@ async function* eventsOf(
   connection: DuckDBConnection,
   type: EventType,
   file: MasterFile,
-  next: Offset,
+  { from, next }: Pick<MasterFile, "from" | "next">,
 ): AsyncGenerator<ArchivedBatch, void, undefined> {
   const there = await columnsOf(connection, file.path);
   const fields = type.fields.filter(({ name }) => there.has(name));
@@ -75,10 +79,10 @@ async function* eventsOf(
     ...fields.map(fieldToSql),
   ];
   const result = await connection.stream(
-    `SELECT ${columns.join(", ")} FROM read_parquet($1) WHERE _offset < $2`,
-    [file.path, BigInt(next)],
+    `SELECT ${columns.join(", ")} FROM read_parquet($1) WHERE _offset >= $2 AND _offset < $3`,
+    [file.path, BigInt(from), BigInt(next)],
   );
-  let at = file.from;
+  let at = from;
   for await (const chunk of result) {
     const values = chunk.getColumns().map((column) => column.map(columnValue));
     const byName = new Map(names.map((name, i) => [name, values[i]]));

@@ -16,7 +16,7 @@ const mostEveryMs = 3_600_000;
 export const maxLiveLimit = 10_000;
 
 /** Of parameters of rows, those that make no sense where rows go on changing. */
-const others = ["cursor", "explain", "totals", "format"];
+const others = ["cursor", "explain", "totals", "format", "asOf"];
 
 /** Whether `readLive` could find something; nearly all queries end here. */
 export function mayBeLive(search: string): boolean {

@@ -6,12 +6,12 @@ import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
 import { encodeCell, type StateRow } from "../../views/state.ts";
 import { shownView } from "../../views/view.ts";
+import { Admission } from "../admission.ts";
 import type { Clock } from "../clock.ts";
 import type { KnownBound, LogBound } from "../log-bound.ts";
 import { approximationsOf, type Provenance, provenanceOf } from "../provenance.ts";
 import type { Snapshots } from "../snapshot.ts";
 import type { Versions } from "../versions.ts";
-import { Admission } from "./admission.ts";
 import type { SqlEngine, SqlFormat, SqlOutcome, SqlParameters, SqlTable, TailRow } from "./engine.ts";
 import type { SqlLimits } from "./limits.ts";
 import { type Named, TableNames } from "./table-names.ts";
@@ -56,7 +56,7 @@ export class SqlAnswers {
   constructor(parts: SqlParts) {
     this.#parts = parts;
     this.#names = new TableNames(parts.app, parts.versions);
-    this.#admission = new Admission(parts.limits.running, parts.limits.waiting);
+    this.#admission = new Admission(parts.limits.running, parts.limits.waiting, busy);
   }
 
   /** TIDEMARK_SQL_*; the signal's reason if it aborts. */
@@ -155,6 +155,13 @@ function byTable(names: readonly string[], tables: TableNames): ReadonlyMap<Name
 
 function* encoded(rows: Iterable<StateRow>): Generator<TailRow, void, undefined> {
   for (const { dimensions, pane, cells } of rows) yield [dimensions, pane, cells.map(encodeCell)];
+}
+
+function busy(running: number, waiting: number): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_SQL_BUSY",
+    `${running} statements are running and ${waiting} are waiting: ask again later`,
+  );
 }
 
 function timedOut({ timeoutMs }: SqlLimits): TidemarkError {

@@ -99,10 +99,10 @@ test("the page has an example of every parameter, and names every error of queri
   const asked = examples.flatMap(({ url }) => [...new URL(url, "http://x").searchParams.keys()]);
   for (const name of [
     ...["from", "to", "granularity", "tz", "groupBy", "measures", "orderBy", "limit", "after", "timeout"],
-    ...["fill", "totals", "explain", "format", "item:not", "item:prefix", "item:from", "item:to"],
+    ...["fill", "totals", "explain", "format", "asOf", "item:not", "item:prefix", "item:from", "item:to"],
   ]) {
     expect(asked).toContain(name);
   }
-  const codes = Object.keys(errorCodes).filter((code) => code.startsWith("TIDEMARK_QUERY_"));
+  const codes = Object.keys(errorCodes).filter((code) => /^TIDEMARK_(QUERY|ASOF)_/.test(code));
   expect(codes.filter((code) => !markdown.includes(`| \`${code}\` |`))).toEqual([]);
 });

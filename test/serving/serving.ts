@@ -27,7 +27,7 @@ export function startServing(
   clock: Clock = systemClock,
   files: DimensionFiles = new Map(),
   options: ServerOptions = {},
-  more: Pick<ServingParts, "pointers"> = {},
+  more: Pick<ServingParts, "pointers" | "past"> = {},
 ): Serving {
   const app = defineApp({ name: "test", views });
   const parts = {

@@ -114,13 +114,13 @@ export class Layers implements AsyncDisposable {
       return archive;
     };
     const { segments } = await replayView({
-      ...{ view, next: cut, archived: "let-go", maxEntries: Number.POSITIVE_INFINITY },
+      ...{ view, from: {}, next: cut, archived: "let-go", maxEntries: Number.POSITIVE_INFINITY },
       log: {
         starts: async (topic) => (cut[topic] ?? []).map((next) => offset(Math.ceil(next / 2))),
         read: (topic, ...range) => archiveOf(topic).log.read(topic, ...range),
       },
-      archivedEvents: (type, partition, next) =>
-        archivedEvents(this.#connection, archiveOf(type.name).master, type, partition, next),
+      archivedEvents: (type, ...range) =>
+        archivedEvents(this.#connection, archiveOf(type.name).master, type, ...range),
       signal: new AbortController().signal,
       progress: () => undefined,
     });

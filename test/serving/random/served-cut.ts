@@ -86,17 +86,20 @@ export class ServedCut implements AsyncDisposable {
     folder: string,
     generations: GenerationsFolder,
   ) {
-    const { app, files, planner } = parts;
+    const { app, files, planner, records } = parts;
     this.#parts = parts;
     this.#folder = folder;
     this.#generations = generations;
     this.server = createServer({});
     const temporaryFolder = join(folder, "scans");
     this.#scans = new ColumnScans(() => Duckdb.open({ memoryLimit: "256MB", threads: 1, temporaryFolder }));
+    const log = new PlainLog(app.views);
+    for (const [event, all] of records) log.advanceTo(event.name, endsOf(event, all));
     this.#serving = registerServing(this.server, {
       scans: this.#scans,
       ...{ app, files, planner, generations, tail: this.#tail, profile: "embedded" },
-      ...{ log: new PlainLog(app.views), jobs: new PlainJobs(), deadLetters: new PlainDeadLetters() },
+      past: { fold: async ({ view, from, next }) => segmentsOf(view, records, from, next) },
+      ...{ log, jobs: new PlainJobs(), deadLetters: new PlainDeadLetters() },
     });
   }
 
@@ -157,21 +160,33 @@ export class ServedCut implements AsyncDisposable {
   }
 }
 
-function pieces(view: View, records: Records, cut: Cut, middle: Cut): readonly Piece[] {
-  return view.partitions.flatMap(({ mapping, topic, partition }, number) => {
-    const mine = [...records]
+function endsOf(event: EventType, records: readonly ArchivedRecord[]): readonly number[] {
+  return Array.from(
+    { length: event.partitions },
+    (_, p) => records.filter(({ partition }) => partition === p).length,
+  );
+}
+
+function segmentsOf(view: View, records: Records, from: Cut, next: Cut): readonly TailSegment[] {
+  return view.partitions.map(({ mapping, topic, partition }, number) => {
+    const range = [offsetAt(from, topic, partition), offsetAt(next, topic, partition)] as const;
+    const folded = [...records]
       .filter(([event]) => event.name === topic)
-      .flatMap(([, all]) => all.filter((each) => each.partition === partition));
-    const [from, between] = [offsetAt(cut, topic, partition), offsetAt(middle, topic, partition)];
-    return [
-      { from, next: between },
-      { from: between, next: offset(mine.length) },
-    ].map((range) => {
-      const folded = mine.slice(range.from, range.next);
-      const segment = new TailSegment(view, number, range.from);
-      const events = folded.map(({ event, isDuplicate }) => (isDuplicate ? null : event));
-      compileFold(view, mapping)(segment, events, 0, folded);
-      return { partition: number, ...range, rows: segment.sortedRows() };
-    });
+      .flatMap(([, all]) => all.filter((each) => each.partition === partition))
+      .slice(...range);
+    const segment = new TailSegment(view, number, ...range);
+    const events = folded.map(({ event, isDuplicate }) => (isDuplicate ? null : event));
+    compileFold(view, mapping)(segment, events, 0, folded);
+    return segment;
   });
+}
+
+function pieces(view: View, records: Records, cut: Cut, middle: Cut): readonly Piece[] {
+  const end = Object.fromEntries([...records].map(([event, all]) => [event.name, endsOf(event, all)])) as Cut;
+  return [segmentsOf(view, records, cut, middle), segmentsOf(view, records, middle, end)]
+    .flat()
+    .map((segment) => {
+      const { partition, from, next } = segment;
+      return { partition, from, next, rows: segment.sortedRows() };
+    });
 }

@@ -1,18 +1,21 @@
-import { TidemarkError } from "../../views/errors.ts";
+import type { TidemarkError } from "../views/errors.ts";
 
 /** Lets so many in at a time; those that come after wait for their turn, and no more than so many do. */
 export class Admission {
   readonly #most: number;
   readonly #mostWaiting: number;
+  readonly #busy: (inside: number, waiting: number) => TidemarkError;
   readonly #waiting: (() => void)[] = [];
   #inside = 0;
 
-  constructor(most: number, mostWaiting: number) {
+  /** `busy` is what is said to who may not even wait. */
+  constructor(most: number, mostWaiting: number, busy: (inside: number, waiting: number) => TidemarkError) {
     this.#most = most;
     this.#mostWaiting = mostWaiting;
+    this.#busy = busy;
   }
 
-  /** TIDEMARK_SQL_BUSY if too many wait already; the signal's reason if it aborts before. To be disposed of on leaving. */
+  /** Throws `busy` if too many wait already; the signal's reason if it aborts before. To be disposed of on leaving. */
   async enter(signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#inside < this.#most) this.#inside++;
@@ -22,10 +25,7 @@ export class Admission {
 
   #turn(signal: AbortSignal): Promise<void> {
     if (this.#waiting.length >= this.#mostWaiting) {
-      throw new TidemarkError(
-        "TIDEMARK_SQL_BUSY",
-        `${this.#most} statements are running and ${this.#waiting.length} are waiting: ask again later`,
-      );
+      throw this.#busy(this.#most, this.#waiting.length);
     }
     return new Promise((resolve, reject) => {
       const enter = () => {

@@ -1,0 +1,61 @@
+import { type Cut, type Position, parsePosition } from "../../views/cut.ts";
+import type { TidemarkError } from "../../views/errors.ts";
+import type { EventType } from "../../views/event.ts";
+import type { View } from "../../views/view.ts";
+import { parameterError } from "../parameter-text.ts";
+import { readPosition } from "../position-parameter.ts";
+import { readTime } from "../range.ts";
+
+/** What an answer is asked for as of; `text` is how it was asked. */
+export type AsOf =
+  /** Every partition of the view's topics, and nothing else. */
+  | { readonly kind: "position"; readonly text: string; readonly position: Cut }
+  /** The cut of the generation. */
+  | { readonly kind: "generation"; readonly text: string; readonly id: string }
+  /** The cut of the newest generation that was published by then. */
+  | { readonly kind: "time"; readonly text: string; readonly ms: number };
+
+const generationPattern = /^g-[A-Za-z0-9._-]{1,198}$/;
+
+/** Throws TIDEMARK_QUERY_PARAMETER, saying what can be asked for. */
+export function readAsOf(view: View, text: string, events: readonly EventType[]): AsOf {
+  if (generationPattern.test(text)) return { kind: "generation", text, id: text };
+  const ms = readTime(text);
+  if (!Number.isNaN(ms)) return { kind: "time", text, ms };
+  if (!isPosition(text)) throw notAsOf(text);
+  const topics = new Set(view.mappings.map(({ event }) => event.name));
+  return { kind: "position", text, position: requireWhole(view, readPosition("asOf", text, topics, events)) };
+}
+
+function isPosition(text: string): boolean {
+  try {
+    parsePosition(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is not named has no meaning: nothing of the partition, or all that it has? */
+function requireWhole({ name, mappings, partitions }: View, position: Position): Cut {
+  const missing = partitions.filter(({ topic, partition }) => !position.get(topic)?.has(partition));
+  if (missing.length > 0) {
+    const listed = missing.slice(0, 10).map(({ topic, partition }) => `${topic}@${partition}`);
+    throw parameterError(
+      `asOf says nothing of ${listed.join(", ")}${missing.length > 10 ? ", …" : ""}: name every partition of the topics of view "${name}", as the position of an answer does`,
+    );
+  }
+  return Object.fromEntries(
+    mappings.map(({ event }) => [
+      event.name,
+      [...(position.get(event.name) ?? [])].sort(([a], [b]) => a - b).map(([, next]) => next),
+    ]),
+  );
+}
+
+function notAsOf(text: string): TidemarkError {
+  const plus = text.includes(" ") ? '; in a URL "+" is written %2B' : "";
+  return parameterError(
+    `asOf="${text.slice(0, 100)}" is no point in the past: give the position of an answer (TOPIC@PARTITION:OFFSET,…), the id of a generation (g-…), or a time (2001-01-31T06:00:00Z, 2001-01-31 or milliseconds since 1970)${plus}`,
+  );
+}

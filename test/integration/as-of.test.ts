@@ -1,0 +1,118 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parsePosition } from "../../views/cut.ts";
+import type { Answer, Row } from "../fault/client.ts";
+import { flightLines } from "../fault/flights-in-order.ts";
+import { answersOver, embeddedRecords, firstDifference, viewNames } from "../fault/oracle.ts";
+import { Platform } from "../fault/platform.ts";
+import { Random } from "../fault/random.ts";
+
+const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
+const topic = "aviation.flight.landed";
+
+let folder: string;
+let data: string;
+let platform: Platform;
+/** Where the flights were when a run began, and at the end. */
+const cuts: (readonly number[])[] = [];
+/** What was answered on the way, with the position. */
+const answered: { readonly position: string; readonly rows: readonly Row[] }[] = [];
+
+const nextsOf = (position: string): readonly number[] => [
+  ...(parsePosition(position).get(topic)?.values() ?? []),
+];
+const positionOf = (nexts: readonly number[]) => `${topic}@${nexts.map((next, p) => `${p}:${next}`).join()}`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tidemark-as-of-"));
+  data = join(folder, "data");
+  platform = await Platform.start(data);
+  const lines = await flightLines(4_000);
+  for (let from = 0; from < 4_000; from += 800) {
+    // The last ones of the part before come once more.
+    await platform.ingest(lines.slice(Math.max(0, from - 150), from + 800).join("\n"));
+    await platform.caughtUp();
+    const { rows, provenance } = await platform.rows("airport-hours");
+    answered.push({ position: provenance.position, rows });
+    cuts.push(nextsOf(provenance.position));
+    if (from < 3_200) await platform.runIsDone(await platform.startRun());
+  }
+});
+
+afterAll(async () => {
+  await platform.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A generation was published at all cuts but the last, and of the first one it was pruned. */
+function randomCut(random: Random): readonly number[] {
+  const end = cuts.at(-1) ?? [];
+  const base = random.chance(0.3) ? [0, 0, 0, 0] : (cuts[random.whole(0, cuts.length)] ?? []);
+  return base.map((from, p) => random.whole(from, (end[p] ?? 0) + 1));
+}
+
+test("at 50 past cuts, each view is what SQL gives of the log's bytes before that cut", async () => {
+  const random = new Random(50);
+  const generations = new Set<string | null>();
+  for (let i = 0; i < 50; i++) {
+    const nexts = randomCut(random);
+    const right = await answersOver(embeddedRecords(join(data, "log"), nexts), join(folder, "facts.json"));
+    for (const view of viewNames) {
+      const { rows, provenance } = await platform.rows(view, { asOf: positionOf(nexts) });
+      expect(firstDifference(rows, right.get(view) ?? []), `${view} as of ${nexts}`).toBe(undefined);
+      expect(provenance).toMatchObject({ position: positionOf(nexts), lag: 0, complete: true });
+      generations.add(view === "airport-hours" ? provenance.generation : null);
+    }
+  }
+  // None, and the three that are kept.
+  expect(generations.size).toBe(4);
+});
+
+test("what was answered on the way is answered as of its position, and over a restart", async () => {
+  for (const start of [false, true]) {
+    if (start) {
+      await platform.stop();
+      platform = await Platform.start(data);
+      await platform.caughtUp();
+    }
+    for (const { position, rows } of answered) {
+      expect((await platform.rows("airport-hours", { asOf: position })).rows).toEqual(rows);
+    }
+  }
+});
+
+function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [launcher, ...args, "--url", platform.url], (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
+    );
+  });
+}
+
+test("tidemark query --as-of: a position, a generation, a time, and what is neither", async () => {
+  const { generations } = await platform.get<{
+    generations: readonly { id: string; createdAt: string; cut: string }[];
+  }>("/v1/views/totals-by-hour");
+  const oldest = generations.at(-1);
+  const query = (asOf: string) =>
+    tidemark("query", "totals-by-hour", "--group-by", "", "--json", "--as-of", asOf);
+  const answers: Answer[] = [];
+  for (const asOf of [oldest?.cut ?? "", oldest?.id ?? "", oldest?.createdAt ?? ""]) {
+    const { code, out } = await query(asOf);
+    expect(code, out).toBe(0);
+    answers.push(JSON.parse(out));
+  }
+  for (const { rows, provenance } of answers) {
+    expect(rows).toEqual(answers[0]?.rows);
+    expect(provenance).toMatchObject({ generation: oldest?.id, position: oldest?.cut });
+  }
+  const shown = await tidemark("query", "totals-by-hour", "--group-by", "", "--as-of", oldest?.id ?? "");
+  expect(shown.out).toContain(`as of ${oldest?.id} · merged: ${oldest?.id} with`);
+  const refused = await query("g-20010101000000-000000");
+  expect([refused.code, refused.out]).toEqual([1, expect.stringContaining("TIDEMARK_GENERATION_UNKNOWN")]);
+  expect(refused.out).toContain(oldest?.id);
+});
