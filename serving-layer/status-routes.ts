@@ -59,7 +59,14 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
 }
 
 /** What is not as it should be, though answers are right. */
-async function degradations({ app, logStart, logEnd, tail, jobs }: StatusParts): Promise<readonly string[]> {
+async function degradations({
+  app,
+  versions,
+  logStart,
+  logEnd,
+  tail,
+  jobs,
+}: StatusParts): Promise<readonly string[]> {
   const [queue, { isCurrent }, { cut: starts }] = await Promise.all([
     jobs.obstacle(),
     logEnd.current(),
@@ -68,6 +75,7 @@ async function degradations({ app, logStart, logEnd, tail, jobs }: StatusParts):
   return [
     queue,
     isCurrent ? undefined : silentLog,
+    ...versions.displaced,
     ...app.views.map((view) => gapOf(view, tail.position(view), starts)),
   ].filter((each) => each !== undefined);
 }

@@ -26,6 +26,7 @@ export class Versions implements Disposable {
   readonly #families: ReadonlyMap<string, readonly View[]>;
   /** By every name, as of now. */
   readonly #named = new Map<string, View>();
+  readonly #displaced = new Map<string, string>();
   readonly #listeners = new Set<(family: string) => void>();
   readonly #moves: Disposable | undefined;
 
@@ -52,6 +53,11 @@ export class Versions implements Disposable {
 
   isActive(view: View): boolean {
     return this.#named.get(view.family) === view;
+  }
+
+  /** Of each name that means another version than its pointer says, why. */
+  get displaced(): readonly string[] {
+    return [...this.#displaced.values()];
   }
 
   /** The version that a rollback leads to. */
@@ -121,9 +127,10 @@ export class Versions implements Disposable {
     const meant = meantBy(versions, pointer);
     if (meant === undefined) return;
     this.#named.set(family, meant);
+    this.#displaced.delete(family);
     if (pointer === undefined || pointer.active === meant.version) return;
-    this.#parts.warn(
-      `view "${family}" was flipped to version ${pointer.active}, which this app does not declare: version ${meant.version} answers in its place; declare version ${pointer.active} again, or flip to one that there is`,
-    );
+    const what = `view "${family}" was flipped to version ${pointer.active}, which this app does not declare: version ${meant.version} answers in its place; declare version ${pointer.active} again, or flip to one that there is`;
+    this.#displaced.set(family, what);
+    this.#parts.warn(what);
   }
 }

@@ -15,8 +15,8 @@ import { wantedTopics } from "../../infra/kafka/topics.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { count, defineApp, defineEvent, defineView, sum, Type, tumbling } from "../../views/index.ts";
 
-/** An app whose topics are no other test's. */
-export function freshVisits() {
+/** An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay. */
+export function freshVisits(hasSecond = false) {
   const id = `t${randomBytes(6).toString("hex")}`;
   const visit = defineEvent({
     name: `test.${id}.visited`,
@@ -31,7 +31,15 @@ export function freshVisits() {
     by: (f) => ({ place: f.place, hour: tumbling("1h") }),
     measures: (f) => ({ visits: count(), stay: sum(f.stay) }),
   });
-  return { visit, app: defineApp({ name: id, views: [places], batch: { schedule: null } }) };
+  const second = defineView({
+    name: "places",
+    version: 2,
+    from: visit,
+    by: (f) => ({ place: f.place, hour: tumbling("1h") }),
+    measures: (f) => ({ visits: count(), stay: sum(f.stay.times(2)) }),
+  });
+  const views = hasSecond ? [places, second] : [places];
+  return { visit, app: defineApp({ name: id, views, batch: { schedule: null } }) };
 }
 
 /** Roles of one app on the broker and the Redis that all tests share, each as a node of its own in this process. */
@@ -43,15 +51,15 @@ export class RunningCluster implements AsyncDisposable {
   readonly said: string[] = [];
   readonly #lifecycle = new Lifecycle();
 
-  static async deploy(): Promise<RunningCluster> {
-    const cluster = new RunningCluster(await mkdtemp(join(tmpdir(), "tidemark-cluster-")));
+  static async deploy(hasSecond = false): Promise<RunningCluster> {
+    const cluster = new RunningCluster(await mkdtemp(join(tmpdir(), "tidemark-cluster-")), hasSecond);
     await cluster.#deploy();
     return cluster;
   }
 
-  private constructor(data: string) {
+  private constructor(data: string, hasSecond: boolean) {
     this.data = data;
-    const { visit, app } = freshVisits();
+    const { visit, app } = freshVisits(hasSecond);
     this.visit = visit;
     this.app = app;
     this.#lifecycle.defer(() => rm(data, { recursive: true, force: true }));

@@ -299,12 +299,15 @@ test("a version that is active and declared no more is answered for by the one b
   expect(said.join("")).toContain(
     `view \\"totals\\" was flipped to version 2, which this app does not declare: version 1 answers in its place`,
   );
+  const degraded = [expect.stringMatching(/^view "totals" was flipped to version 2/)];
+  expect((await serving.get("/readyz")).body).toEqual({ status: "ready", degraded });
   expect((await rows("totals@2")).body).toMatchObject({
     code: "TIDEMARK_QUERY_VIEW_UNKNOWN",
     detail: `there is no view "totals@2"; there are totals, alone`,
   });
   expect(await flip(1)).toMatchObject({ status: 200, body: { was: 1, active: 1, former: null } });
   expect(pointers.known("totals")).toEqual({ active: 1, former: null });
+  expect((await serving.get("/readyz")).body).toEqual({ status: "ready" });
 });
 
 describe("live rows", () => {
