@@ -8,6 +8,8 @@ const long = [
   "test/fault/flips.test.ts",
   "test/integration/replay.test.ts",
   "test/integration/evolution.test.ts",
+  "test/integration/as-of.test.ts",
+  "test/integration/rebuild.test.ts",
   "test/integration/replay-views.test.ts",
   "test/integration/verify.test.ts",
   "test/fault/every-aggregate.test.ts",
