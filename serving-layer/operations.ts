@@ -2,9 +2,11 @@ import type { Operation, Operations, QueryParameter, Schema } from "../infra/ope
 import type { App } from "../views/app.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { Type } from "../views/typebox.ts";
-import { greatestVersion, namesOf } from "../views/version.ts";
+import { namesOf } from "../views/version.ts";
 import { shownView, type View } from "../views/view.ts";
 import { attributesOf } from "./columns.ts";
+import { answered, nullable, oneOf, wholeNumber } from "./schemas.ts";
+import { versionOperations } from "./version-operations.ts";
 import type { Versions } from "./versions.ts";
 
 /** What the routes of the serving layer take and answer; rows of each view have its own columns. */
@@ -20,22 +22,7 @@ export function servingOperations(app: App, versions: Versions): Operations {
     "GET /v1/views/:view": answered("One view and its generations", viewAnswer),
     "GET /v1/views/:view/rows": named.map(({ name, view }) => rowsOperation(name, view)),
     "GET /v1/views/:view/compare": named.map(({ name, view }) => compareOperation(name, view)),
-    "POST /v1/views/:view/active": {
-      summary: "Lets the view's name mean another of its versions",
-      body: {
-        required: true,
-        content: { "application/json": { schema: versionBody, example: { version: 2 } } },
-      },
-      responses: { 200: { description: "What was active, and what is", schema: flipped } },
-    },
-    "POST /v1/views/:view/rollback": answered("Lets the view's name mean the version before", flipped),
-    "GET /v1/views/:view/diff": {
-      ...answered("What two versions of a view differ in, row by row at one cut", diff),
-      query: [
-        ...["from", "to"].map((name) => ({ name, schema: wholeNumber(greatestVersion) })),
-        { name: "limit", schema: wholeNumber(10_000) },
-      ],
-    },
+    ...versionOperations,
     "POST /v1/views/:view/generations/:id/activate": answered(
       "Lets a view be served from another of its generations",
       Type.Object({ view: Type.String(), id: Type.String() }),
@@ -226,25 +213,9 @@ function valueSchema({ type }: View["measures"][number]["aggregate"]["value"]): 
   return { type: type === "integer" || type === "number" ? [type, "string", "null"] : [type, "null"] };
 }
 
-function answered(summary: string, schema: Schema, example?: unknown): Operation {
-  return { summary, responses: { 200: { description: summary, schema, example } } };
-}
-
 function runBody(more: Readonly<Record<string, Schema>>) {
   const schema = { type: "object", properties: { ifBusy: oneOf(["wait", "refuse"]), ...more } };
   return { content: { "application/json": { schema, example: { ifBusy: "wait" } } } };
-}
-
-function oneOf(choices: readonly string[]): Schema {
-  return { type: "string", enum: choices };
-}
-
-function wholeNumber(maximum: number): Schema {
-  return { type: "integer", minimum: 1, maximum };
-}
-
-function nullable(schema: Schema): Schema {
-  return { anyOf: [schema, { type: "null" }] };
 }
 
 const scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]);
@@ -268,38 +239,6 @@ const viewAnswer = Type.Object({
   isActive: Type.Boolean(),
   fingerprint: Type.String(),
   rows: Type.String(),
-});
-const versionBody = Type.Object(
-  { version: Type.Integer({ minimum: 1, maximum: greatestVersion }) },
-  { additionalProperties: false },
-);
-const flipped = Type.Object({
-  view: Type.String(),
-  was: Type.Integer(),
-  active: Type.Integer(),
-  former: nullable(Type.Integer()),
-});
-const diffSide = Type.Object({
-  version: Type.Integer(),
-  view: Type.String(),
-  generation: Type.String(),
-  rows: Type.Integer(),
-});
-const diff = Type.Object({
-  view: Type.String(),
-  from: diffSide,
-  to: diffSide,
-  cut: Type.String(),
-  rows: Type.Object({
-    added: Type.Integer(),
-    gone: Type.Integer(),
-    changed: Type.Integer(),
-    equal: Type.Integer(),
-  }),
-  measures: Type.Array(Type.Object({ name: Type.String(), differing: Type.Integer() })),
-  onlyFrom: Type.Array(Type.String()),
-  onlyTo: Type.Array(Type.String()),
-  differing: Type.Array(Type.Object({ kind: Type.String(), key: Type.Object({}) })),
 });
 const run = Type.Object({ id: Type.String(), state: Type.String(), kind: Type.String() });
 const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", state: "running" };
