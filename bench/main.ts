@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [--kafka] [--only PART[,PART…]] [--write]`: what Tidemark costs over the bare minimum, side by side in one
- * run, as a Markdown table; `--write` puts it into the README.
+ * `npm run bench -- [--kafka | --kappa] [--only PART[,PART…]] [--write]`: what Tidemark costs over the bare minimum, side by side in one
+ * run, as a Markdown table; `--write` puts it into the README. `--kappa`: what the speed layer alone costs over the batch layer.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchKafka } from "./kafka/bench.ts";
+import { benchKappa } from "./kappa.ts";
 import { isWithin, type Row } from "./rounds.ts";
 import { benchGateway, benchServer, serverParts } from "./server.ts";
 import { benchSketches } from "./sketches.ts";
@@ -24,8 +25,7 @@ async function bench(
   isWanted: (part: string) => boolean,
   report: (row: Row) => void,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
-  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
+  const folder = await makeFolder(lifecycle);
   await mkdir(join(folder, "scratch"));
   if (isWanted("gateway")) report(await benchGateway(folder));
   if (serverParts.some(isWanted)) await benchServer(folder, isWanted, report);
@@ -36,6 +36,12 @@ async function bench(
   if (isWanted("compute")) report(await benchCompute(folder));
   if (isWanted("sketches")) for (const row of await benchSketches(folder)) report(row);
   if (isWanted("top-rows")) for (const row of await benchTopRows(folder)) report(row);
+}
+
+async function makeFolder(lifecycle: Lifecycle): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
+  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Throws an Error that names the parts. */
@@ -49,12 +55,15 @@ function readParts(only: string | undefined): (part: string) => boolean {
 const { values } = parseArgs({
   options: {
     kafka: { type: "boolean", default: false },
+    kappa: { type: "boolean", default: false },
     only: { type: "string" },
     write: { type: "boolean", default: false },
   },
 });
-if (values.only !== undefined && (values.kafka || values.write)) {
-  throw new Error("--only is for looking at some parts of the embedded bench: not with --kafka or --write");
+if (values.only !== undefined && (values.kafka || values.kappa || values.write)) {
+  throw new Error(
+    "--only is for looking at some parts of the embedded bench: not with --kafka, --kappa or --write",
+  );
 }
 const isWanted = readParts(values.only);
 const rows: Row[] = [];
@@ -69,13 +78,18 @@ const note = (text: string) => {
 };
 const lifecycle = new Lifecycle();
 try {
-  if (values.kafka) await benchKafka(lifecycle, report, note);
-  else await bench(lifecycle, isWanted, report);
-  const text = [formatTable(rows), ...notes, `Medians of alternating rounds. ${describeMachine()}`].join(
-    "\n\n",
-  );
+  let table: string;
+  if (values.kappa) {
+    table = await benchKappa(await makeFolder(lifecycle), (line) => process.stderr.write(`${line}\n`));
+  } else {
+    if (values.kafka) await benchKafka(lifecycle, report, note);
+    else await bench(lifecycle, isWanted, report);
+    table = formatTable(rows);
+  }
+  const text = [table, ...notes, `Medians of alternating rounds. ${describeMachine()}`].join("\n\n");
   process.stdout.write(`${text}\n`);
-  if (values.write) await writeIntoReadme(values.kafka ? "bench:kafka" : "bench", text);
+  const place = values.kappa ? "bench:kappa" : values.kafka ? "bench:kafka" : "bench";
+  if (values.write) await writeIntoReadme(place, text);
   if (!rows.every(({ measured, mark }) => isWithin(measured, mark))) process.exitCode = 1;
 } finally {
   await lifecycle[Symbol.asyncDispose]();

@@ -22,9 +22,17 @@ const consumer = kafka.consumer({
 });
 const stored: Counted = JSON.parse(await readFile(path, "utf8").catch(() => `{"counts":{},"next":0}`));
 const { counts } = stored;
+/** What is counted and stored. */
+let { next: position } = stored;
 
 if ((manner === "exactly-once" ? stored.next : await committed()) >= Number(events)) process.send?.("done");
 else {
+  if (manner === "exactly-once") {
+    // Whenever it is given the partition, also after it was taken for dead for a while.
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      consumer.seek({ topic, partition: 0, offset: String(position) });
+    });
+  }
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
@@ -32,6 +40,8 @@ else {
     eachBatchAutoResolve: false,
     eachBatch: async ({ batch: { messages }, heartbeat, resolveOffset }) => {
       process.send?.("begins");
+      // Fetched before it was told where to begin.
+      if (manner === "exactly-once" && Number(messages[0]?.offset) !== position) return;
       for (let first = 0; first < messages.length; first += commitEvery) {
         const part = messages.slice(first, first + commitEvery);
         const next = await take(part);
@@ -41,7 +51,6 @@ else {
       }
     },
   });
-  if (manner === "exactly-once") consumer.seek({ topic, partition: 0, offset: String(stored.next) });
 }
 process.on("message", () => consumer.disconnect().finally(() => process.exit(0)));
 
@@ -56,7 +65,8 @@ async function take(messages: readonly KafkaMessage[]): Promise<number> {
     const part = messages.slice(first, first + storeEvery);
     for (const { key } of part) counts[String(key)] = (counts[String(key)] ?? 0) + 1;
     await pause(workMs);
-    const counted: Counted = { counts, next: after(part) };
+    position = after(part);
+    const counted: Counted = { counts, next: position };
     await replaceDurably(path, JSON.stringify(counted));
   }
   if (manner === "at-least-once") await commit(next);

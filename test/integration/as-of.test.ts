@@ -1,17 +1,15 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parsePosition } from "../../views/cut.ts";
+import { tidemarkHere } from "../cli/here.ts";
 import type { Answer, Row } from "../fault/client.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { answersOver, embeddedRecords, firstDifference, viewNames } from "../fault/oracle.ts";
 import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const topic = "aviation.flight.landed";
 
 let folder: string;
@@ -85,12 +83,9 @@ test("what was answered on the way is answered as of its position, and over a re
   }
 });
 
-function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [launcher, ...args, "--url", platform.url], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
+  const { code, out, err } = await tidemarkHere([...args, "--url", platform.url]);
+  return { code, out: out + err };
 }
 
 test("tidemark query --as-of: a position, a generation, a time, and what is neither", async () => {

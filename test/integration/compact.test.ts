@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
 import { appendFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { Platform } from "../fault/platform.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
 let folder: string;
@@ -25,12 +24,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [launcher, ...args, "--app", app, "--data", data], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
+  const { code, out, err } = await tidemarkHere([...args, "--app", app, "--data", data]);
+  return { code, out: out + err };
 }
 
 const partition = () => join(data, "master", "aviation.flight.landed", "0");

@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import flights from "../../examples/flights/app.ts";
+import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { Platform } from "../fault/platform.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
 let folder: string;
@@ -68,13 +67,15 @@ test("an export goes to a file, of the types that are named, and one that there 
   const out = join(folder, "events.ndjson");
   expect(await exported(data, "--out", out, "--type", "aviation.flight.landed")).toBe("");
   expect(await readFile(out, "utf8")).toBe(exportedBeside);
-  expect(await tidemark("export", "--app", app, "--data", data, "--type", "aviation.flight.lost")).toEqual({
+  expect(
+    await tidemarkHere(["export", "--app", app, "--data", data, "--type", "aviation.flight.lost"]),
+  ).toEqual({
     code: 1,
     out: "",
     err: `TIDEMARK_CONFIG: the app has no event type "aviation.flight.lost"; it has aviation.flight.landed\n`,
   });
   const none = join(folder, "none");
-  const refused = await tidemark("export", "--app", app, "--data", none);
+  const refused = await tidemarkHere(["export", "--app", app, "--data", none]);
   expect(refused.err).toContain(`TIDEMARK_CONFIG: ${none} is no data folder`);
 });
 
@@ -95,22 +96,8 @@ async function answersOf(platform: Platform): Promise<Readonly<Record<string, un
 }
 
 async function exported(from: string, ...args: readonly string[]): Promise<string> {
-  const { code, out, err } = await tidemark("export", "--app", app, "--data", from, ...args);
+  const { code, out, err } = await tidemarkHere(["export", "--app", app, "--data", from, ...args]);
   expect(err).toBe("3,100 events of aviation.flight.landed\n");
   expect(code).toBe(0);
   return out;
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function tidemark(...args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [launcher, ...args], { maxBuffer: 64 * 1024 ** 2 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-  });
 }

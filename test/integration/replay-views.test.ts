@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tidemarkHere } from "../cli/here.ts";
 import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const app = fileURLToPath(new URL("./replay-app.ts", import.meta.url));
 
 let data: string;
@@ -38,13 +37,9 @@ beforeAll(async () => {
 
 afterAll(() => rm(data, { recursive: true, force: true }));
 
-function replay(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string }> {
-  return new Promise((resolve) => {
-    const command = [launcher, "replay", ...args, "--app", app, "--data", data];
-    execFile(process.execPath, command, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function replay(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string }> {
+  const { code, out, err } = await tidemarkHere(["replay", ...args, "--app", app, "--data", data]);
+  return { code, out: out + err };
 }
 
 test.each(["visits", "speed"])(

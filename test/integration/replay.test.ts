@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { cp, mkdtemp, readdir, rename, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +7,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { lockFolder } from "../../infra/folder-lock.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { type Offset, offset } from "../../views/cut.ts";
+import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { Platform } from "../fault/platform.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 const topic = { name: "aviation.flight.landed", partitions: 4 };
 
@@ -45,14 +44,9 @@ interface Outcome {
   readonly out: string;
 }
 
-function replay(...args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [launcher, "replay", ...args, "--app", app, "--data", data],
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function replay(...args: readonly string[]): Promise<Outcome> {
+  const { code, out, err } = await tidemarkHere(["replay", ...args, "--app", app, "--data", data]);
+  return { code, out: out + err };
 }
 
 interface Answer {

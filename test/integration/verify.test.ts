@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
 import { cp, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { Platform } from "../fault/platform.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
 let folder: string;
@@ -39,12 +38,9 @@ interface Outcome {
   readonly out: string;
 }
 
-function verify(): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [launcher, "verify", "--app", app, "--data", data], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function verify(): Promise<Outcome> {
+  const { code, out, err } = await tidemarkHere(["verify", "--app", app, "--data", data]);
+  return { code, out: out + err };
 }
 
 async function firstMasterFile(): Promise<string> {

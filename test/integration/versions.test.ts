@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Printed, tidemarkHere } from "../cli/here.ts";
 import type { Answer, Row } from "../fault/client.ts";
 import {
   type Arrival,
@@ -18,7 +17,6 @@ import { firstDifference } from "../fault/oracle.ts";
 import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const random = new Random(42);
 const arrivals: Arrival[] = [];
 
@@ -33,13 +31,8 @@ afterAll(async () => {
   await rm(data, { recursive: true, force: true });
 });
 
-function tidemark(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, TIDEMARK_URL: platform.url };
-    execFile(process.execPath, [launcher, ...args], { env }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-  });
+function tidemark(...args: readonly string[]): Promise<Printed> {
+  return tidemarkHere(args, { TIDEMARK_URL: platform.url });
 }
 
 async function send(count: number): Promise<void> {

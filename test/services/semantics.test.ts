@@ -17,7 +17,7 @@ test("a consumer that is killed loses events if it commits first, counts some tw
   const random = new Random(7);
   const lessons = await Promise.all(
     manners.map((manner) =>
-      learn({ broker, topic, manner, kills: 3, sessionMs: 1_500, random: () => random.next() }),
+      learn({ broker, topic, manner, kills: 3, sessionMs: 3_000, random: () => random.next() }),
     ),
   );
   const [mostOnce, leastOnce, exactlyOnce] = lessons;

@@ -226,7 +226,7 @@ export const cases: fc.Arbitrary<Case> = fc
       { weight: 1, arbitrary: fc.constant(true) },
     ),
     archiverChanges: fc.oneof(
-      { weight: 3, arbitrary: fc.constant(false) },
+      { weight: 7, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
     ),
     former: formers,
