@@ -11,7 +11,7 @@ import { ingestFlights } from "../examples/flights/ingest.ts";
 import { quantile } from "./rounds.ts";
 
 const app = fileURLToPath(new URL("../examples/flights/app.ts", import.meta.url));
-const events = 1_000_000;
+const events = 500_000;
 const rounds = 3;
 
 interface Cost {
