@@ -36,11 +36,7 @@ export class Client {
   }
 
   async get<T>(path: string): Promise<T> {
-    const url = `${this.url}${path}`;
-    const response = await fetch(url).catch((error: unknown) => {
-      if (isClosedConnection(error)) return fetch(url);
-      throw error;
-    });
+    const response = await this.#ask(path);
     if (!response.ok) throw new Error(`GET ${path} → ${response.status}: ${await response.text()}`);
     return (await response.json()) as T;
   }
@@ -101,11 +97,27 @@ export class Client {
       // Whichever version its name means.
       const exact = view.includes("@") ? view : `${view}@1`;
       for (;;) {
-        const { provenance } = await this.get<Answer>(`/v1/views/${exact}/rows?limit=1`);
-        if (provenance.generation === id) break;
+        if ((await this.#generationOf(exact)) === id) break;
         await new Promise((resolve) => setTimeout(resolve, pollMs));
       }
     }
+  }
+
+  /** Undefined while there is none that could be served: the first of a version waits for the log to be read. */
+  async #generationOf(view: string): Promise<string | null | undefined> {
+    const response = await this.#ask(`/v1/views/${view}/rows?limit=1`);
+    const answer = (await response.json()) as Answer & { readonly code?: string };
+    if (response.ok) return answer.provenance.generation;
+    if (answer.code === "TIDEMARK_NOT_READY") return undefined;
+    throw new Error(`${view} → ${response.status}: ${JSON.stringify(answer)}`);
+  }
+
+  #ask(path: string): Promise<Response> {
+    const url = `${this.url}${path}`;
+    return fetch(url).catch((error: unknown) => {
+      if (isClosedConnection(error)) return fetch(url);
+      throw error;
+    });
   }
 }
 
