@@ -90,14 +90,22 @@ const columnAttributes: ReadonlySet<string> = new Set([
   "data",
 ]);
 
+/** Each type is compiled once, however many decoders there are: one for each partition of each view. */
+const knownTypes = new WeakMap<EventType, KnownType>();
+
 function knownType(type: EventType): KnownType {
-  return {
-    type,
-    validator: Compile(type.schema) as unknown as KnownType["validator"],
-    integers: type.shape.isFlat
-      ? type.fields.filter((field) => field.type === "integer").map((field) => field.name)
-      : undefined,
-  };
+  let known = knownTypes.get(type);
+  if (known === undefined) {
+    known = {
+      type,
+      validator: Compile(type.schema) as unknown as KnownType["validator"],
+      integers: type.shape.isFlat
+        ? type.fields.filter((field) => field.type === "integer").map((field) => field.name)
+        : undefined,
+    };
+    knownTypes.set(type, known);
+  }
+  return known;
 }
 
 /** JSON text to an envelope; throws TIDEMARK_EVENT_NOT_JSON or TIDEMARK_EVENT_ENVELOPE. */
