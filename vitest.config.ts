@@ -18,6 +18,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "alone",
+          // Whatever a file changes it puts back, so that workers need not load everything anew for each.
+          isolate: false,
           include: ["test/**/*.test.ts"],
           exclude: [...servicesTests],
           maxWorkers: filesAtOnce,

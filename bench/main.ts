@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Lifecycle } from "../infra/lifecycle.ts";
+import { benchCompaction } from "./compaction.ts";
 import { benchCompute } from "./compute.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
 import { benchKafka } from "./kafka/bench.ts";
@@ -17,7 +18,15 @@ import { benchSketches } from "./sketches.ts";
 import { describeMachine, formatMeasured, formatTable, writeIntoReadme } from "./table.ts";
 import { benchTopRows } from "./top-rows.ts";
 
-const parts: readonly string[] = ["gateway", ...serverParts, "fold", "compute", "sketches", "top-rows"];
+const parts: readonly string[] = [
+  "gateway",
+  ...serverParts,
+  "fold",
+  "compute",
+  "compaction",
+  "sketches",
+  "top-rows",
+];
 
 /** What runs in this process comes last: it leaves garbage, which would lengthen the latencies that are measured here. */
 async function bench(
@@ -34,6 +43,7 @@ async function bench(
     report(await benchSixMeasures());
   }
   if (isWanted("compute")) report(await benchCompute(folder));
+  if (isWanted("compaction")) report(await benchCompaction(folder));
   if (isWanted("sketches")) for (const row of await benchSketches(folder)) report(row);
   if (isWanted("top-rows")) for (const row of await benchTopRows(folder)) report(row);
 }

@@ -33,6 +33,8 @@ export class Duckdb implements AsyncDisposable {
         memory_limit: options.memoryLimit,
         threads: String(options.threads),
         temp_directory: options.temporaryFolder,
+        // It tells a file from one that has taken its place by inode, size and the second of the last change: too little for us.
+        enable_external_file_cache: "false",
         autoinstall_known_extensions: "false",
         autoload_known_extensions: "false",
       }),

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { Row } from "../fault/client.ts";
-import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("./replay-app.ts", import.meta.url));
 
@@ -24,7 +24,7 @@ function events(random: Random, count: number): readonly string[] {
 
 test("sessions of several event types and sliding windows are again what they were, run after run", async () => {
   const data = await mkdtemp(join(tmpdir(), "tidemark-as-of-views-"));
-  const platform = await Platform.start(data, app);
+  const platform = await PlatformHere.start(data, app);
   try {
     const random = new Random(3);
     const views = ["visits", "speed"];
@@ -43,7 +43,7 @@ test("sessions of several event types and sliding windows are again what they we
       expect((await platform.rows(view, { asOf: position })).rows, `${view} as of ${position}`).toEqual(rows);
     }
   } finally {
-    await platform.kill();
+    await platform.stop();
     await rm(data, { recursive: true, force: true });
   }
 });

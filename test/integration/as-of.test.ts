@@ -7,14 +7,14 @@ import { tidemarkHere } from "../cli/here.ts";
 import type { Answer, Row } from "../fault/client.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { answersOver, embeddedRecords, firstDifference, viewNames } from "../fault/oracle.ts";
-import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const topic = "aviation.flight.landed";
 
 let folder: string;
 let data: string;
-let platform: Platform;
+let platform: PlatformHere;
 /** Where the flights were when a run began, and at the end. */
 const cuts: (readonly number[])[] = [];
 /** What was answered on the way, with the position. */
@@ -28,7 +28,7 @@ const positionOf = (nexts: readonly number[]) => `${topic}@${nexts.map((next, p)
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tidemark-as-of-"));
   data = join(folder, "data");
-  platform = await Platform.start(data);
+  platform = await PlatformHere.start(data);
   const lines = await flightLines(4_000);
   for (let from = 0; from < 4_000; from += 800) {
     // The last ones of the part before come once more.
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await platform.kill();
+  await platform.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -74,7 +74,7 @@ test("what was answered on the way is answered as of its position, and over a re
   for (const start of [false, true]) {
     if (start) {
       await platform.stop();
-      platform = await Platform.start(data);
+      platform = await PlatformHere.start(data);
       await platform.caughtUp();
     }
     for (const { position, rows } of answered) {

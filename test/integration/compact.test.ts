@@ -6,13 +6,13 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
 let folder: string;
 let data: string;
-let platform: Platform | undefined;
+let platform: PlatformHere | undefined;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tidemark-compact-"));
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await platform?.kill();
+  await platform?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -34,7 +34,7 @@ const namesOf = async (ending: string) =>
   (await readdir(partition())).filter((name) => name.endsWith(ending)).sort();
 
 test("what runs leave becomes one file per partition, sound to the byte, and a run over it answers the same", async () => {
-  platform = await Platform.start(data);
+  platform = await PlatformHere.start(data);
   const lines = await flightLines(3_000);
   for (const from of [0, 1_000, 2_000]) {
     await platform.ingest(lines.slice(from, from + 1_000).join("\n"));
@@ -55,7 +55,7 @@ test("what runs leave becomes one file per partition, sound to the byte, and a r
   const verified = await tidemark("verify", "--deep");
   expect(verified.out).toMatch(/✓ checksums +4 files/);
   expect(verified).toMatchObject({ code: 0, out: expect.stringContaining("clean") });
-  platform = await Platform.start(data);
+  platform = await PlatformHere.start(data);
   await platform.runIsDone(await platform.startRun());
   expect((await platform.rows("totals-by-hour", { layer: "batch" })).rows).toEqual(before.rows);
   await platform.stop();

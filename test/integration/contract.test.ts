@@ -7,13 +7,13 @@ import Schema from "typebox/schema";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { errorCodes } from "../../views/errors.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is looked at member by member
 type Document = any;
 
 let data: string;
-let platform: Platform;
+let platform: PlatformHere;
 let document: Document;
 let event: string;
 /** What exists, by the name of the path's parameter. */
@@ -21,7 +21,7 @@ let known: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "tidemark-contract-"));
-  platform = await Platform.start(data);
+  platform = await PlatformHere.start(data);
   const lines = await flightLines(300);
   event = lines[0] ?? "";
   await platform.ingest(`${lines.join("\n")}\nno event\n`);
@@ -31,7 +31,7 @@ beforeAll(async () => {
   known = { view: "airport-hours", id: run };
 });
 afterAll(async () => {
-  await platform.kill();
+  await platform.stop();
   await rm(data, { recursive: true, force: true });
 });
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import flights from "../../examples/flights/app.ts";
 import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
@@ -21,7 +21,7 @@ let exportedBeside: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tidemark-rebuild-"));
   sound = join(folder, "sound");
-  const platform = await Platform.start(sound);
+  const platform = await PlatformHere.start(sound);
   const lines = await flightLines(3_000);
   await platform.ingest(lines.slice(0, 2_000).join("\n"));
   await platform.runIsDone(await platform.startRun());
@@ -55,7 +55,7 @@ test("the master dataset alone gives the same answers", async () => {
 
 test("the log alone gives the same answers", async () => {
   for (const store of ["master", "generations", "tail"]) await rm(join(data, store), { recursive: true });
-  const platform = await Platform.start(data);
+  const platform = await PlatformHere.start(data);
   await platform.caughtUp();
   expect(await answersOf(platform)).toEqual(answers);
   await platform.runIsDone(await platform.startRun());
@@ -80,7 +80,7 @@ test("an export goes to a file, of the types that are named, and one that there 
 });
 
 async function expectSameAnswersFrom(events: string): Promise<void> {
-  const platform = await Platform.start(await mkdtemp(join(folder, "fresh-")));
+  const platform = await PlatformHere.start(await mkdtemp(join(folder, "fresh-")));
   await platform.ingest(events);
   await platform.caughtUp();
   expect(await answersOf(platform)).toEqual(answers);
@@ -89,7 +89,7 @@ async function expectSameAnswersFrom(events: string): Promise<void> {
   await platform.stop();
 }
 
-async function answersOf(platform: Platform): Promise<Readonly<Record<string, unknown>>> {
+async function answersOf(platform: PlatformHere): Promise<Readonly<Record<string, unknown>>> {
   const found: Record<string, unknown> = {};
   for (const { name } of flights.views) found[name] = (await platform.rows(name)).rows;
   return found;

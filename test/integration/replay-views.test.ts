@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tidemarkHere } from "../cli/here.ts";
-import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("./replay-app.ts", import.meta.url));
 
@@ -29,7 +29,7 @@ function events(count: number): readonly string[] {
 
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "tidemark-replay-views-"));
-  const platform = await Platform.start(data, app);
+  const platform = await PlatformHere.start(data, app);
   await platform.ingest(events(1_500).join("\n"));
   await platform.runIsDone(await platform.startRun());
   await platform.stop();

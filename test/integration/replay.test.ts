@@ -9,7 +9,7 @@ import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { type Offset, offset } from "../../views/cut.ts";
 import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 const topic = { name: "aviation.flight.landed", partitions: 4 };
@@ -21,7 +21,7 @@ let data: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tidemark-replay-"));
   sound = join(folder, "sound");
-  const platform = await Platform.start(sound);
+  const platform = await PlatformHere.start(sound);
   const lines = await flightLines(4_000);
   // The last flights of the first half come once more: an event that is sent twice counts once.
   await platform.ingest(lines.slice(0, 2_000).join("\n"));

@@ -6,7 +6,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
-import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
 
@@ -17,7 +17,7 @@ let data: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tidemark-verify-"));
   sound = join(folder, "sound");
-  const platform = await Platform.start(sound);
+  const platform = await PlatformHere.start(sound);
   const lines = await flightLines(4_000);
   await platform.ingest(lines.slice(0, 3_000).join("\n"));
   await platform.runIsDone(await platform.startRun());

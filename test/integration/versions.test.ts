@@ -14,20 +14,20 @@ import {
   someArrivals,
 } from "../fault/delays/arrivals.ts";
 import { firstDifference } from "../fault/oracle.ts";
-import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
+import { PlatformHere } from "./platform-here.ts";
 
 const random = new Random(42);
 const arrivals: Arrival[] = [];
 
 let data: string;
-let platform: Platform;
+let platform: PlatformHere;
 
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "tidemark-versions-"));
 });
 afterAll(async () => {
-  await platform?.kill();
+  await platform?.stop();
   await rm(data, { recursive: true, force: true });
 });
 
@@ -89,13 +89,13 @@ function flowing(): { stop(): Promise<void> } {
 }
 
 test("a version beside another is not answered until a run has built it, and holds nobody up", async () => {
-  platform = await Platform.start(data, firstApp);
+  platform = await PlatformHere.start(data, firstApp);
   await send(3_000);
   await platform.runIsDone(await platform.startRun());
   await send(500);
-  expect(await platform.stop()).toBe(0);
+  await platform.stop();
 
-  platform = await Platform.start(data, bothApp);
+  platform = await PlatformHere.start(data, bothApp);
   expect(await platform.unready()).toBeUndefined();
   await platform.caughtUp("delays");
   const answer = await delays();
@@ -168,8 +168,8 @@ test("a diff says what differs, in every row", async () => {
 });
 
 test("the version that is active stays so over a restart, by every way of asking; the folder is clean", async () => {
-  expect(await platform.stop()).toBe(0);
-  platform = await Platform.start(data, bothApp);
+  await platform.stop();
+  platform = await PlatformHere.start(data, bothApp);
   await platform.caughtUp("delays");
   for (const [name, version] of [
     ["delays", 2],
@@ -185,7 +185,7 @@ test("the version that is active stays so over a restart, by every way of asking
   expect(out).toMatch(/^view +active +generation/m);
   const compared = JSON.parse((await tidemark("compare", "delays", "--json", "--limit", "1")).out);
   expect(compared.provenance).toMatchObject({ view: "delays@2", version: 2 });
-  expect(await platform.stop()).toBe(0);
+  await platform.stop();
   const atRest = ["--app", bothApp, "--data", data];
   const verified = await tidemark("verify", ...atRest);
   expect(verified).toMatchObject({ code: 0, out: expect.stringContaining("version 2 of 1, 2 is active") });
@@ -193,11 +193,11 @@ test("the version that is active stays so over a restart, by every way of asking
 });
 
 test("an app without the active version is answered by the one before, and verify says so", async () => {
-  platform = await Platform.start(data, firstApp);
+  platform = await PlatformHere.start(data, firstApp);
   await platform.caughtUp("delays");
   const answer = await delays();
   expect(firstDifference(answer.rows, rowsOver(1, arrivals))).toBeUndefined();
-  expect(await platform.stop()).toBe(0);
+  await platform.stop();
   expect(await tidemark("verify", "--app", firstApp, "--data", data)).toMatchObject({
     code: 1,
     out: expect.stringContaining(

@@ -91,10 +91,9 @@ export class CaseMaster implements Master {
 
   clear(): void {
     for (const name of readdirSync(this.#folder)) {
-      if (name.startsWith(this.#type.name) && name.includes(".early-")) rmSync(join(this.#folder, name));
+      if (name.startsWith(`${this.#type.name}-`)) rmSync(join(this.#folder, name));
     }
     this.#files = [];
-    this.#written = 0;
   }
 
   async files(): Promise<readonly MasterFile[]> {
@@ -109,7 +108,7 @@ export class CaseMaster implements Master {
     return { [this.#type.name]: nexts };
   }
 
-  /** Files of earlier cases are written over. */
+  /** No name is given to a second file, as in a real one. */
   async add(range: Omit<MasterFile, "path">, write: (path: string) => Promise<void>): Promise<MasterFile> {
     const file = { ...range, path: join(this.#folder, `${this.#type.name}-${this.#written++}.parquet`) };
     await write(file.path);
