@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompute } from "./compute.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
+import { benchIncremental } from "./incremental.ts";
 import { benchKafka } from "./kafka/bench.ts";
 import { benchKappa } from "./kappa.ts";
 import { isWithin, type Row } from "./rounds.ts";
@@ -17,7 +18,15 @@ import { benchSketches } from "./sketches.ts";
 import { describeMachine, formatMeasured, formatTable, writeIntoReadme } from "./table.ts";
 import { benchTopRows } from "./top-rows.ts";
 
-const parts: readonly string[] = ["gateway", ...serverParts, "fold", "compute", "sketches", "top-rows"];
+const parts: readonly string[] = [
+  "gateway",
+  ...serverParts,
+  "fold",
+  "compute",
+  "sketches",
+  "top-rows",
+  "incremental",
+];
 
 /** What runs in this process comes last: it leaves garbage, which would lengthen the latencies that are measured here. */
 async function bench(
@@ -35,6 +44,7 @@ async function bench(
   }
   if (isWanted("compute")) report(await benchCompute(folder));
   if (isWanted("sketches")) for (const row of await benchSketches(folder)) report(row);
+  if (isWanted("incremental")) for (const row of await benchIncremental(folder)) report(row);
   if (isWanted("top-rows")) for (const row of await benchTopRows(folder)) report(row);
 }
 
