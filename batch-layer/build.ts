@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { GenerationDraft, GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
+import { freeFiles } from "../infra/generations/state-parts.ts";
 import type { Lifecycle } from "../infra/lifecycle.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
@@ -9,18 +10,19 @@ import { generationId } from "./generation-id.ts";
 import { reconcile, type Served } from "./reconcile.ts";
 import type { Progress } from "./run-progress.ts";
 import type { Source } from "./source.ts";
-import { compileSql, copyToParquet, countSql } from "./sql.ts";
-import { readStateRows } from "./state-rows.ts";
+import { compileSql, countSql, intoTable } from "./sql.ts";
+import { readStateTable } from "./state-rows.ts";
 import { runStatement } from "./statement.ts";
+import { defaultPartRows, writeParts } from "./write-parts.ts";
 
 export interface Build {
   readonly run: string;
   readonly view: View;
   /** By `view.mappings`. */
   readonly sources: readonly Source[];
-  /** Asked only once the states are computed: what it finds is then read at once. */
-  readonly served: () => Promise<Served>;
   readonly cut: Cut;
+  /** How many rows the latest files of states have; default `defaultPartRows`. */
+  readonly partRows?: number;
   readonly generations: GenerationsWriter;
   readonly connection: DuckDBConnection;
   readonly clock: () => number;
@@ -29,43 +31,59 @@ export interface Build {
   readonly signal: AbortSignal;
 }
 
+export interface BuildInFull extends Build {
+  /** Why it is computed from all records. */
+  readonly reason: string;
+  /** Asked only once the states are computed: what it finds is then read at once. */
+  readonly served: () => Promise<Served>;
+}
+
 /** A generation that is whole and not yet visible. */
 export interface Built {
   readonly draft: GenerationDraft;
   readonly manifest: Manifest;
 }
 
+const statesTable = "_states";
+
 /** Computes a view's states over its sources, indexes them and reconciles. The draft is discarded at the end of `ends`. */
-export async function buildGeneration(build: Build, ends: Lifecycle): Promise<Built> {
-  const { view, sources, connection, clock, progress, signal } = build;
+export async function buildGeneration(build: BuildInFull, ends: Lifecycle): Promise<Built> {
+  const { view, sources, connection, clock, progress, signal, timers, partRows = defaultPartRows } = build;
   const startedMs = clock();
   const id = generationId(build.run, view.name, startedMs);
   const draft = await build.generations.draft(view, id);
   ends.defer(() => draft.discard());
 
   progress.computing(view, 0);
-  const states = copyToParquet(compileSql(view, sources), draft.statesPath);
-  const { rowsChanged } = await runStatement(connection, states, signal, build.timers);
+  const states = intoTable(compileSql(view, sources), statesTable);
+  const [[counted = 0] = []] = await (await runStatement(connection, states, signal, timers)).getRows();
+  const rows = Number(counted);
+  const pathOf = (file: string) => draft.pathOf(file);
+  const files = freeFiles([]);
+  const table = statesTable;
+  const parts = await writeParts({
+    ...{ table, rows, from: null, partRows, connection, files, pathOf, timers, signal },
+  });
   const computeMs = clock() - startedMs;
-  const counted = await runStatement(connection, countSql(sources), signal, build.timers);
-  const [[records = 0] = []] = await counted.getRows();
+  const records = await countRecords(build);
 
   progress.reconciling(view, 0);
-  const batch = readStateRows(connection, view, draft.statesPath);
-  const reconciled = await reconcile(view, batch, await build.served(), draft, (rows) => {
+  const batch = readStateTable(connection, view, statesTable);
+  const reconciled = await reconcile(view, batch, await build.served(), draft, (done) => {
     signal.throwIfAborted();
-    progress.reconciling(view, rows / rowsChanged);
+    progress.reconciling(view, done / rows);
   });
   const manifest: Manifest = {
-    id,
-    view: view.name,
-    fingerprint: view.fingerprint,
-    cut: cutOf(view, build.cut),
-    run: build.run,
-    createdAt: new Date(startedMs).toISOString(),
-    ...reconciled,
-    records: Number(records),
-    computeMs,
+    ...{ id, view: view.name, fingerprint: view.fingerprint, cut: cutOf(view, build.cut), run: build.run },
+    ...{ createdAt: new Date(startedMs).toISOString(), ...reconciled, records, parts, computeMs },
+    inFull: build.reason,
   };
   return { draft, manifest };
+}
+
+/** How many records the sources have, duplicates included. */
+export async function countRecords({ connection, sources, signal, timers }: Build): Promise<number> {
+  const counted = await runStatement(connection, countSql(sources), signal, timers);
+  const [[records = 0] = []] = await counted.getRows();
+  return Number(records);
 }

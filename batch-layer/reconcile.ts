@@ -24,7 +24,7 @@ export interface Reconciled extends Pick<Manifest, "rows" | "panes"> {
 export type Index = Pick<GenerationDraft, "add" | "addDrift">;
 
 /** Keys after which other work of this process has its turn. */
-const keysPerTurn = 2_048;
+export const keysPerTurn = 2_048;
 
 /**
  * One pass over the batch answer, in order: adds every row to the index, and holds it against what was being served,

@@ -1,20 +1,23 @@
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
-import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
+import type { GenerationResult, Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { earlyValues } from "../infra/master/early-values.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { SealedTail, SealRequest } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
-import { type Cut, cutCovers, formatCut, recordsBetween } from "../views/cut.ts";
+import { type Cut, cutCovers, formatCut, offsetAt, recordsBetween } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
+import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
-import { type Built, buildGeneration } from "./build.ts";
+import { type Way, wayOf } from "./base.ts";
+import { type Build, type Built, buildGeneration } from "./build.ts";
+import { buildIncrement } from "./build-increment.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
-import { servedAt } from "./served.ts";
+import { sealedRows, servedAt } from "./served.ts";
 import { type Source, sourceOf } from "./source.ts";
 
 /**
@@ -40,6 +43,10 @@ export interface RunParts {
   readonly timers: Timers;
   /** How long the speed layer may take to seal before the run goes on without it. Default 30 s. */
   readonly sealWithinMs?: number;
+  /** The age of a view's last full computation from which on it is computed in full again. Default: none. */
+  readonly fullWithinMs?: number;
+  /** How many rows the latest files of a view's states have. Default 32,768. */
+  readonly partRows?: number;
 }
 
 /**
@@ -50,7 +57,7 @@ export interface RunParts {
  */
 export async function performRun(
   parts: RunParts,
-  run: Pick<Run, "id" | "kind" | "view">,
+  run: Pick<Run, "id" | "kind" | "view" | "full">,
   report: (progress: RunProgress) => void,
   signal: AbortSignal,
 ): Promise<RunResult> {
@@ -67,21 +74,32 @@ export async function performRun(
     const cut = await archiveUpTo(parts, sealing, [...current.values()], progress, signal);
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
+    const wayParts = {
+      app,
+      run,
+      nowMs: parts.clock(),
+      fullWithinMs: parts.fullWithinMs ?? Number.POSITIVE_INFINITY,
+    };
     const built: Built[] = [];
     for (const view of views) {
-      const sources: Source[] = [];
-      for (const { event } of view.mappings) sources.push(await readSource(parts, event, cut, signal));
-      const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
-      const work = { ...parts, run: run.id, view, sources, served, cut, connection, progress, signal };
-      built.push(await buildGeneration(work, ends));
+      const way = wayOf(wayParts, view, current.get(view));
+      const work = {
+        ...parts,
+        run: run.id,
+        view,
+        current: current.get(view),
+        cut,
+        sealing,
+        connection,
+        progress,
+        signal,
+      };
+      built.push(await buildBy(way, work, ends));
     }
     const isCheck = run.kind === "check";
     if (!isCheck) await publish(parts, built, progress, signal);
     return {
-      generations: (isCheck ? [] : built).map(({ manifest: { view, id, rows, reconciliation } }) => ({
-        ...{ view, id, rows },
-        differing: reconciliation.kind === "compared" ? reconciliation.differing : null,
-      })),
+      generations: (isCheck ? [] : built).map(({ manifest }) => resultOf(manifest)),
       records: recordsBetween({}, cut),
       reconciliations: built.map(({ manifest: { view, id, createdAt, cut, reconciliation } }) => ({
         ...{ view, generation: isCheck ? null : id, createdAt, cut: formatCut(cut), reconciliation },
@@ -93,6 +111,45 @@ export async function performRun(
   } finally {
     await ends[Symbol.asyncDispose]();
   }
+}
+
+function resultOf({ view, id, rows, reconciliation, base, inFull }: Manifest): GenerationResult {
+  const differing = reconciliation.kind === "compared" ? reconciliation.differing : null;
+  return { view, id, rows, differing, base: base?.id ?? null, inFull: inFull ?? null };
+}
+
+interface Work extends RunParts, Omit<Build, "run" | "sources" | "generations" | "clock" | "timers"> {
+  readonly run: string;
+  readonly current: Manifest | undefined;
+  readonly sealing: Sealing;
+}
+
+/** A base that can't be read must not keep the run that replaces it from being made: then the view is computed in full. */
+async function buildBy(way: Way, work: Work, ends: Lifecycle): Promise<Built> {
+  if (way.kind === "full") return buildInFull(way.reason, work, ends);
+  const { view, cut, sealing, sealedTail } = work;
+  const { base } = way;
+  try {
+    const sources = await readSources(work, base.cut);
+    const tail = sealedRows(sealedTail, view, cutOf(view, base.cut), cutOf(view, cut), sealing);
+    return await buildIncrement({ ...work, base, sources, tail }, ends);
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.code !== "TIDEMARK_STORE_CORRUPT") throw error;
+    return buildInFull(error.message, work, ends);
+  }
+}
+
+async function buildInFull(reason: string, work: Work, ends: Lifecycle): Promise<Built> {
+  const { view, current, cut, sealing } = work;
+  const served = () => servedAt(work, view, current, cut, sealing, ends);
+  return buildGeneration({ ...work, sources: await readSources(work, {}), reason, served }, ends);
+}
+
+/** By the view's mappings, the records of `[since, cut)`. */
+async function readSources(work: Work, since: Cut): Promise<readonly Source[]> {
+  const sources: Source[] = [];
+  for (const { event } of work.view.mappings) sources.push(await readSource(work, event, since));
+  return sources;
 }
 
 /** All of them, or the one that is named: one that has been taken out of the app since is refused. */
@@ -109,17 +166,17 @@ function viewsOf({ views }: App, name: string | null): readonly View[] {
 
 /** Values of fields that are younger than their records are put beside the master's files, where they are not yet. */
 async function readSource(
-  { master, duckdb }: RunParts,
+  { master, duckdb, cut, signal }: Work,
   type: EventType,
-  cut: Cut,
-  signal: AbortSignal,
+  since: Cut,
 ): Promise<Source> {
   const files = await master.files(type.name);
-  const source = sourceOf(type, files, cut);
+  const source = sourceOf(type, files, cut, since);
   if (type.former.length === 0) return source;
+  const read = files.filter(({ partition, next }) => next > offsetAt(since, type.name, partition));
   const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
   try {
-    return { ...source, early: await earlyValues({ connection, reader, signal }, type, files) };
+    return { ...source, early: await earlyValues({ connection, reader, signal }, type, read) };
   } finally {
     for (const used of [connection, reader]) duckdb.disconnect(used);
   }

@@ -1,5 +1,6 @@
 import { createTask, schedule as scheduleTask, validateDetailed } from "node-cron";
-import type { Jobs } from "../infra/jobs/jobs.ts";
+import type { Jobs, RunRequest } from "../infra/jobs/jobs.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
 
@@ -7,28 +8,39 @@ import { TidemarkError } from "../views/errors.ts";
 export type Cron = (expression: string, timezone: string, due: (time: Date) => void) => AsyncDisposable;
 
 /**
- * Asks for a run at each time that the app's schedule names; while a run is going on or waits, that time is let pass. Of several
- * processes with one queue, all ask and one run is made. While the queue can't be reached times are missed: once it is back, the
- * last of them is asked for. Throws TIDEMARK_CONFIG for what is no schedule. `failed` is told why a run could not be asked for.
+ * Asks for a run at each time that the app's schedule names; while a run is going on or waits, that time is let pass. And for one
+ * that computes everything at each time of `full`, which waits for its turn. Of several processes with one queue, all ask and one
+ * run is made. While the queue can't be reached times are missed: once it is back, the last of them is asked for. Throws
+ * TIDEMARK_CONFIG for what is no schedule. `failed` is told why a run could not be asked for.
  */
 export function scheduleRuns(
-  { name, batch: { schedule, timezone } }: App,
+  app: App,
   jobs: ScheduledJobs,
   failed: (error: unknown) => void,
   cron: Cron = nodeCron,
 ): AsyncDisposable {
-  if (schedule === null) return { [Symbol.asyncDispose]: async () => undefined };
-  requireSchedule(name, schedule);
-  requireTimezone(name, timezone);
-  const times = new DueTimes(name, jobs, failed);
-  const task = cron(schedule, timezone, (time) => times.due(time));
-  return {
-    [Symbol.asyncDispose]: async () => {
-      times.close();
-      await task[Symbol.asyncDispose]();
-    },
+  const { schedule, full, timezone } = app.batch;
+  const ends = new Lifecycle();
+  if (schedule === null) return ends;
+  requireSchedules(app);
+  const follow = (expression: string, request: Asked) => {
+    const times = new DueTimes(jobs, failed, request);
+    ends.use(cron(expression, timezone, (time) => times.due(time)));
+    ends.defer(async () => times.close());
   };
+  follow(schedule, (time) => ({
+    ...{ requestedBy: "schedule", ifBusy: "refuse", occasion: `${app.name} at ${time.toISOString()}` },
+  }));
+  if (full === "always") return ends;
+  follow(full, (time) => ({
+    ...{ requestedBy: "schedule", ifBusy: "wait", full: true },
+    occasion: `${app.name} in full at ${time.toISOString()}`,
+  }));
+  return ends;
 }
+
+/** What is asked for at a time that is due. */
+type Asked = (time: Date) => RunRequest;
 
 type ScheduledJobs = Pick<Jobs, "submit" | "available">;
 
@@ -41,13 +53,27 @@ const nodeCron: Cron = (expression, timezone, due) => {
 const runsAhead = 400;
 
 /** The longest time between two runs that the app's schedule names, in milliseconds; null where runs are asked for by hand. */
-export function longestIntervalMs({ name, batch: { schedule, timezone } }: App): number | null {
+export function longestIntervalMs(app: App): number | null {
+  const { schedule, timezone } = app.batch;
   if (schedule === null) return null;
-  requireSchedule(name, schedule);
-  requireTimezone(name, timezone);
-  const task = createTask(schedule, () => undefined, { timezone });
+  requireSchedules(app);
+  return longestBetween(schedule, timezone, runsAhead);
+}
+
+/** Full computations ahead that are looked at: of a day, a week or a month each. */
+const fullsAhead = 32;
+
+/** The longest time between two full computations that the app asks for, in milliseconds; 0 where every run is one. */
+export function longestFullIntervalMs(app: App): number {
+  const { full, timezone } = app.batch;
+  requireSchedules(app);
+  return full === "always" ? 0 : longestBetween(full, timezone, fullsAhead);
+}
+
+function longestBetween(expression: string, timezone: string, ahead: number): number {
+  const task = createTask(expression, () => undefined, { timezone });
   try {
-    const times = task.getNextRuns(runsAhead).map((time) => time.getTime());
+    const times = task.getNextRuns(ahead).map((time) => time.getTime());
     return Math.max(0, ...times.slice(1).map((time, i) => time - (times[i] ?? time)));
   } finally {
     task.destroy();
@@ -55,18 +81,18 @@ export function longestIntervalMs({ name, batch: { schedule, timezone } }: App):
 }
 
 class DueTimes {
-  readonly #app: string;
   readonly #jobs: ScheduledJobs;
   readonly #failed: (error: unknown) => void;
+  readonly #asked: Asked;
   /** The last time that nobody could be asked at. */
   #missed: Date | undefined;
   #isWaiting = false;
   #isClosed = false;
 
-  constructor(app: string, jobs: ScheduledJobs, failed: (error: unknown) => void) {
-    this.#app = app;
+  constructor(jobs: ScheduledJobs, failed: (error: unknown) => void, asked: Asked) {
     this.#jobs = jobs;
     this.#failed = failed;
+    this.#asked = asked;
   }
 
   due(time: Date): void {
@@ -79,8 +105,7 @@ class DueTimes {
 
   async #ask(time: Date): Promise<void> {
     try {
-      const occasion = `${this.#app} at ${time.toISOString()}`;
-      await this.#jobs.submit({ requestedBy: "schedule", ifBusy: "refuse", occasion });
+      await this.#jobs.submit(this.#asked(time));
     } catch (error) {
       const code = error instanceof TidemarkError ? error.code : undefined;
       if (code !== "TIDEMARK_RUN_BUSY") this.#failed(error);
@@ -105,12 +130,19 @@ class DueTimes {
   }
 }
 
-function requireSchedule(app: string, schedule: string): void {
-  const { valid, errors } = validateDetailed(schedule);
+function requireSchedules({ name, batch: { schedule, full, timezone } }: App): void {
+  if (schedule !== null) requireCron(name, "schedule", schedule, "null for runs by hand only");
+  if (full !== "always") requireCron(name, "full", full, '"always" for every run');
+  requireTimezone(name, timezone);
+}
+
+function requireCron(app: string, option: "schedule" | "full", expression: string, otherwise: string): void {
+  const { valid, errors } = validateDetailed(expression);
   if (valid) return;
+  const example = option === "full" ? "0 3 * * *" : "*/5 * * * *";
   throw new TidemarkError(
     "TIDEMARK_CONFIG",
-    `app "${app}": batch.schedule "${schedule}" is no cron expression (${errors.map(({ message }) => message).join("; ")}); give minute, hour, day of month, month and day of week, e.g. "*/5 * * * *", with seconds before them if need be, or null for runs by hand only`,
+    `app "${app}": batch.${option} "${expression}" is no cron expression (${errors.map(({ message }) => message).join("; ")}); give minute, hour, day of month, month and day of week, e.g. "${example}", with seconds before them if need be, or ${otherwise}`,
   );
 }
 

@@ -30,12 +30,12 @@ export async function servedAt(
   const from = cutOf(view, current?.cut ?? {});
   const to = cutOf(view, cut);
   const tail = sealedRows(sealedTail, view, from, to, sealing);
-  if (typeof tail === "string")
-    return { kind: "unknown", reason: await explain(generations, view, current, tail) };
-  if (current === undefined) return { kind: "served", against: null, rows: tail };
+  if (tail.kind === "unknown")
+    return { kind: "unknown", reason: await explain(generations, view, current, tail.reason) };
+  if (current === undefined) return { kind: "served", against: null, rows: tail.rows };
   try {
     const reader = ends.use(await generations.open(view, current.id));
-    const rows = mergeSorted(view, [reader.scan([], undefined, undefined), tail]);
+    const rows = mergeSorted(view, [reader.scan([], undefined, undefined), tail.rows]);
     return { kind: "served", against: current.id, rows };
   } catch (error) {
     // A generation that can't be read any more must not keep the run that replaces it from being made.
@@ -44,20 +44,25 @@ export async function servedAt(
   }
 }
 
-/** The tail's rows of `[from, to)`, or why there are none to be had. Nothing came since the cut: no rows, and no need of a seal. */
-function sealedRows(
+/** The tail's rows between two cuts, in order of key, or why there are none to be had. */
+export type SealedRows =
+  | { readonly kind: "sealed"; readonly rows: Iterable<StateRow> }
+  | { readonly kind: "unknown"; readonly reason: string };
+
+/** Of `[from, to)`, both of the view's topics. Nothing came since the cut: no rows, and no need of a seal. */
+export function sealedRows(
   sealedTail: SealedTail,
   view: View,
   from: Cut,
   to: Cut,
   sealing: Sealing,
-): Iterable<StateRow> | string {
-  if (cutsEqual(from, to)) return [];
-  if (sealing.kind === "unsealed") return sealing.reason;
-  return (
-    sealedTail.rows(view, from, to) ??
-    `the speed layer holds no sealed states that cover exactly ${formatCut(from)} to ${formatCut(to)}`
-  );
+): SealedRows {
+  if (cutsEqual(from, to)) return { kind: "sealed", rows: [] };
+  if (sealing.kind === "unsealed") return { kind: "unknown", reason: sealing.reason };
+  const rows = sealedTail.rows(view, from, to);
+  if (rows !== undefined) return { kind: "sealed", rows };
+  const reason = `the speed layer holds no sealed states that cover exactly ${formatCut(from)} to ${formatCut(to)}`;
+  return { kind: "unknown", reason };
 }
 
 async function explain(

@@ -1,4 +1,4 @@
-import { evolvedFilesToSql } from "../infra/master/evolved-files.ts";
+import { evolvedFilesToSql, straddlingSql } from "../infra/master/evolved-files.ts";
 import type { Measure } from "../views/aggregate.ts";
 import { columnType, nodeToSql, quoteIdentifier, type SqlParameters } from "../views/expression.ts";
 import type { Mapping } from "../views/mapping.ts";
@@ -24,7 +24,7 @@ import type { Statement } from "./statement.ts";
 export const paneColumn = "_pane";
 
 /**
- * The view as DuckDB SQL over the master files, a source for each of its topics: its states over `[0, cut)`, one row per
+ * The view as DuckDB SQL over the master files, a source for each of its topics: its states over their records, one row per
  * key and pane. Columns: the dimensions under their names, `_pane BIGINT`, the state columns under theirs, each float sum followed by its slack.
  *
  * Rows come in the order of the dimensions, nulls first, then pane. Positions, not names, say what is grouped by: in
@@ -83,6 +83,11 @@ export function copyToParquet({ sql, parameters }: Statement, path: string): Sta
     sql: `COPY (${sql}) TO $${parameters.length + 1} (FORMAT parquet, COMPRESSION zstd)`,
     parameters: [...parameters, path],
   };
+}
+
+/** The statement's rows, in their order, into a temporary table of the connection, which replaces one of its name. */
+export function intoTable({ sql, parameters }: Statement, table: string): Statement {
+  return { sql: `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS ${sql}`, parameters };
 }
 
 /** How many records the sources hold, duplicates included. */
@@ -148,7 +153,7 @@ function sourceToSql(source: Source, parameters: SqlParameters): string {
   const path = (text: string) => `$${parameters.values.push(text)}`;
   const parts = straddling.map(
     (file) =>
-      `SELECT ${columns} FROM read_parquet(${path(file.path)}) WHERE _offset < CAST($${parameters.values.push(file.next)} AS BIGINT)`,
+      `SELECT ${columns} FROM read_parquet(${path(file.path)}) WHERE ${straddlingSql(file, parameters)}`,
   );
   if (covered.length > 0) {
     parts.unshift(`SELECT ${columns} FROM read_parquet([${covered.map(path).join(", ")}])`);

@@ -6,11 +6,12 @@ import {
   type ResultColumn,
   stateColumn,
 } from "../infra/generations/state-columns.ts";
-import type { Scalar } from "../views/expression.ts";
+import { quoteIdentifier, type Scalar } from "../views/expression.ts";
 import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { slackColumn } from "./slack.ts";
 import { paneColumn } from "./sql.ts";
+import type { Statement } from "./statement.ts";
 import { StorageOrder } from "./storage-order.ts";
 
 /** A row of the batch answer. `slack`: by the view's columns, how far a float may lie off; 0 where states are exact. */
@@ -19,18 +20,50 @@ export interface BatchRow extends StateRow {
 }
 
 /**
- * The rows of a Parquet file of states that `compileSql` computed, a chunk at a time, in order of `storageKey`, then pane.
- * Rows of one group that follow each other share one `dimensions`.
+ * The rows of the Parquet files of a generation's states, a chunk at a time, in order of `storageKey`, then pane. Rows of one
+ * group that follow each other share one `dimensions`.
  */
-export async function* readStateRows(
+export function readStateRows(
   connection: DuckDBConnection,
   view: View,
-  statesPath: string,
+  statesPaths: readonly string[],
+): AsyncGenerator<readonly BatchRow[], void, undefined> {
+  const from = `FROM read_parquet([${statesPaths.map((_, i) => `$${i + 1}`).join(", ")}])`;
+  // Each file is in order of key, several are not.
+  const key = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), paneColumn];
+  const order =
+    statesPaths.length === 1 ? "" : ` ORDER BY ${key.map((column) => `${column} ASC NULLS FIRST`)}`;
+  return rowsFrom(connection, view, { sql: `${from}${order}`, parameters: statesPaths });
+}
+
+/** The same of a table that has the columns and the order of `compileSql`. */
+export function readStateTable(
+  connection: DuckDBConnection,
+  view: View,
+  table: string,
+): AsyncGenerator<readonly BatchRow[], void, undefined> {
+  return rowsFrom(connection, view, { sql: `FROM temp.main.${quoteIdentifier(table)}`, parameters: [] });
+}
+
+/** The same of what the statement gives, which `compileSql` made. */
+export function readStatement(
+  connection: DuckDBConnection,
+  view: View,
+  { sql, parameters }: Statement,
+): AsyncGenerator<readonly BatchRow[], void, undefined> {
+  return rowsFrom(connection, view, { sql: `FROM (${sql})`, parameters });
+}
+
+/** `sql` is a statement from its FROM on. */
+async function* rowsFrom(
+  connection: DuckDBConnection,
+  view: View,
+  { sql: from, parameters }: Statement,
 ): AsyncGenerator<readonly BatchRow[], void, undefined> {
   const columns = resultColumns(view);
   const { dimensions, pane, cells, slack } = columns;
   const sql = [...dimensions, pane, ...cells, ...slack].flatMap((column) => column.sql);
-  const result = await connection.stream(`SELECT ${sql.join(", ")} FROM read_parquet($1)`, [statesPath]);
+  const result = await connection.stream(`SELECT ${sql.join(", ")} ${from}`, [...parameters]);
   const order = new StorageOrder<BatchRow>(view);
   for (;;) {
     const chunk = await result.fetchChunk();

@@ -10,6 +10,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { benchCompaction } from "./compaction.ts";
 import { benchCompute } from "./compute.ts";
 import { benchFold, benchSixMeasures } from "./fold.ts";
+import { benchIncremental } from "./incremental.ts";
 import { benchKafka } from "./kafka/bench.ts";
 import { benchKappa } from "./kappa.ts";
 import { isWithin, type Row } from "./rounds.ts";
@@ -26,6 +27,7 @@ const parts: readonly string[] = [
   "compaction",
   "sketches",
   "top-rows",
+  "incremental",
 ];
 
 /** What runs in this process comes last: it leaves garbage, which would lengthen the latencies that are measured here. */
@@ -45,6 +47,7 @@ async function bench(
   if (isWanted("compute")) report(await benchCompute(folder));
   if (isWanted("compaction")) report(await benchCompaction(folder));
   if (isWanted("sketches")) for (const row of await benchSketches(folder)) report(row);
+  if (isWanted("incremental")) for (const row of await benchIncremental(folder)) report(row);
   if (isWanted("top-rows")) for (const row of await benchTopRows(folder)) report(row);
 }
 

@@ -27,19 +27,19 @@ const rounds = 31;
 /** Keys of the generation that the tail has a part in. */
 const touched = 5_000;
 
-/** The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the generation's Parquet. */
+/** The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the generation's Parquet files. */
 export async function benchTopRows(folder: string): Promise<readonly Row[]> {
   const temporaryFolder = join(folder, "scratch");
   const options = { memoryLimit: "1GB", threads: availableParallelism(), temporaryFolder };
   await using duckdb = await Duckdb.open(options);
   const connection = await duckdb.connect();
   const covered = (await readdir(folder)).filter((name) => /^master-\d+\.parquet$/.test(name));
-  const files =
+  const masterFiles =
     covered.length > 0 ? covered.map((name) => join(folder, name)) : await writeMaster(connection, folder);
   await using reader = await generate(connection, join(folder, "top-rows"), {
-    ...{ event: flight, covered: files, straddling: [], records: 3_000_000 },
+    ...{ event: flight, covered: masterFiles, straddling: [], records: 3_000_000 },
   });
-  const { statesPath } = reader;
+  const files = reader.statesPaths.map((path) => `'${path}'`).join(", ");
   const tail = new TailSegment(airportHours, 0, offset(0));
   // A row in eighty, from all over the view.
   let seen = 0;
@@ -55,7 +55,7 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
   const byHand = () =>
     timed(async () => {
       const result = await connection.runAndReadAll(
-        `SELECT origin, _pane, "flights.count", CAST("delay.sum" AS DOUBLE) / "delay.count" FROM read_parquet('${statesPath}')
+        `SELECT origin, _pane, "flights.count", CAST("delay.sum" AS DOUBLE) / "delay.count" FROM read_parquet([${files}])
          ORDER BY "flights.count" DESC, origin, _pane LIMIT 10`,
       );
       return JSON.stringify(result.getRowsJson());
@@ -105,6 +105,7 @@ async function generate(
     {
       ...{ run: "bench", view: airportHours, sources: [source], connection, generations },
       ...{ cut: { [flight.name]: [offset(source.records)] }, clock: () => Date.now(), timers: globalThis },
+      reason: "there is no base",
       served: async () => ({ kind: "unknown", reason: "nothing is served" }),
       progress: new Progress([airportHours], () => {}),
       signal: new AbortController().signal,

@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, constants, setPriority, totalmem } from "node:os";
 import { performRun } from "../batch-layer/run.ts";
+import { longestFullIntervalMs } from "../batch-layer/schedule.ts";
 import { letterOf } from "../infra/dead-letters/letter-of-record.ts";
 import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
@@ -59,12 +60,16 @@ const archiver = new Archiver({
   },
 });
 
+/** Known only once a run asks, since looking so far ahead takes a while. */
+let fullWithinMs: number | undefined;
+
 const compaction = compactBeside({ events: app.events, master, duckdb });
 
 const peer: Peer = new Peer(channelToParent(), {
   run: (run, report, signal) =>
-    compaction.whileReading(() =>
-      performRun(
+    compaction.whileReading(() => {
+      fullWithinMs ??= longestFullIntervalMs(app);
+      return performRun(
         {
           app,
           master,
@@ -73,6 +78,7 @@ const peer: Peer = new Peer(channelToParent(), {
           duckdb,
           clock: Date.now,
           timers: globalThis,
+          fullWithinMs,
           seal: { seal: async () => (await peer.call("seal", null)) as Cut },
           archive: async (until, archiveSignal, progress) =>
             archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
@@ -80,8 +86,8 @@ const peer: Peer = new Peer(channelToParent(), {
         run as Run,
         report,
         signal,
-      ),
-    ),
+      );
+    }),
   stop: () => lifecycle[Symbol.asyncDispose](),
 });
 lifecycle.use(keepArchiving({ archiver, timers: globalThis, failed: fail, tidy: compaction.tidy }));

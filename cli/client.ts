@@ -147,8 +147,10 @@ export class Client implements Disposable {
     };
   }
 
-  async submitRun(): Promise<Run> {
-    return (await this.#call({ method: "POST", path: "/v1/batch/runs" })) as unknown as Run;
+  /** In full: every view from all records, whatever could go on from the generation that serves. */
+  async submitRun(full = false): Promise<Run> {
+    const asked = full ? { contentType: "application/json", body: JSON.stringify({ full }) } : {};
+    return (await this.#call({ method: "POST", path: "/v1/batch/runs", ...asked })) as unknown as Run;
   }
 
   async run(id: string): Promise<Run> {

@@ -3,13 +3,13 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { AppendedTable } from "../infra/appended-table.ts";
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { GenerationReader } from "../infra/generations/generations.ts";
+import { dimensionColumns, paneColumn } from "../infra/generations/key-columns.ts";
 import { binder, dimensionColumn, floatColumn, stateColumn } from "../infra/generations/state-columns.ts";
 import type { StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { type BaseOf, BaseStates } from "./base-states.ts";
 import type { Turns } from "./clock.ts";
 import { type ColumnStatement, compileColumnStatement, isPageEnough } from "./column-sql.ts";
-import { dimensionColumns, paneColumn } from "./dimension-columns.ts";
 import { isStoredRow } from "./group-shape.ts";
 import type { Plan } from "./plan.ts";
 import type { Groups, Rollup, Sink } from "./rollup.ts";
@@ -17,7 +17,7 @@ import type { RowGroup } from "./rows.ts";
 
 interface Scan {
   readonly plan: Plan;
-  readonly reader: Pick<GenerationReader, "group" | "statesPath" | "manifest">;
+  readonly reader: Pick<GenerationReader, "group" | "statesPaths" | "manifest">;
   readonly rollup: Rollup<RowGroup>;
   /** In how many groups the tail has a part at most. */
   readonly touched: number;
@@ -48,28 +48,30 @@ export class ColumnScans implements AsyncDisposable {
     this.#open = open;
   }
 
-  /** The thread is given up only after the tail's part was collected. False, and nothing offered: the file was deleted. */
+  /**
+   * The thread is given up only after the tail's part was collected. False: files were deleted meanwhile, so that what was offered
+   * is not all; the tail's part is as it was collected.
+   */
   async scan(scan: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<boolean> {
     let connection = this.#idle.pop();
     if (connection === undefined) {
       scan.collect();
       connection = await this.#take();
     }
-    let isBegun = false;
     try {
       for await (const groups of this.#groups(connection, scan, turns)) {
-        isBegun = true;
         for (const group of groups) {
           if (turns.isDue()) await turns.next();
           sink.offer(group);
         }
       }
     } catch (error) {
-      if (isBegun || existsSync(scan.reader.statesPath)) throw error;
+      if (scan.reader.statesPaths.every((path) => existsSync(path))) throw error;
+      return false;
     } finally {
       this.#give(connection);
     }
-    return isBegun;
+    return true;
   }
 
   /** Each way collects the tail's part before it first waits. */
@@ -148,7 +150,7 @@ async function untouchedRows(
 ): Promise<readonly StateRow[]> {
   const page = plan.query.limit + 1;
   for (let most = page + Math.min(touched, page + 100); ; most *= 8) {
-    const statement = compileColumnStatement(plan, reader.statesPath, most);
+    const statement = compileColumnStatement(plan, reader.statesPaths, most);
     const isByIndex = most <= fewRows && isStoredRow(plan.query);
     const asked = isByIndex ? { ...statement, cells: [] } : statement;
     const rows: StateRow[] = [];
@@ -166,7 +168,7 @@ async function untouchedRows(
 }
 
 function allGroups(connection: DuckDBConnection, scan: Scan): AsyncIterable<readonly RowGroup[]> {
-  return mergedGroups(connection, scan, compileColumnStatement(scan.plan, scan.reader.statesPath));
+  return mergedGroups(connection, scan, compileColumnStatement(scan.plan, scan.reader.statesPaths));
 }
 
 /** The first groups that the tail has no part in, and every one in which it has: of one grouping. */
@@ -181,7 +183,11 @@ async function* firstAndTouchedGroups(
   for (const group of ahead.values()) table.append(group);
   table.close();
   const first = plan.query.limit + 1;
-  yield* mergedGroups(connection, scan, compileColumnStatement(plan, reader.statesPath, first, touchedTable));
+  yield* mergedGroups(
+    connection,
+    scan,
+    compileColumnStatement(plan, reader.statesPaths, first, touchedTable),
+  );
 }
 
 /** What the statement gives, each with the tail's part in it, and then what the tail alone has. */
@@ -191,6 +197,7 @@ async function* mergedGroups(
   statement: ColumnStatement,
 ): AsyncGenerator<readonly RowGroup[], void, undefined> {
   const ahead = collect();
+  const met = new Set<string>();
   for await (const rows of chunksOf(connection, plan.query.stored, statement)) {
     yield rows.map((row) => {
       const group = rollup.start(row, row.pane, row.dimensions);
@@ -198,12 +205,12 @@ async function* mergedGroups(
       const more = ahead.get(key);
       if (more !== undefined) {
         rollup.combine(group, more);
-        ahead.delete(key);
+        met.add(key);
       }
       return group;
     });
   }
-  yield [...ahead.values()];
+  yield [...ahead].filter(([key]) => !met.has(key)).map(([, group]) => group);
 }
 
 /** Rows of the query's groups: dimensions that are not grouped by are null, and cells that are not asked for are zero. */

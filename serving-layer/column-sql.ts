@@ -8,7 +8,7 @@ import type { Query } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
 import { isShownAsStored } from "./shown-rows.ts";
 
-/** How a query's groups are read from a generation's Parquet file of states. */
+/** How a query's groups are read from a generation's Parquet files of states. */
 export interface ColumnStatement {
   /** Takes the columns that it is to give. */
   readonly sql: (columns: readonly string[]) => string;
@@ -25,14 +25,14 @@ export interface ColumnStatement {
  */
 export function compileColumnStatement(
   { query }: Pick<Plan, "query">,
-  path: string,
+  paths: readonly string[],
   first?: number,
   besides?: string,
 ): ColumnStatement {
   const parameters: Scalar[] = [];
   const place = (value: Scalar) => `$${parameters.push(value)}`;
   const cells = cellsOf(query);
-  const groups = groupsSql(query, path, cells, place);
+  const groups = groupsSql(query, paths, cells, place);
   const order = orderSql(query);
   const page = `${order.length === 0 ? "" : ` ORDER BY ${order.join(", ")}`} LIMIT ${first}`;
   // What columns are made into is made of the page's rows alone: a projection beside ORDER BY would be of all.
@@ -101,14 +101,14 @@ function cellsOf(query: Query): readonly number[] {
 /** The query's groups, with the columns of stored rows. */
 function groupsSql(
   query: Query,
-  path: string,
+  paths: readonly string[],
   cells: readonly number[],
   place: (value: Scalar) => string,
 ): string {
   const { view, groupBy, buckets } = query;
   const names = view.columns.map(({ name }) => quoteIdentifier(name));
   const dimensions = groupBy.map((i) => quoteIdentifier(view.dimensions[i]?.name ?? ""));
-  const source = `FROM read_parquet(${place(path)})${whereSql(query, place)}`;
+  const source = `FROM read_parquet([${paths.map(place).join(", ")}])${whereSql(query, place)}`;
   if (isStoredRow(query)) {
     return `SELECT ${[...dimensions, "_pane", ...cells.map((i) => names[i])].join(", ")} ${source}`;
   }

@@ -60,9 +60,13 @@ function describeReference({ references }: View, dimension: number) {
 
 /** A generation without its reconciliation's examples. */
 export function describeGeneration(manifest: Manifest) {
-  const { id, fingerprint, cut, run, createdAt, rows, records, computeMs } = manifest;
+  const { id, fingerprint, cut, run, createdAt, rows, records, computeMs, base, inFull } = manifest;
   return {
     ...{ id, fingerprint, cut: formatCut(cut), run, createdAt, rows, records, computeMs },
+    /** The generation that it goes on from, null where it was computed from all records; and why it was. */
+    ...{ base: base?.id ?? null, inFull: inFull ?? null },
+    /** When the last generation was made that was computed from all records. */
+    fullAt: base?.fullAt ?? createdAt,
     reconciliation: describeReconciliation(manifest),
   };
 }

@@ -63,10 +63,10 @@ export class Account {
   }
 
   /** A reader that counts. */
-  of(reader: GenerationReader): Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPath"> {
+  of(reader: GenerationReader): Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPaths"> {
     return {
       manifest: reader.manifest,
-      statesPath: reader.statesPath,
+      statesPaths: reader.statesPaths,
       group: (...asked) => [...this.#counted(reader.group(...asked))],
       scan: (...asked) => this.#counted(reader.scan(...asked)),
     };

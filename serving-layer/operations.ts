@@ -64,7 +64,9 @@ export function servingOperations(app: App, versions: Versions): Operations {
     },
     "POST /v1/batch/runs": {
       summary: "Asks for a batch run",
-      body: runBody({}),
+      description:
+        "Views go on from the generation that serves where their states merge exactly; with `full` every view is computed from all records.",
+      body: runBody({ full: { type: "boolean" } }),
       responses: { 202: { description: "The run that was asked for", schema: run, example: exampleRun } },
     },
     "GET /v1/batch/runs": {
@@ -240,8 +242,11 @@ const viewAnswer = Type.Object({
   fingerprint: Type.String(),
   rows: Type.String(),
 });
-const run = Type.Object({ id: Type.String(), state: Type.String(), kind: Type.String() });
-const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", state: "running" };
+const run = Type.Object({
+  ...{ id: Type.String(), state: Type.String(), kind: Type.String() },
+  full: Type.Boolean(),
+});
+const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", full: false, state: "running" };
 const reconciled = Type.Object({
   view: Type.String(),
   run: Type.String(),

@@ -21,7 +21,7 @@ import {
 import { TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
 
-type Reader = Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPath"> | undefined;
+type Reader = Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPaths"> | undefined;
 
 /** What a query's rows are read from, and how. */
 export interface Reading {
@@ -45,10 +45,13 @@ export interface ReadRows {
 export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows> {
   const { plan, path, reader, segments, rollup, scans } = reading;
   const { view, fill, hasTotals } = plan.query;
-  const page = new PageSink<SeriesRow>(plan, orderKeys(plan));
-  const series = fill === undefined ? undefined : new FilledSeries(plan, fill);
-  const totals = hasTotals ? new TotalsSink(view, series ?? page) : undefined;
-  const sink = totals ?? series ?? page;
+  const sinks = () => {
+    const page = new PageSink<SeriesRow>(plan, orderKeys(plan));
+    const series = fill === undefined ? undefined : new FilledSeries(plan, fill);
+    const totals = hasTotals ? new TotalsSink(view, series ?? page) : undefined;
+    return { page, series, totals, sink: totals ?? series ?? page };
+  };
+  let { page, series, totals, sink } = sinks();
   if (path === "point") {
     for (const group of readPoint(plan, rollup, reader, segments)) sink.offer(group);
   } else if (path === "columns" && reader !== undefined && scans !== undefined) {
@@ -59,8 +62,11 @@ export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows
     };
     const touched = segments.reduce((entries, { size }) => entries + size, 0);
     const isRead = await scans.scan({ plan, reader, rollup, touched, collect }, sink, turns);
-    // The index of a deleted generation stays until it is closed.
-    if (!isRead) await scanGroups(plan, reader, collect(), rollup, sink, turns);
+    if (!isRead) {
+      // The index of a deleted generation stays until it is closed.
+      ({ page, series, totals, sink } = sinks());
+      await scanGroups(plan, reader, collect(), rollup, sink, turns);
+    }
   } else {
     const { source, ahead } = sourceOf(plan, reader, segments, rollup);
     await scanGroups(plan, source, ahead, rollup, sink, turns);

@@ -49,7 +49,7 @@ export function registerReconciliationRoutes(server: FastifyInstance, parts: Rec
   });
 
   server.post("/v1/reconciliations", async ({ body }, reply) => {
-    const { ifBusy, view: name } = readRunRequest(body, "a check", ["view"]);
+    const { ifBusy, view: name } = readRunRequest(body, "a check", { texts: ["view"] });
     const view = name === undefined ? null : queries.view(name).name;
     const run = await jobs.submit({ requestedBy: "http", ifBusy, kind: "check", view });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);

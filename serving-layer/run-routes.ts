@@ -16,7 +16,8 @@ export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Cl
   server.addHook("preClose", async () => events.endAll());
 
   server.post("/v1/batch/runs", async ({ body }, reply) => {
-    const run = await jobs.submit({ requestedBy: "http", ifBusy: readRunRequest(body, "a run").ifBusy });
+    const { ifBusy, full = false } = readRunRequest(body, "a run", { flags: ["full"] });
+    const run = await jobs.submit({ requestedBy: "http", ifBusy, full });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });
 

@@ -8,7 +8,12 @@ import type { View } from "./view.ts";
 export interface BatchDeclaration {
   /** Cron expression (five or six fields); null: runs are started by hand only. Default: every five minutes. */
   readonly schedule: string | null;
-  /** IANA zone of the schedule. Default UTC. */
+  /**
+   * Cron expression of the runs that compute every view from all records; the others go on from the generation that serves,
+   * where a view's states merge exactly. "always": every run. Default: every night at three.
+   */
+  readonly full: string;
+  /** IANA zone of both. Default UTC. */
   readonly timezone: string;
   /** How many generations of each view are kept, the one that serves included. Default 3. */
   readonly keep: number;
@@ -74,7 +79,10 @@ export function defineApp<const Views extends readonly View[]>(
     events.set(event.name, event);
   }
   if (events.size === 0) fail("declare at least one view or event type");
-  const batch = { schedule: "*/5 * * * *", timezone: "UTC", keep: 3, ...declaration.batch };
+  const batch = {
+    ...{ schedule: "*/5 * * * *", full: "0 3 * * *", timezone: "UTC", keep: 3 },
+    ...declaration.batch,
+  };
   if (!Number.isInteger(batch.keep) || batch.keep < 1) fail(`batch.keep must be a whole number from 1`);
   return Object.freeze({
     kind: "app",

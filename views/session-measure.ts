@@ -1,6 +1,6 @@
 import { addToJs, defineAggregate, type Measure } from "./aggregate.ts";
-import { floatSumBound } from "./aggregates/sum.ts";
 import { TidemarkError } from "./errors.ts";
+import { dependsOnOrder } from "./exact-merge.ts";
 import { type PieceKind, SessionPieces } from "./session-pieces.ts";
 import { mergeSketches } from "./state.ts";
 
@@ -16,9 +16,7 @@ export function sessionMeasure(
   kind: PieceKind,
   added: readonly Measure[],
 ): Measure {
-  const loose = added.find(
-    ({ aggregate }) => aggregate.noise !== undefined || aggregate.approximation === floatSumBound,
-  );
+  const loose = added.find(({ aggregate }) => dependsOnOrder(aggregate));
   if (loose !== undefined) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_TYPE",

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { performRun } from "../../batch-layer/run.ts";
-import { scheduleRuns } from "../../batch-layer/schedule.ts";
+import { longestFullIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
 import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
 import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
@@ -137,13 +137,18 @@ async function startWriting(
       }),
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
+    /** Known only once a run asks, since looking so far ahead takes a while. */
+    let fullWithinMs: number | undefined;
     const perform: RunHandler = async (run, report, signal) => {
+      fullWithinMs ??= longestFullIntervalMs(app);
+      const within = fullWithinMs;
       try {
         return await compaction.whileReading(() =>
           performRun(
             {
               ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
               sealedTail: seal,
+              fullWithinMs: within,
               sealWithinMs: node.sessionMs * sessionsPerSeal,
               archive: async (until, archiveSignal, progress) =>
                 archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { Run } from "../../infra/jobs/jobs.ts";
+import type { GenerationResult, Run } from "../../infra/jobs/jobs.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../../views/errors.ts";
 import { type Client, isFinished } from "../client.ts";
 import { type ClientOptions, clientCommand, wholeNumber, withClient } from "../command.ts";
@@ -12,10 +12,11 @@ import { type Terminal, writeJson } from "../terminal.ts";
 export function registerBatch(program: Command, terminal: Terminal): void {
   const batch = new Command("batch").description("Start, list and roll back batch runs");
   batch.addCommand(
-    clientCommand(terminal, "run", ["batch run", "batch run --no-wait"])
-      .description("Compute every view anew over everything and publish a generation of each")
+    clientCommand(terminal, "run", ["batch run", "batch run --full", "batch run --no-wait"])
+      .description("Compute every view up to this moment and publish a generation of each")
+      .option("--full", "over all records, also where a view could go on from its last generation")
       .option("--no-wait", "only ask for it; say which run it is")
-      .action((options: ClientOptions & { readonly wait: boolean }) =>
+      .action((options: RunOptions) =>
         withClient(options.url, (client) => runBatch(terminal, client, options)),
       ),
   );
@@ -47,12 +48,10 @@ export function registerBatch(program: Command, terminal: Terminal): void {
   program.addCommand(batch);
 }
 
-async function runBatch(
-  terminal: Terminal,
-  client: Client,
-  options: ClientOptions & { readonly wait: boolean },
-): Promise<void> {
-  const submitted = await client.submitRun();
+type RunOptions = ClientOptions & { readonly wait: boolean; readonly full?: true };
+
+async function runBatch(terminal: Terminal, client: Client, options: RunOptions): Promise<void> {
+  const submitted = await client.submitRun(options.full === true);
   if (!options.wait) {
     if (options.json) writeJson(terminal, submitted);
     else terminal.out.write(`${runLine(submitted)}\n`);
@@ -117,8 +116,24 @@ function renderGenerations({ result }: Run): string {
     { title: "view", values: generations.map(({ view }) => view) },
     { title: "generation", values: generations.map(({ id }) => id) },
     { title: "rows", values: generations.map(({ rows }) => rows) },
+    { title: "computed", values: generations.map(computedText) },
     { title: "reconciliation", values: drift },
   ]);
+}
+
+/** Which way a generation was come by. */
+function computedText({ base, inFull }: GenerationResult): string {
+  if (base !== null) return `from ${base}`;
+  return inFull === null ? "in full" : `in full: ${inFull}`;
+}
+
+/** Of all views of a run. */
+function wayText({ result }: Run): string {
+  const generations = result?.generations ?? [];
+  if (generations.length === 0) return "";
+  const full = generations.filter(({ base }) => base === null).length;
+  if (full === generations.length) return "in full";
+  return full === 0 ? "incremental" : `incremental, ${full} of ${generations.length} in full`;
 }
 
 function renderRuns(runs: readonly Run[]): string {
@@ -132,6 +147,7 @@ function renderRuns(runs: readonly Run[]): string {
     { title: "kind", values: runs.map(({ kind }) => kind) },
     { title: "asked for by", values: runs.map(({ requestedBy }) => requestedBy) },
     { title: "at", values: runs.map(({ requestedAt }) => requestedAt) },
+    { title: "computed", values: runs.map(wayText) },
     { title: "took", values: runs.map(span), align: "right" },
     { title: "records", values: runs.map(({ result }) => result?.records ?? null) },
     { title: "error", values: runs.map(({ error }) => error?.code ?? "") },

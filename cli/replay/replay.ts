@@ -12,7 +12,7 @@ import type { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
 import { archivedEvents } from "../../infra/master/archived-events.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
-import { unreadable } from "../../infra/master/readable.ts";
+import { requireReadable, unreadable } from "../../infra/master/readable.ts";
 import { type Replay, type Replayed, replayView } from "../../speed-layer/replay.ts";
 import { type Cut, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -77,8 +77,8 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
     computeStates({ view, cut, master, connection, statesPath, timers: globalThis, signal }),
   );
   progress.comparing();
-  const heldAgainst = (path: string) =>
-    compare(view, readStates(connection, view, path), folded.sorted, (rows) => {
+  const heldAgainst = (paths: readonly string[]) =>
+    compare(view, readStates(connection, view, paths), folded.sorted, (rows) => {
       signal.throwIfAborted();
       progress.compared(rows);
     });
@@ -91,8 +91,8 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
     fold: { ...fold, bytes: log.bytes + files.bytes },
     batch: { ...batch, bytes: computed.bytes },
     held: {
-      generation: await heldAgainst(reader.statesPath),
-      computed: await heldAgainst(statesPath),
+      generation: await heldAgainst(reader.statesPaths),
+      computed: await heldAgainst([statesPath]),
     },
   };
 }
@@ -120,12 +120,13 @@ async function compare(
   return reconciliation;
 }
 
-/** TIDEMARK_STORE_CORRUPT if the file can't be read. */
-async function* readStates(connection: DuckDBConnection, view: View, path: string) {
+/** TIDEMARK_STORE_CORRUPT names the first file that can't be read. */
+async function* readStates(connection: DuckDBConnection, view: View, paths: readonly string[]) {
   try {
-    yield* readStateRows(connection, view, path);
+    yield* readStateRows(connection, view, paths);
   } catch (cause) {
-    throw unreadable(path, cause);
+    await requireReadable(connection, paths);
+    throw unreadable(paths.join(", "), cause);
   }
 }
 

@@ -60,7 +60,7 @@ async function compareStates(
   const { view, generations, connection } = parts;
   const stored: StateRow[] = [];
   await using reader = await generations.open(view, manifest.id);
-  for await (const rows of readStateRows(connection, view, reader.statesPath)) stored.push(...rows);
+  for await (const rows of readStateRows(connection, view, reader.statesPaths)) stored.push(...rows);
   if (stored.length !== manifest.rows)
     check.problem(`${manifest.id}: ${stored.length} rows, its manifest says ${manifest.rows}`);
   const segments = isLogWhole ? await foldUpTo(parts, manifest.cut) : [];

@@ -7,36 +7,55 @@ import { asidePath, moveDurably } from "../durable.ts";
 import type { GenerationDraft, Manifest } from "./generations.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { formatManifest } from "./manifest.ts";
+import { copyAll, linkOrCopy, partsOf, type StatesPart } from "./state-parts.ts";
 
-/** The files of a generation, in its folder or in that of its draft. */
-export const generationFiles = {
-  manifest: "manifest.json",
-  states: "states.parquet",
-  index: "index.mdb",
-} as const;
+/** The files of a generation besides its states, in its folder or in that of its draft. */
+export const generationFiles = { manifest: "manifest.json", index: "index.mdb" } as const;
+
+/** A generation that another goes on from. */
+export interface DraftBase {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
 
 /** A generation that is being written in a folder aside; one rename publishes it. */
 export class DraftFolder implements GenerationDraft {
-  readonly statesPath: string;
   readonly #aside: string;
   readonly #path: string;
   readonly #view: View;
+  readonly #base: DraftBase | undefined;
   readonly #index: IndexWriter;
   #state: "open" | "closed" = "open";
 
-  private constructor(aside: string, path: string, view: View) {
-    this.statesPath = join(aside, generationFiles.states);
+  private constructor(aside: string, path: string, view: View, base: DraftBase | undefined) {
     this.#aside = aside;
     this.#path = path;
     this.#view = view;
-    this.#index = new IndexWriter(join(aside, generationFiles.index), view);
+    this.#base = base;
+    this.#index = new IndexWriter(join(aside, generationFiles.index), view, base?.manifest);
   }
 
   /** `path` is where the generation will stand. */
-  static async begin(path: string, view: View): Promise<DraftFolder> {
+  static async begin(path: string, view: View, base?: DraftBase): Promise<DraftFolder> {
     const aside = asidePath(path);
     await mkdir(aside);
-    return new DraftFolder(aside, path, view);
+    try {
+      const { index } = generationFiles;
+      if (base !== undefined) await fromBase(base, index, copyAll, join(aside, index));
+      return new DraftFolder(aside, path, view, base);
+    } catch (error) {
+      await rm(aside, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  pathOf(file: string): string {
+    return join(this.#aside, file);
+  }
+
+  async keep({ file }: StatesPart): Promise<void> {
+    if (this.#base === undefined) throw new Error("a generation without a base has no parts to keep");
+    await fromBase(this.#base, file, linkOrCopy, this.pathOf(file));
   }
 
   add(row: StateRow): void {
@@ -50,7 +69,7 @@ export class DraftFolder implements GenerationDraft {
   async publish(manifest: Manifest): Promise<void> {
     await this.#close();
     this.#requireTrue(manifest);
-    await access(this.statesPath);
+    for (const { file } of partsOf(manifest)) await access(this.pathOf(file));
     await writeFile(join(this.#aside, generationFiles.manifest), formatManifest(manifest));
     // A folder that is there already makes the rename fail: what is published never changes.
     await moveDurably(this.#aside, this.#path);
@@ -70,8 +89,10 @@ export class DraftFolder implements GenerationDraft {
   /** Readers go by the manifest's rows and panes. */
   #requireTrue(manifest: Manifest): void {
     const { rows, panes } = this.#index;
+    const stated = partsOf(manifest).reduce((sum, part) => sum + part.rows, 0);
     const isSame =
       manifest.rows === rows &&
+      stated === rows &&
       manifest.panes?.first === panes?.first &&
       manifest.panes?.last === panes?.last &&
       manifest.view === this.#view.name &&
@@ -79,7 +100,23 @@ export class DraftFolder implements GenerationDraft {
     if (isSame) return;
     throw new TidemarkError(
       "TIDEMARK_STORE_CORRUPT",
-      `the manifest of generation "${manifest.id}" of view "${this.#view.name}" says ${manifest.rows} rows in panes ${JSON.stringify(manifest.panes)}, view "${manifest.view}" as ${manifest.fingerprint}; what was added is ${rows} rows in panes ${JSON.stringify(panes)} of the view as ${this.#view.fingerprint}`,
+      `the manifest of generation "${manifest.id}" of view "${this.#view.name}" says ${manifest.rows} rows (${stated} in its parts) in panes ${JSON.stringify(manifest.panes)}, view "${manifest.view}" as ${manifest.fingerprint}; what was added is ${rows} rows in panes ${JSON.stringify(panes)} of the view as ${this.#view.fingerprint}`,
     );
+  }
+}
+
+async function fromBase(
+  { folder, manifest: { id, view } }: DraftBase,
+  file: string,
+  take: (from: string, to: string) => Promise<void>,
+  to: string,
+): Promise<void> {
+  try {
+    await take(join(folder, file), to);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    throw new TidemarkError("TIDEMARK_STORE_CORRUPT", `generation "${id}" of view "${view}" has no ${file}`, {
+      cause,
+    });
   }
 }

@@ -10,6 +10,7 @@ import { DraftFolder, generationFiles } from "./draft.ts";
 import type { GenerationDraft, GenerationReader, GenerationsWriter, Manifest } from "./generations.ts";
 import { IndexReader } from "./index-reader.ts";
 import { fileMark, readIfThere, readManifest } from "./manifest.ts";
+import { partsOf } from "./state-parts.ts";
 
 const idPattern = /^(?!current$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 const pointerName = "current";
@@ -24,8 +25,9 @@ export interface GenerationsOptions {
 }
 
 /**
- * Generations in a folder: `<root>/<view>/<id>/{manifest.json, states.parquet, index.mdb}`, and `<root>/<view>/current`,
- * a small file that names the one that serves. A generation appears by one rename, the pointer moves by another.
+ * Generations in a folder: `<root>/<view>/<id>/{manifest.json, states.parquet, states-2.parquet, …, index.mdb}`, and
+ * `<root>/<view>/current`, a small file that names the one that serves. A generation appears by one rename, the pointer moves by
+ * another.
  */
 export class GenerationsFolder implements GenerationsWriter {
   readonly #root: string;
@@ -94,7 +96,7 @@ export class GenerationsFolder implements GenerationsWriter {
     const folder = this.#folder(view.name, id);
     const paths = {
       index: join(folder, generationFiles.index),
-      states: join(folder, generationFiles.states),
+      states: partsOf(manifest).map(({ file }) => join(folder, file)),
     };
     const count = (step: number) => this.#readers.set(folder, (this.#readers.get(folder) ?? 0) + step);
     const reader = new IndexReader(view, manifest, paths, () => {
@@ -122,7 +124,7 @@ export class GenerationsFolder implements GenerationsWriter {
     });
   }
 
-  async draft(view: View, id: string): Promise<GenerationDraft> {
+  async draft(view: View, id: string, base?: Manifest): Promise<GenerationDraft> {
     if (!idPattern.test(id)) {
       throw new TidemarkError(
         "TIDEMARK_STORE_CORRUPT",
@@ -136,7 +138,8 @@ export class GenerationsFolder implements GenerationsWriter {
       );
     }
     await makeFolder(join(this.#root, view.name));
-    return DraftFolder.begin(this.#folder(view.name, id), view);
+    const from = base && { folder: this.#folder(view.name, base.id), manifest: base };
+    return DraftFolder.begin(this.#folder(view.name, id), view, from);
   }
 
   /** One that a reader of this process has open stays until a later call. */

@@ -2,6 +2,7 @@ import type { Cut } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { Fingerprint, View } from "../../views/view.ts";
+import type { StatesPart } from "./state-parts.ts";
 
 /** The outcome of holding a generation against `previous ⊕ sealed tail` at the same cut, key by key. */
 export type Reconciliation =
@@ -41,9 +42,22 @@ export interface Manifest {
   readonly records: number;
   /** First and last pane that has a row; null where there are no rows. */
   readonly panes: { readonly first: number; readonly last: number } | null;
+  /** The files of states; absent: the one file `states.parquet`. */
+  readonly parts?: readonly StatesPart[];
+  /** Set where it was made from another generation and the records since its cut; absent: from all records. */
+  readonly base?: Base;
+  /** Why it was computed from all records; absent where it was not, and in generations of former versions. */
+  readonly inFull?: string;
   /** Milliseconds that the compute step took. */
   readonly computeMs: number;
   readonly reconciliation: Reconciliation;
+}
+
+export interface Base {
+  /** The generation that it goes on from. */
+  readonly id: string;
+  /** When the last one that was computed from all records was made, by which both go: RFC 3339. */
+  readonly fullAt: string;
 }
 
 /** Values of a dimension: `[from, to)`, in the order of keys; undefined is open. */
@@ -52,10 +66,11 @@ export interface ValueRange {
   readonly to: Scalar | undefined;
 }
 
-/** An opened generation. Reads are from an LMDB index; `path` names the Parquet file of states for scans. */
+/** An opened generation. Reads are from an LMDB index. */
 export interface GenerationReader extends AsyncDisposable {
   readonly manifest: Manifest;
-  readonly statesPath: string;
+  /** The Parquet files of states, for scans; each in order of key within itself. */
+  readonly statesPaths: readonly string[];
   /** Rows of one group with `from ≤ pane < to`, in order of pane. Undefined bounds are open. */
   group(dimensions: readonly Scalar[], from: number | undefined, to: number | undefined): readonly StateRow[];
   /**
@@ -88,9 +103,14 @@ export interface Generations {
 
 /** A generation in the making, in a folder aside that no reader sees. */
 export interface GenerationDraft {
-  /** Where the compute step writes the Parquet file of states. */
-  readonly statesPath: string;
-  /** Adds a row to the index; rows come in order of `storageKey`, then pane. Await it: it bounds the memory in flight. */
+  /** Where a file of states of this name is written. */
+  pathOf(file: string): string;
+  /** Takes over a part of the base as it stands. TIDEMARK_STORE_CORRUPT if it is not there. */
+  keep(part: StatesPart): Promise<void>;
+  /**
+   * Adds a row to the index, or with a base puts it in place of that of its key; rows come in order of `storageKey`, then
+   * pane. Await it: it bounds the memory in flight.
+   */
   add(row: StateRow): Promise<void> | void;
   /** Notes what was being served under this key where that differs; cells null: nothing was. Kept up to 100,000. */
   addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): Promise<void> | void;
@@ -102,7 +122,8 @@ export interface GenerationDraft {
 
 /** What only the batch layer does with the store. */
 export interface GenerationsWriter extends Generations {
-  draft(view: View, id: string): Promise<GenerationDraft>;
+  /** With a base the index begins as that generation's: TIDEMARK_STORE_CORRUPT if that can't be read. */
+  draft(view: View, id: string, base?: Manifest): Promise<GenerationDraft>;
   /** Deletes all but the newest `keep` generations; never the one that the pointer names. */
   prune(view: string, keep: number): Promise<void>;
 }

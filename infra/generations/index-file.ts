@@ -1,4 +1,5 @@
 import { type Database, open, type RootDatabase } from "lmdb";
+import { TidemarkError } from "../../views/errors.ts";
 import { readInteger, writeInteger } from "../../views/key.ts";
 import { durableCommits } from "../lmdb.ts";
 
@@ -15,13 +16,24 @@ export interface IndexFile {
 /** LMDB takes keys of up to 1,978 bytes with pages of this size. */
 const pageSize = 4096;
 
-export function openIndexFile(path: string, access: "write" | "read"): IndexFile {
+/** One that is there already, for "read" and "update": TIDEMARK_STORE_CORRUPT if it can't be read. */
+export function openIndexFile(path: string, access: "write" | "update" | "read"): IndexFile {
+  if (access === "write") return openFile(path, false);
+  try {
+    return openFile(path, access === "read");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TidemarkError("TIDEMARK_STORE_CORRUPT", `"${path}" can't be read: ${reason}`, { cause });
+  }
+}
+
+function openFile(path: string, readOnly: boolean): IndexFile {
   const binary = { keyEncoding: "binary", encoding: "binary" } as const;
   const root = open<Buffer, Uint8Array>({
     path,
     ...binary,
     noSubdir: true,
-    readOnly: access === "read",
+    readOnly,
     maxDbs: 2,
     pageSize,
     ...durableCommits,

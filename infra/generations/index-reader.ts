@@ -15,7 +15,7 @@ const maxSteps = 4;
 /** An open generation. Reads between two rows of a scan hold nothing open, so that closing never waits for a scan. */
 export class IndexReader implements GenerationReader {
   readonly manifest: Manifest;
-  readonly statesPath: string;
+  readonly statesPaths: readonly string[];
   readonly #view: View;
   readonly #blockMs: number;
   readonly #file: IndexFile;
@@ -25,11 +25,11 @@ export class IndexReader implements GenerationReader {
   constructor(
     view: View,
     manifest: Manifest,
-    paths: { readonly index: string; readonly states: string },
+    paths: { readonly index: string; readonly states: readonly string[] },
     closed: () => void,
   ) {
     this.manifest = manifest;
-    this.statesPath = paths.states;
+    this.statesPaths = paths.states;
     this.#view = view;
     this.#blockMs = blockMsOf(view);
     this.#file = openIndexFile(paths.index, "read");

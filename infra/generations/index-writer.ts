@@ -3,7 +3,8 @@ import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
-import { blockMsOf, blockStartOf, encodeBlock } from "./block.ts";
+import { blockMsOf, blockStartOf, decodeRows, encodeBlock } from "./block.ts";
+import type { Manifest } from "./generations.ts";
 import { type IndexFile, NumberedKey, openIndexFile } from "./index-file.ts";
 
 const maxBatchBytes = 4 << 20;
@@ -16,11 +17,15 @@ interface Put {
   readonly value: Buffer;
 }
 
-/** Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. */
+/**
+ * Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. Where the file
+ * is a copy of a base's, a row takes the place of that of its key, and blocks that no row falls into stay as they are.
+ */
 export class IndexWriter {
   readonly #view: View;
   readonly #blockMs: number;
   readonly #file: IndexFile;
+  readonly #hasBase: boolean;
   #block: StateRow[] = [];
   #blockStart = 0;
   #key: Uint8Array = new Uint8Array();
@@ -28,20 +33,27 @@ export class IndexWriter {
   #batchBytes = 0;
   #rows = 0;
   #drift = 0;
+  /** What the base differed from is still in the copy. */
+  #isDriftOfBase = false;
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
 
-  constructor(path: string, view: View) {
+  constructor(path: string, view: View, base?: Pick<Manifest, "rows" | "panes">) {
     this.#view = view;
     this.#blockMs = blockMsOf(view);
-    this.#file = openIndexFile(path, "write");
+    this.#hasBase = base !== undefined;
+    this.#file = openIndexFile(path, this.#hasBase ? "update" : "write");
+    if (base === undefined) return;
+    this.#rows = base.rows;
+    if (base.panes !== null) [this.#first, this.#last] = [base.panes.first, base.panes.last];
+    this.#isDriftOfBase = true;
   }
 
   get rows(): number {
     return this.#rows;
   }
 
-  /** First and last pane of all rows added. */
+  /** First and last pane of all rows, those of a base too. */
   get panes(): { readonly first: number; readonly last: number } | null {
     return this.#rows === 0 ? null : { first: this.#first, last: this.#last };
   }
@@ -62,7 +74,7 @@ export class IndexWriter {
     if (isSameGroup && start !== this.#blockStart) this.#endBlock();
     this.#blockStart = start;
     this.#block.push(row);
-    this.#rows++;
+    if (!this.#hasBase) this.#rows++;
     if (row.pane < this.#first) this.#first = row.pane;
     if (row.pane > this.#last) this.#last = row.pane;
   }
@@ -90,9 +102,25 @@ export class IndexWriter {
     const [first] = this.#block;
     if (first === undefined) return;
     const key = new NumberedKey(this.#key).at(this.#blockStart);
-    const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, this.#block);
+    const rows = this.#hasBase ? this.#overBase(key, this.#block) : this.#block;
+    const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, rows);
     this.#block = [];
     this.#put({ into: "rows", key, value });
+  }
+
+  /** The base's rows of the block, of which those given replace what has their key. */
+  #overBase(key: Buffer, rows: readonly StateRow[]): readonly StateRow[] {
+    const bytes = this.#file.rows.getBinary(key);
+    const before: StateRow[] = [];
+    const { dimensions = [] } = rows[0] ?? {};
+    if (bytes !== undefined) {
+      const [from, to] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+      decodeRows(this.#view, bytes, this.#blockStart, dimensions, from, to, before);
+    }
+    const panes = new Set(rows.map(({ pane }) => pane));
+    const kept = before.filter(({ pane }) => !panes.has(pane));
+    this.#rows += kept.length + rows.length - before.length;
+    return [...kept, ...rows].sort((a, b) => a.pane - b.pane);
   }
 
   #put(put: Put): void {
@@ -101,11 +129,13 @@ export class IndexWriter {
     if (this.#batchBytes >= maxBatchBytes) this.#writeBatch();
   }
 
-  /** One transaction, since each is synced. Blocks come in order of key, drift does not need to. */
+  /** One transaction, since each is synced. Blocks come in order of key, and behind each other but for a base's; drift does not need to. */
   #writeBatch(): void {
     this.#file.root.transactionSync(() => {
+      if (this.#isDriftOfBase) this.#file.drift.clearSync();
+      this.#isDriftOfBase = false;
       for (const { into, key, value } of this.#batch) {
-        this.#file[into].putSync(key, value, { append: into === "rows" });
+        this.#file[into].putSync(key, value, { append: into === "rows" && !this.#hasBase });
       }
     });
     this.#batch = [];

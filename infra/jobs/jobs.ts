@@ -7,6 +7,8 @@ export interface Run {
   readonly kind: "batch" | "check";
   /** The only view that is checked; null: all of them. */
   readonly view: string | null;
+  /** Whether every view is to be computed from all records, also where the run could go on from the generation that serves. */
+  readonly full: boolean;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
   /** Who asked: "schedule", "http", "tail-bound" or a name given. */
   readonly requestedBy: string;
@@ -26,14 +28,20 @@ export interface RunProgress {
 }
 
 export interface RunResult {
-  readonly generations: readonly {
-    readonly view: string;
-    readonly id: string;
-    readonly rows: number;
-    readonly differing: number | null;
-  }[];
+  readonly generations: readonly GenerationResult[];
   readonly records: number;
   readonly reconciliations: readonly ReconciledView[];
+}
+
+export interface GenerationResult {
+  readonly view: string;
+  readonly id: string;
+  readonly rows: number;
+  readonly differing: number | null;
+  /** The generation that it goes on from; null: it was computed from all records. */
+  readonly base: string | null;
+  /** Why it was computed from all records; null where it was not, and in runs of former versions. */
+  readonly inFull: string | null;
 }
 
 /** What came of holding a view's batch answer against what was being served, at the cut of a run. */
@@ -46,12 +54,25 @@ export interface ReconciledView {
   readonly reconciliation: Reconciliation;
 }
 
-/** A run as it is stored; former versions knew one kind, and kept what it found with the generations alone. */
+/**
+ * A run as it is stored; former versions knew one kind, kept what it found with the generations alone, and computed everything
+ * from all records.
+ */
 export function reviveRun(stored: Run): Run {
-  const run = { ...stored, kind: stored.kind ?? "batch", view: stored.view ?? null };
-  return run.result === null
-    ? run
-    : { ...run, result: { ...run.result, reconciliations: run.result.reconciliations ?? [] } };
+  const run = {
+    ...stored,
+    kind: stored.kind ?? "batch",
+    view: stored.view ?? null,
+    full: stored.full ?? false,
+  };
+  if (run.result === null) return run;
+  const { generations, reconciliations = [] } = run.result;
+  const whole = generations.map((made) => ({
+    ...made,
+    base: made.base ?? null,
+    inFull: made.inFull ?? null,
+  }));
+  return { ...run, result: { ...run.result, generations: whole, reconciliations } };
 }
 
 export type RunHandler = (
@@ -69,6 +90,8 @@ export interface RunRequest {
   readonly kind?: Run["kind"];
   /** Of a check; default null. */
   readonly view?: string | null;
+  /** Default false. */
+  readonly full?: boolean;
 }
 
 /** Batch runs: durable, one at a time per app, in order. */

@@ -73,7 +73,7 @@ export function begun<H extends HeldRun>(held: H, nowMs: number): H {
 
 export function requested(
   id: string,
-  { requestedBy, kind = "batch", view = null }: RunRequest,
+  { requestedBy, kind = "batch", view = null, full = false }: RunRequest,
   nowMs: number,
 ): HeldRun {
   const run: Run = {
@@ -81,6 +81,7 @@ export function requested(
     state: "queued",
     kind,
     view,
+    full,
     requestedBy,
     requestedAt: timeOf(nowMs),
     startedAt: null,

@@ -2,11 +2,18 @@ import type { Offset } from "../../views/cut.ts";
 import type { EventType } from "../../views/event.ts";
 import { columnType, quoteIdentifier, type SqlParameters } from "../../views/expression.ts";
 
+/** A file of the master dataset of which only the offsets from `from` on, 0 if absent, and before `next` are read. */
+export interface StraddlingFile {
+  readonly path: string;
+  readonly from?: Offset;
+  readonly next: Offset;
+}
+
 /** Files of the master dataset that were written under several schemas of their type. */
 export interface EvolvedFiles {
   readonly event: EventType;
   readonly covered: readonly string[];
-  readonly straddling: readonly { readonly path: string; readonly next: Offset }[];
+  readonly straddling: readonly StraddlingFile[];
   readonly early?: readonly string[];
 }
 
@@ -34,9 +41,7 @@ export function evolvedFilesToSql(files: EvolvedFiles, parameters: SqlParameters
   const records = [
     shape,
     ...(covered.length > 0 ? [read(covered)] : []),
-    ...straddling.map(
-      ({ path, next }) => `${read([path])} WHERE _offset < CAST($${parameters.values.push(next)} AS BIGINT)`,
-    ),
+    ...straddling.map((file) => `${read([file.path])} WHERE ${straddlingSql(file, parameters)}`),
   ].join("\nUNION ALL BY NAME ");
   const names = Object.keys(envelope);
   if (early.length === 0) {
@@ -55,6 +60,13 @@ export function evolvedFilesToSql(files: EvolvedFiles, parameters: SqlParameters
   return `SELECT ${columns.join(", ")} FROM (${records}) AS _file
 LEFT JOIN (${earlyRows}) AS _early
 ON _file._partition = _early._partition AND _file._offset = _early._offset`;
+}
+
+/** The condition on `_offset` of the records that are read. */
+export function straddlingSql({ from, next }: StraddlingFile, parameters: SqlParameters): string {
+  const place = (value: Offset) => `CAST($${parameters.values.push(value)} AS BIGINT)`;
+  const isBefore = `_offset < ${place(next)}`;
+  return from === undefined ? isBefore : `_offset >= ${place(from)} AND ${isBefore}`;
 }
 
 function shapeToSql({ fields }: EventType): string {

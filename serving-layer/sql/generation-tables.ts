@@ -105,7 +105,8 @@ export class GenerationTables implements AsyncDisposable {
       const shown = columns.map(
         ({ name, type, sql }) => `CAST(${sql} AS ${type}) AS ${quoteIdentifier(name)}`,
       );
-      return { reader, sql: `SELECT ${shown.join(", ")} FROM read_parquet(${quoteText(reader.statesPath)})` };
+      const files = reader.statesPaths.map(quoteText).join(", ");
+      return { reader, sql: `SELECT ${shown.join(", ")} FROM read_parquet([${files}])` };
     }
     // One after the other: the connection has one table.
     const written = this.#latest.then(() => this.#present(view, reader, columns, path));

@@ -14,12 +14,12 @@ import {
   VARCHAR,
 } from "@duckdb/node-api";
 import type { AppendedColumn } from "../../infra/appended-table.ts";
+import { dimensionColumns, paneColumn } from "../../infra/generations/key-columns.ts";
 import type { Aggregate, Bin, Measure } from "../../views/aggregate.ts";
 import { quoteIdentifier } from "../../views/expression.ts";
 import type { StateRow } from "../../views/state.ts";
 import { shownView, type View } from "../../views/view.ts";
 import { startOf, type Window } from "../../views/window.ts";
-import { dimensionColumns, paneColumn } from "../dimension-columns.ts";
 import { isShownAsStored } from "../shown-rows.ts";
 
 /** A column of a view as statements see it. */

@@ -1,10 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { AppendedTable } from "../../infra/appended-table.ts";
+import { dimensionColumns, paneColumn } from "../../infra/generations/key-columns.ts";
 import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
 import { groupKey } from "../../views/key.ts";
 import type { StateRow } from "../../views/state.ts";
 import { copyState, mergeState, type View } from "../../views/view.ts";
-import { dimensionColumns, paneColumn } from "../dimension-columns.ts";
 import type { StoredRows } from "../sessions.ts";
 import { isShownAsStored, shownRows } from "../shown-rows.ts";
 import type { GenerationTable } from "./generation-tables.ts";

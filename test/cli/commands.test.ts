@@ -344,8 +344,15 @@ describe("batch", () => {
     result: {
       records: 3000,
       generations: [
-        { view: "airport-hours", id: "g-1", rows: 1200, differing: 0 },
-        { view: "totals-by-hour", id: "g-2", rows: 24, differing: null },
+        { view: "airport-hours", id: "g-1", rows: 1200, differing: 0, base: "g-0", inFull: null },
+        {
+          view: "totals-by-hour",
+          id: "g-2",
+          rows: 24,
+          differing: null,
+          base: null,
+          inFull: "it was asked for",
+        },
       ],
       reconciliations: [
         { view: "airport-hours", generation: "g-1", reconciliation: compared },
@@ -379,10 +386,10 @@ describe("batch", () => {
       [
         "run r-1 succeeded in 2.50 s over 3,000 records",
         "",
-        "view            generation   rows  reconciliation",
-        "──────────────  ──────────  ─────  ──────────────────────────────",
-        "airport-hours   g-1         1,200  zero drift over 1,200 keys",
-        "totals-by-hour  g-2            24  not compared: first generation",
+        "view            generation   rows  computed                   reconciliation",
+        "──────────────  ──────────  ─────  ─────────────────────────  ──────────────────────────────",
+        "airport-hours   g-1         1,200  from g-0                   zero drift over 1,200 keys",
+        "totals-by-hour  g-2            24  in full: it was asked for  not compared: first generation",
         "",
       ].join("\n"),
     );
@@ -406,11 +413,18 @@ describe("batch", () => {
     expect(server.asked).toHaveLength(1);
   });
 
+  test("run --full asks for every view over all records", async () => {
+    const server = await serve(submit);
+    await tidemark(server, "batch", "run", "--full", "--no-wait");
+    expect(JSON.parse(server.asked[0]?.body ?? "")).toEqual({ full: true });
+  });
+
   test("list shows the runs", async () => {
     const server = await serve({ "GET /v1/batch/runs": { body: { runs: [succeeded, failed] } } });
     const { out } = await tidemark(server, "batch", "list", "--limit", "2");
     expect(server.asked[0]?.parameters.get("limit")).toBe("2");
     expect(out).toContain("2.50 s");
+    expect(out).toContain("incremental, 1 of 2 in full");
     expect(out).toContain("TIDEMARK_STORE_GAP");
   });
 

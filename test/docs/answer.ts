@@ -89,7 +89,7 @@ async function computed(
   const { sql, parameters } = copyToParquet(compileSql(view, sources), states);
   await connection.run(sql, [...parameters]);
   const rows: StateRow[] = [];
-  for await (const chunk of readStateRows(connection, view, states)) rows.push(...chunk);
+  for await (const chunk of readStateRows(connection, view, [states])) rows.push(...chunk);
   return rows;
 }
 

@@ -13,6 +13,7 @@ function reconciledRun(records: number, reconciliation: Reconciliation): Reconci
     id: "r",
     kind: "batch",
     view: null,
+    full: false,
     state: "succeeded",
     requestedBy: "http",
     requestedAt: "2001-07-01T00:00:00.000Z",

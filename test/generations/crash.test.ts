@@ -43,7 +43,7 @@ test("a publisher killed at any moment leaves whole generations, and one that se
       const read = [...reader.scan([], undefined, undefined)];
       expect(read).toHaveLength(rows);
       expect(new Set(read.map(({ cells }) => cells[0]))).toEqual(new Set([n]));
-      expect(await readFile(reader.statesPath, "utf8")).toBe(`${n}`);
+      expect(await readFile(reader.statesPaths[0] ?? "", "utf8")).toBe(`${n}`);
       await reader[Symbol.asyncDispose]();
       first = Math.max(first, n + 1);
     }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { GenerationsFolder, type GenerationsOptions } from "../../infra/generations/folder.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
+import { onlyFile } from "../../infra/generations/state-parts.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { Fingerprint, View } from "../../views/view.ts";
 import { manifestOf, windowed, windowless } from "./some-view.ts";
@@ -33,7 +34,7 @@ function options(changes: Partial<GenerationsOptions> = {}): GenerationsOptions 
 async function publish(generations: GenerationsFolder, n: number, view: View = windowless): Promise<void> {
   const draft = await generations.draft(view, `g${n}`);
   await draft.add(rowOf(n));
-  await writeFile(draft.statesPath, "");
+  await writeFile(draft.pathOf(onlyFile), "");
   const createdAt = `2026-01-01T00:00:${String(n).padStart(2, "0")}.000Z`;
   await draft.publish(manifestOf(view, `g${n}`, [rowOf(n)], { createdAt }));
   await draft.discard();
@@ -84,7 +85,7 @@ test("only a whole generation of the view can be pointed at or opened, by a name
 test("what is published never changes", async () => {
   const generations = await GenerationsFolder.own(options());
   const draft = await generations.draft(windowless, "g1");
-  await writeFile(draft.statesPath, "");
+  await writeFile(draft.pathOf(onlyFile), "");
   await publish(generations, 1);
   await expect(generations.draft(windowless, "g1")).rejects.toMatchObject({
     code: "TIDEMARK_GENERATION_EXISTS",
@@ -106,7 +107,7 @@ test("a manifest that does not tell what was added is refused", async () => {
   ]) {
     const draft = await generations.draft(windowless, "g1");
     await draft.add(rowOf(1));
-    await writeFile(draft.statesPath, "");
+    await writeFile(draft.pathOf(onlyFile), "");
     const manifest = manifestOf(windowless, "g1", [rowOf(1)], changes);
     await expect(draft.publish(manifest)).rejects.toMatchObject({ code: "TIDEMARK_STORE_CORRUPT" });
     await draft.discard();
@@ -121,7 +122,7 @@ test("pruning keeps the newest, the one pointed at, and what is being read", asy
   const reader = await generations.open(windowless, "g3");
   await generations.prune("windowless", 2);
   expect(ids(await generations.list("windowless"))).toEqual(["g6", "g5", "g3", "g1"]);
-  expect(existsSync(reader.statesPath)).toBe(true);
+  expect(reader.statesPaths.every((path) => existsSync(path))).toBe(true);
   expect(reader.group(["a"], undefined, undefined)).toEqual([rowOf(3)]);
   await reader[Symbol.asyncDispose]();
   await generations.prune("windowless", 2);
@@ -155,7 +156,7 @@ test("what a crash left half written is removed by the owner, and by nobody else
   await publish(generations, 1);
   const left = await generations.draft(windowless, "g2");
   GenerationsFolder.read(options());
-  expect(existsSync(join(left.statesPath, ".."))).toBe(true);
+  expect(existsSync(join(left.pathOf(onlyFile), ".."))).toBe(true);
   await GenerationsFolder.own(options());
   expect(await readdir(join(root, "windowless"))).toEqual(["g1"]);
 });

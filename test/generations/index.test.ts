@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
+import { onlyFile } from "../../infra/generations/state-parts.ts";
 import type { Scalar } from "../../views/expression.ts";
 import type { StateRow } from "../../views/state.ts";
 import { afterPrefix, compareText } from "../../views/text-order.ts";
@@ -42,7 +43,7 @@ async function withReader(
   const id = `g${++published}`;
   const draft = await generations.draft(view, id);
   for (const row of rows) await draft.add(row);
-  await writeFile(draft.statesPath, "");
+  await writeFile(draft.pathOf(onlyFile), "");
   await draft.publish(manifestOf(view, id, rows));
   const reader = await generations.open(view, id);
   try {
@@ -223,7 +224,7 @@ test("drift is read back: what was served, or that nothing was", async () => {
       const draft = await generations.draft(windowed, id);
       const drift = rows.map((row, i) => (i % 3 === 0 ? { ...row, cells: null } : row));
       for (const row of [...drift].reverse()) await draft.addDrift(row);
-      await writeFile(draft.statesPath, "");
+      await writeFile(draft.pathOf(onlyFile), "");
       await draft.publish(manifestOf(windowed, id, []));
       const reader = await generations.open(windowed, id);
       expect([...reader.drift()]).toStrictEqual(drift);

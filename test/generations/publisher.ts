@@ -4,6 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import { onlyFile } from "../../infra/generations/state-parts.ts";
 import { inOrder, manifestOf, windowless } from "./some-view.ts";
 
 const [root = "", first = "1"] = process.argv.slice(2);
@@ -20,7 +21,7 @@ for (let n = Number(first); ; n++) {
   );
   const draft = await generations.draft(windowless, id);
   for (const row of rows) await draft.add(row);
-  await writeFile(draft.statesPath, `${n}`);
+  await writeFile(draft.pathOf(onlyFile), `${n}`);
   await draft.publish(manifestOf(windowless, id, rows, { createdAt: new Date(n * 1000).toISOString() }));
   await generations.point("windowless", id);
   process.stdout.write(`${n}\n`);

@@ -2,7 +2,7 @@ import type { Jobs, Run, RunHandler, RunProgress, RunResult } from "../../infra/
 import { TidemarkError } from "../../views/errors.ts";
 
 export const result: RunResult = {
-  generations: [{ view: "v", id: "g", rows: 1, differing: 0 }],
+  generations: [{ view: "v", id: "g", rows: 1, differing: 0, base: null, inFull: null }],
   records: 7,
   reconciliations: [],
 };

@@ -149,7 +149,7 @@ describe.each(views)("%s", (_names, view) => {
     const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
     await connection.run(sql, [...parameters]);
     const rows: StateRow[] = [];
-    for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);
+    for await (const chunk of readStateRows(connection, view, [path])) rows.push(...chunk);
     return rows;
   }
 

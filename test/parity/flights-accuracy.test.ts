@@ -81,7 +81,7 @@ async function statesOf(view: View, next: number): Promise<readonly StateRow[]> 
   const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);
   const rows: StateRow[] = [];
-  for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);
+  for await (const chunk of readStateRows(connection, view, [path])) rows.push(...chunk);
   const segment = new TailSegment(view, 0, offset(cut));
   compileFold(view)(segment, await eventsFrom(cut, next), 0);
   return [...rows, ...segment.sortedRows()];

@@ -70,7 +70,7 @@ async function statesOf(view: View, master: MasterInMemory, cut: Cut): Promise<B
   const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
   await connection.run(sql, [...parameters]);
   const rows: BatchRow[] = [];
-  for await (const chunk of readStateRows(connection, view, path)) rows.push(...chunk);
+  for await (const chunk of readStateRows(connection, view, [path])) rows.push(...chunk);
   return rows;
 }
 

@@ -167,7 +167,7 @@ const things = defineApp({
   name: "things",
   views: [],
   events: [seen],
-  batch: { schedule: "*/5 * * * *", timezone: "UTC" },
+  batch: { schedule: "*/5 * * * *", full: "always", timezone: "UTC" },
 });
 
 /** A scheduler of one more process, whose clock is moved on by hand. */

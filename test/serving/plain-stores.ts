@@ -35,7 +35,7 @@ type Drift = readonly (Omit<StateRow, "cells"> & { readonly cells: readonly Cell
 
 export class PlainReader implements GenerationReader {
   readonly manifest: Manifest;
-  readonly statesPath = "/nowhere";
+  readonly statesPaths = ["/nowhere"];
   isClosed = false;
   readonly #rows: readonly StateRow[];
   readonly #drift: Drift;

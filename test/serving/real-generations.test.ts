@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
+import { onlyFile } from "../../infra/generations/state-parts.ts";
 import { createServer } from "../../infra/http.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
 import { defineApp } from "../../views/app.ts";
@@ -42,7 +43,7 @@ test("answers from generations on disk, run after run, are those from plain arra
   const plain = new PlainGenerations().add(byMachine, "g-1", cut, states);
   const draft = await generations.draft(byMachine, "g-1");
   for (const row of rollUp(byMachine, states)) await draft.add(row);
-  await writeFile(draft.statesPath, "");
+  await writeFile(draft.pathOf(onlyFile), "");
   await draft.publish(plain);
   await generations.point(byMachine.name, "g-1");
 
@@ -109,7 +110,7 @@ test.each(["rows?layer=batch&limit=1", "compare?limit=1"])(
       const plain = new PlainGenerations().add(byMachine, "g-1", cut, states);
       const draft = await generations.draft(byMachine, "g-1");
       for (const row of rollUp(byMachine, states)) await draft.add(row);
-      await writeFile(draft.statesPath, "");
+      await writeFile(draft.pathOf(onlyFile), "");
       await draft.publish(plain);
       await generations.point(byMachine.name, "g-1");
       tail.put(byMachine, [{ partition: 0, from: 100, next: 300, rows: since }]);

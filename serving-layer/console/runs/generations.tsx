@@ -45,6 +45,7 @@ export function Generations({ view }: { readonly view: string }) {
                 <th>made</th>
                 <th class="figure">rows</th>
                 <th class="figure">records</th>
+                <th>computed</th>
                 <th>reconciled</th>
                 <th>
                   <span class="unseen">serve it</span>
@@ -61,6 +62,11 @@ export function Generations({ view }: { readonly view: string }) {
                   </td>
                   <td class="figure" data-unit="records">
                     {formatCount(generation.records)}
+                  </td>
+                  <td
+                    title={generation.inFull ?? (generation.base === null ? "" : `from ${generation.base}`)}
+                  >
+                    {generation.base === null ? "in full" : "incremental"}
                   </td>
                   <td>
                     <ReconciliationChip reconciliation={generation.reconciliation} />

@@ -25,6 +25,7 @@ export function RunRow({ listed }: { readonly listed: Run }) {
       <td>
         {run.requestedBy}
         {run.kind === "check" && ", a check"}
+        {run.full && ", in full"}
       </td>
       <td class="figure">{tookText(run)}</td>
       <td>
@@ -76,11 +77,15 @@ function Result({ run }: { readonly run: Run }) {
   return (
     <>
       {formatCount(result.records)} records
-      {result.generations.map(({ view, rows, differing }) => (
+      {result.generations.map(({ view, rows, differing, base, inFull }) => (
         <span key={view}>
           {" · "}
           <a href={hrefOf("drift", view, new URLSearchParams({ run: run.id }))}>{view}</a> {formatCount(rows)}{" "}
-          rows,{" "}
+          rows{" "}
+          <span title={inFull ?? (base === null ? "" : `from ${base}`)}>
+            {base === null ? "in full" : "incremental"}
+          </span>
+          ,{" "}
           {differing === null ? (
             <span class="soft">not compared</span>
           ) : differing === 0 ? (

@@ -33,7 +33,8 @@ export function RunsPage() {
       <ProblemNote problem={starting.problem ?? problem} />
       {answer?.runs.length === 0 && (
         <Empty>
-          No run yet. A run computes every view over all records, and holds it against what is being served.
+          No run yet. The first run computes every view over all records, and holds it against what is being
+          served; those after it mostly go on from its generations.
         </Empty>
       )}
       {answer !== undefined && answer.runs.length > 0 && (

@@ -158,7 +158,7 @@ export class Layers implements AsyncDisposable {
     const statement = copyToParquet(compileSql(view, sources), path);
     await this.#connection.run(statement.sql, [...statement.parameters]);
     const rows: BatchRow[] = [];
-    for await (const chunk of readStateRows(this.#connection, view, path)) rows.push(...chunk);
+    for await (const chunk of readStateRows(this.#connection, view, [path])) rows.push(...chunk);
     return rows;
   }
 

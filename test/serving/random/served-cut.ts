@@ -8,6 +8,7 @@ import { readStateRows } from "../../../batch-layer/state-rows.ts";
 import type { DimensionFiles } from "../../../infra/dimensions/dimension-file.ts";
 import { Duckdb } from "../../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../../infra/generations/folder.ts";
+import { onlyFile } from "../../../infra/generations/state-parts.ts";
 import { createServer } from "../../../infra/http.ts";
 import { type ArchivedRecord, RecordTable } from "../../../infra/master/record-table.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
@@ -132,10 +133,10 @@ export class ServedCut implements AsyncDisposable {
       const source = masters.get(event);
       return source === undefined ? [] : [source];
     });
-    const { sql, parameters } = copyToParquet(compileSql(view, sources), draft.statesPath);
+    const { sql, parameters } = copyToParquet(compileSql(view, sources), draft.pathOf(onlyFile));
     await connection.run(sql, [...parameters]);
     const rows: StateRow[] = [];
-    for await (const chunk of readStateRows(connection, view, draft.statesPath)) {
+    for await (const chunk of readStateRows(connection, view, [draft.pathOf(onlyFile)])) {
       for (const row of chunk) {
         await draft.add(row);
         rows.push(row);

@@ -1,8 +1,8 @@
 import { BIGINT, BOOLEAN, type DuckDBValue, VARCHAR } from "@duckdb/node-api";
-import type { AppendedColumn } from "../infra/appended-table.ts";
-import type { Scalar } from "../views/expression.ts";
-import type { StateRow } from "../views/state.ts";
-import type { View } from "../views/view.ts";
+import type { Scalar } from "../../views/expression.ts";
+import type { StateRow } from "../../views/state.ts";
+import type { View } from "../../views/view.ts";
+import type { AppendedColumn } from "../appended-table.ts";
 
 /** The columns by which rows are told apart, in tables of DuckDB: of the names and types that a generation's states have. */
 type KeyColumn = AppendedColumn<Pick<StateRow, "dimensions" | "pane">>;

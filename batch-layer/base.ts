@@ -1,0 +1,48 @@
+import type { Manifest } from "../infra/generations/generations.ts";
+import type { Run } from "../infra/jobs/jobs.ts";
+import type { App } from "../views/app.ts";
+import { measureByOrder } from "../views/exact-merge.ts";
+import type { View } from "../views/view.ts";
+
+/** How a run comes by a view's states: from all records, or from a generation's and the records since its cut. */
+export type Way =
+  | { readonly kind: "full"; readonly reason: string }
+  | { readonly kind: "incremental"; readonly base: Manifest };
+
+export interface WayParts {
+  readonly app: App;
+  readonly run: Pick<Run, "kind" | "full">;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** The age from which on a view's last full computation is too old; see `longestFullIntervalMs`. */
+  readonly fullWithinMs: number;
+}
+
+/** Both ways give the same states, bit for bit. */
+export function wayOf(parts: WayParts, view: View, current: Manifest | undefined): Way {
+  const full = (reason: string): Way => ({ kind: "full", reason });
+  const reason = reasonForFull(parts);
+  if (reason !== undefined) return full(reason);
+  const measure = measureByOrder(view);
+  if (measure !== undefined) return full(`measure "${measure}" adds floats, whose sum depends on the order`);
+  if (current === undefined) return full("there is no generation of this declaration");
+  const age = parts.nowMs - Date.parse(fullAtOf(current));
+  if (age > parts.fullWithinMs) return full(`the last full computation is of ${fullAtOf(current)}`);
+  return { kind: "incremental", base: current };
+}
+
+/**
+ * Why a run computes every view from all records, whatever else is so; undefined: it need not. The one place where a run is told
+ * that it must: whatever changes records that are archived already gives its reason here.
+ */
+function reasonForFull({ app, run }: WayParts): string | undefined {
+  if (run.kind === "check") return "a check computes everything";
+  if (run.full) return "it was asked for";
+  if (app.batch.full === "always") return 'the app says batch.full: "always"';
+  return undefined;
+}
+
+/** When the last generation was made that was computed from all records, which this one is or goes on from. */
+export function fullAtOf({ base, createdAt }: Manifest): string {
+  return base?.fullAt ?? createdAt;
+}
