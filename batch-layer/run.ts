@@ -1,5 +1,6 @@
 import type { Duckdb } from "../infra/duckdb.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
+import type { PendingErasure } from "../infra/erasures/erasures.ts";
 import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { earlyValues } from "../infra/master/early-values.ts";
@@ -12,8 +13,10 @@ import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
 import { type Built, buildGeneration } from "./build.ts";
+import { type Erasing, hasFound } from "./erasing.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
+import type { Served } from "./reconcile.ts";
 import { servedAt } from "./served.ts";
 import { type Source, sourceOf } from "./source.ts";
 
@@ -40,6 +43,8 @@ export interface RunParts {
   readonly timers: Timers;
   /** How long the speed layer may take to seal before the run goes on without it. Default 30 s. */
   readonly sealWithinMs?: number;
+  /** Without it nothing is erased. */
+  readonly erasing?: Erasing;
 }
 
 /**
@@ -61,22 +66,34 @@ export async function performRun(
   try {
     const current = new Map<View, Manifest | undefined>();
     for (const view of app.views) current.set(view, await generations.current(view));
+    const isCheck = run.kind === "check";
+    const erasures = isCheck ? [] : ((await parts.erasing?.pending()) ?? []);
     progress.sealing();
     const sealing = await sealWithin(parts.seal, parts.sealWithinMs ?? 30_000, parts.timers);
     signal.throwIfAborted();
-    const cut = await archiveUpTo(parts, sealing, [...current.values()], progress, signal);
+    const least = [...current.values(), ...erasures.map(({ bound }) => ({ cut: bound }))];
+    const cut = await archiveUpTo(parts, sealing, least, progress, signal);
+    const erased = erasures.length > 0 ? ((await parts.erasing?.takeOut(erasures, signal)) ?? []) : [];
+    const hasErased = erased.some(hasFound);
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
     for (const view of views) {
       const sources: Source[] = [];
       for (const { event } of view.mappings) sources.push(await readSource(parts, event, cut, signal));
-      const served = () => servedAt(parts, view, current.get(view), cut, sealing, ends);
+      const served = async () =>
+        hasErased ? erasedSince(erased) : servedAt(parts, view, current.get(view), cut, sealing, ends);
       const work = { ...parts, run: run.id, view, sources, served, cut, connection, progress, signal };
       built.push(await buildGeneration(work, ends));
     }
-    const isCheck = run.kind === "check";
     if (!isCheck) await publish(parts, built, progress, signal);
+    if (erased.length > 0) {
+      await parts.erasing?.finish(
+        erased,
+        cut,
+        built.map(({ manifest }) => manifest),
+      );
+    }
     return {
       generations: (isCheck ? [] : built).map(({ manifest: { view, id, rows, reconciliation } }) => ({
         ...{ view, id, rows },
@@ -93,6 +110,12 @@ export async function performRun(
   } finally {
     await ends[Symbol.asyncDispose]();
   }
+}
+
+/** What was served held what was erased: a difference is wanted. */
+function erasedSince(erasures: readonly PendingErasure[]): Served {
+  const which = erasures.map(({ id }) => id).join(", ");
+  return { kind: "unknown", reason: `facts were erased by this run (${which}), which what was served still held` };
 }
 
 /** All of them, or the one that is named: one that has been taken out of the app since is refused. */
@@ -129,16 +152,16 @@ async function readSource(
 async function archiveUpTo(
   { app, master, archive }: RunParts,
   sealing: Sealing,
-  current: readonly (Manifest | undefined)[],
+  least: readonly (Pick<Manifest, "cut"> | undefined)[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Cut> {
-  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, current) : undefined;
+  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, least) : undefined;
   const missing = until === undefined ? Number.POSITIVE_INFINITY : recordsBetween(await master.cut(), until);
   progress.archiving(0);
   const archived = await archive(until, signal, (records) => progress.archiving(records / missing));
   signal.throwIfAborted();
-  const cut = until ?? runCut(app.events, archived, current);
+  const cut = until ?? runCut(app.events, archived, least);
   if (cutCovers(archived, cut)) return cut;
   throw new TidemarkError(
     "TIDEMARK_STORE_GAP",
