@@ -1,6 +1,6 @@
 import type { Duckdb } from "../infra/duckdb.ts";
-import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { PendingErasure } from "../infra/erasures/erasures.ts";
+import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { earlyValues } from "../infra/master/early-values.ts";
@@ -14,9 +14,9 @@ import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
 import { type Built, buildGeneration } from "./build.ts";
 import { type Erasing, hasFound } from "./erasing.ts";
+import type { Served } from "./reconcile.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
-import type { Served } from "./reconcile.ts";
 import { servedAt } from "./served.ts";
 import { type Source, sourceOf } from "./source.ts";
 
@@ -115,7 +115,10 @@ export async function performRun(
 /** What was served held what was erased: a difference is wanted. */
 function erasedSince(erasures: readonly PendingErasure[]): Served {
   const which = erasures.map(({ id }) => id).join(", ");
-  return { kind: "unknown", reason: `facts were erased by this run (${which}), which what was served still held` };
+  return {
+    kind: "unknown",
+    reason: `facts were erased by this run (${which}), which what was served still held`,
+  };
 }
 
 /** All of them, or the one that is named: one that has been taken out of the app since is refused. */

@@ -47,7 +47,10 @@ async function copyEntries(from: string, to: string, named: boolean): Promise<vo
   }
 }
 
-async function copyDatabase(source: Database<Buffer, Buffer>, target: Database<Buffer, Buffer>): Promise<void> {
+async function copyDatabase(
+  source: Database<Buffer, Buffer>,
+  target: Database<Buffer, Buffer>,
+): Promise<void> {
   let last: Promise<unknown> = Promise.resolve();
   let entries = 0;
   for (const { key, value } of source.getRange({})) {

@@ -1,5 +1,5 @@
-import type { App } from "../views/app.ts";
 import type { Operations } from "../infra/openapi/operation.ts";
+import type { App } from "../views/app.ts";
 import { Type } from "../views/typebox.ts";
 import { answered, nullable, oneOf, wholeNumber } from "./schemas.ts";
 
@@ -22,7 +22,8 @@ export function erasureOperations({ events }: App): Operations {
   return {
     "DELETE /v1/subjects/:key": {
       summary: "Asks for the erasure of all facts under a partition key",
-      description: "Of those that the log has by now. It is kept, and done by a batch run that starts at once.",
+      description:
+        "Of those that the log has by now. It is kept, and done by a batch run that starts at once.",
       query: [{ name: "type", schema: oneOf(events.map(({ name }) => name)) }],
       responses: {
         202: { description: "The erasure, and the run that does it", schema: erasure },

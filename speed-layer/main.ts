@@ -145,10 +145,7 @@ function start(
     get entries() {
       return tail.entries;
     },
-    done: Promise.race([
-      failed,
-      Promise.all([checkpointing.done, consuming.done]).then(() => {}),
-    ]),
+    done: Promise.race([failed, Promise.all([checkpointing.done, consuming.done]).then(() => {})]),
     async seal() {
       const cut = tail.seal();
       await checkpointing.write();

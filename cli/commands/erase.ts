@@ -66,7 +66,11 @@ async function list(options: EraseOptions, terminal: Terminal): Promise<void> {
   show(await openErasures(folder.erasures).list());
 }
 
-async function eraseFolder(key: string | undefined, options: EraseOptions, terminal: Terminal): Promise<void> {
+async function eraseFolder(
+  key: string | undefined,
+  options: EraseOptions,
+  terminal: Terminal,
+): Promise<void> {
   const lifecycle = new Lifecycle();
   try {
     const atRest = await openAtRest(options, terminal, lifecycle);
@@ -110,8 +114,8 @@ async function eraseBehind(
 }
 
 function showDone(erasures: readonly Erasure[], options: EraseOptions, terminal: Terminal): void {
-  if (options.json) return writeJson(terminal, { erasures });
-  terminal.out.write(erasures.length === 0 ? "nothing is pending\n" : erasures.map(describe).join(""));
+  if (options.json) writeJson(terminal, { erasures });
+  else terminal.out.write(erasures.length === 0 ? "nothing is pending\n" : erasures.map(describe).join(""));
 }
 
 function describe({ id, state, records, deadLetters, files, compactedAt }: Erasure): string {

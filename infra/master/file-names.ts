@@ -43,10 +43,7 @@ export const nothingErased: Erased = { times: 0, records: 0 };
 export function isSameRange(a: FileRange, b: FileRange): boolean {
   const [before, after] = [a.erased ?? nothingErased, b.erased ?? nothingErased];
   return (
-    a.from === b.from &&
-    a.next === b.next &&
-    before.times === after.times &&
-    before.records === after.records
+    a.from === b.from && a.next === b.next && before.times === after.times && before.records === after.records
   );
 }
 

@@ -5,13 +5,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import { asidePath, makeFolder, moveDurably, removeAsides } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
 import { keepChecksum, sha256Of } from "./checksum.ts";
-import {
-  type FileName,
-  isSameRange,
-  nothingErased,
-  parseFileName,
-  recordsFileName,
-} from "./file-names.ts";
+import { type FileName, isSameRange, nothingErased, parseFileName, recordsFileName } from "./file-names.ts";
 import { leadingFiles } from "./leading-files.ts";
 import type { Erased, Master, MasterFile } from "./master.ts";
 

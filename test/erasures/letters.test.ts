@@ -22,7 +22,11 @@ const facts = (key: string, type: string | null = null): SubjectFacts => ({
   bound: { [bought.name]: [offset(5)] },
 });
 
-const letter = (topic: string | null, raw: unknown, record: { offset: number; key?: string } | null = null) => ({
+const letter = (
+  topic: string | null,
+  raw: unknown,
+  record: { offset: number; key?: string } | null = null,
+) => ({
   topic,
   raw: Buffer.isBuffer(raw) ? raw : Buffer.from(typeof raw === "string" ? raw : JSON.stringify(raw)),
   record: record && { partition: 0, offset: offset(record.offset), key: record.key ?? null },
@@ -66,9 +70,9 @@ test("what came later, or is of another type, is not meant", () => {
   const raw = { data: { by: { customer: "C-17" } } };
   expect(isOf(facts("C-17"), bought.name, raw, { offset: 4 })).toBe(true);
   expect(isOf(facts("C-17"), bought.name, raw, { offset: 5 })).toBe(false);
-  expect(isLetterOf(facts("C-17"), { ...letter(null, `"C-17"`), receivedAt: "2026-01-02T00:00:00Z" }, types)).toBe(
-    false,
-  );
+  expect(
+    isLetterOf(facts("C-17"), { ...letter(null, `"C-17"`), receivedAt: "2026-01-02T00:00:00Z" }, types),
+  ).toBe(false);
   expect(isOf(facts("C-17", seen.name), bought.name, raw)).toBe(false);
   expect(isOf(facts("C-17", seen.name), null, `"C-17"`)).toBe(true);
 });

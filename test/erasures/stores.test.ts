@@ -86,7 +86,11 @@ test("letters that are erased are gone from lists, counts and, written anew, fro
   expect(await letters.countOf(isSecret)).toBe(2);
   await letters.erase(isSecret);
   await letters.erase(isSecret);
-  expect([await letters.count(), await letters.countOf(isSecret), await letters.get("4")]).toEqual([2, 0, undefined]);
+  expect([await letters.count(), await letters.countOf(isSecret), await letters.get("4")]).toEqual([
+    2,
+    0,
+    undefined,
+  ]);
   await letters.put([sent("five")]);
   const { letters: listed } = await letters.list({ limit: 10 });
   expect(listed.map(({ id }) => id)).toEqual(["5", "3", "1"]);

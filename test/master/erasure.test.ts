@@ -12,8 +12,8 @@ import { Compactor } from "../../infra/master/compactor.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { Archiver } from "../../ingestion/archive.ts";
-import { DuplicateWindow } from "../../views/duplicates.ts";
 import { offset } from "../../views/cut.ts";
+import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { SubjectFacts } from "../../views/subject.ts";
 import { app, appendOf, type Thing, thing, topics } from "./some-events.ts";
 
@@ -101,7 +101,10 @@ async function twoStores() {
 }
 
 test("what is left after erasures is what the rules give of the other events, duplicates too", async () => {
-  const asked = fc.record({ key: fc.constantFrom("a", "a", "b", "A\u0001", "nobody"), share: fc.constantFrom(1, 0.9, 0.5) });
+  const asked = fc.record({
+    key: fc.constantFrom("a", "a", "b", "A\u0001", "nobody"),
+    share: fc.constantFrom(1, 0.9, 0.5),
+  });
   let [erased, unmarked] = [0, 0];
   await fc.assert(
     fc.asyncProperty(
@@ -141,7 +144,8 @@ test("what is left after erasures is what the rules give of the other events, du
         const marks = expected([...before, ...after], () => false) as readonly (readonly unknown[])[];
         unmarked += marks.filter(
           ([at, , , , was]) =>
-            was === true && stored.some((row) => (row as unknown[])[0] === at && (row as unknown[])[4] === false),
+            was === true &&
+            stored.some((row) => (row as unknown[])[0] === at && (row as unknown[])[4] === false),
         ).length;
       },
     ),
