@@ -10,7 +10,10 @@ import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
 import { Compactor } from "../../infra/master/compactor.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
+import { recordsFileName } from "../../infra/master/file-names.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
+import { leadingFiles } from "../../infra/master/leading-files.ts";
+import type { Erased, MasterFile } from "../../infra/master/master.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { offset } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
@@ -179,4 +182,19 @@ test("of former files, and those of a crash, none counts and all go", async () =
     "0000000000000005-0000000000000007.erased-1-1.parquet",
   ]);
   expect(await readdir(folder)).toHaveLength(4);
+});
+
+test("a file from before an erasure never counts again, however large it is", () => {
+  const file = (from: number, next: number, erased?: Erased): MasterFile => ({
+    ...{ topic: thing.name, partition, from: offset(from), next: offset(next), ...(erased && { erased }) },
+    path: recordsFileName(offset(from), offset(next), erased),
+  });
+  const [large, first, second] = [file(0, 10), file(0, 5, { times: 1, records: 2 }), file(5, 10)];
+  expect(leadingFiles([file(0, 5), first, large, second])).toEqual([first, second]);
+  const compacted = file(0, 10, { times: 1, records: 2 });
+  expect(leadingFiles([first, large, compacted, second])).toEqual([compacted]);
+  const again = file(5, 10, { times: 1, records: 1 });
+  expect(leadingFiles([first, large, compacted, second, again])).toEqual([first, again]);
+  // What leads further counts in any case.
+  expect(leadingFiles([first, file(0, 12), second])).toEqual([file(0, 12)]);
 });
