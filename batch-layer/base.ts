@@ -12,6 +12,8 @@ export type Way =
 export interface WayParts {
   readonly app: App;
   readonly run: Pick<Run, "kind" | "full">;
+  /** Whether the run has taken records out of what is archived. */
+  readonly hasErased: boolean;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   /** The age from which on a view's last full computation is too old; see `longestFullIntervalMs`. */
@@ -35,8 +37,9 @@ export function wayOf(parts: WayParts, view: View, current: Manifest | undefined
  * Why a run computes every view from all records, whatever else is so; undefined: it need not. The one place where a run is told
  * that it must: whatever changes records that are archived already gives its reason here.
  */
-function reasonForFull({ app, run }: WayParts): string | undefined {
+function reasonForFull({ app, run, hasErased }: WayParts): string | undefined {
   if (run.kind === "check") return "a check computes everything";
+  if (hasErased) return "facts were erased";
   if (run.full) return "it was asked for";
   if (app.batch.full === "always") return 'the app says batch.full: "always"';
   return undefined;

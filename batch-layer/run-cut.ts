@@ -37,11 +37,14 @@ async function ask(seal: SealRequest, signal: AbortSignal): Promise<Sealing> {
   }
 }
 
-/** The cut of a run: every partition of every event type, nowhere behind a generation that serves already. */
+/**
+ * The cut of a run: every partition of every event type, nowhere behind a generation that serves already, nor behind what is to be
+ * erased.
+ */
 export function runCut(
   events: readonly EventType[],
   reached: Cut,
-  current: readonly (Manifest | undefined)[],
+  current: readonly (Pick<Manifest, "cut"> | undefined)[],
 ): Cut {
   const cuts = [reached, ...current.flatMap((manifest) => (manifest === undefined ? [] : [manifest.cut]))];
   return Object.fromEntries(

@@ -1,4 +1,5 @@
 import type { Duckdb } from "../infra/duckdb.ts";
+import type { PendingErasure } from "../infra/erasures/erasures.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { GenerationResult, Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
@@ -15,6 +16,8 @@ import type { View } from "../views/view.ts";
 import { type Way, wayOf } from "./base.ts";
 import { type Build, type Built, buildGeneration } from "./build.ts";
 import { buildIncrement } from "./build-increment.ts";
+import { type Erasing, hasFound } from "./erasing.ts";
+import type { Served } from "./reconcile.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
 import { sealedRows, servedAt } from "./served.ts";
@@ -47,6 +50,8 @@ export interface RunParts {
   readonly fullWithinMs?: number;
   /** How many rows the latest files of a view's states have. Default 32,768. */
   readonly partRows?: number;
+  /** Without it nothing is erased. */
+  readonly erasing?: Erasing;
 }
 
 /**
@@ -68,15 +73,21 @@ export async function performRun(
   try {
     const current = new Map<View, Manifest | undefined>();
     for (const view of app.views) current.set(view, await generations.current(view));
+    const isCheck = run.kind === "check";
+    const erasures = isCheck ? [] : ((await parts.erasing?.pending()) ?? []);
     progress.sealing();
     const sealing = await sealWithin(parts.seal, parts.sealWithinMs ?? 30_000, parts.timers);
     signal.throwIfAborted();
-    const cut = await archiveUpTo(parts, sealing, [...current.values()], progress, signal);
+    const least = [...current.values(), ...erasures.map(({ bound }) => ({ cut: bound }))];
+    const cut = await archiveUpTo(parts, sealing, least, progress, signal);
+    const erased = erasures.length > 0 ? ((await parts.erasing?.takeOut(erasures, signal)) ?? []) : [];
+    const hasErased = erased.some(hasFound);
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
     const wayParts = {
       app,
       run,
+      hasErased,
       nowMs: parts.clock(),
       fullWithinMs: parts.fullWithinMs ?? Number.POSITIVE_INFINITY,
     };
@@ -90,14 +101,21 @@ export async function performRun(
         current: current.get(view),
         cut,
         sealing,
+        erased: hasErased ? erased : [],
         connection,
         progress,
         signal,
       };
       built.push(await buildBy(way, work, ends));
     }
-    const isCheck = run.kind === "check";
     if (!isCheck) await publish(parts, built, progress, signal);
+    if (erased.length > 0) {
+      await parts.erasing?.finish(
+        erased,
+        cut,
+        built.map(({ manifest }) => manifest),
+      );
+    }
     return {
       generations: (isCheck ? [] : built).map(({ manifest }) => resultOf(manifest)),
       records: recordsBetween({}, cut),
@@ -122,6 +140,8 @@ interface Work extends RunParts, Omit<Build, "run" | "sources" | "generations" |
   readonly run: string;
   readonly current: Manifest | undefined;
   readonly sealing: Sealing;
+  /** By this run, with what was found of them. */
+  readonly erased: readonly PendingErasure[];
 }
 
 /** A base that can't be read must not keep the run that replaces it from being made: then the view is computed in full. */
@@ -140,8 +160,9 @@ async function buildBy(way: Way, work: Work, ends: Lifecycle): Promise<Built> {
 }
 
 async function buildInFull(reason: string, work: Work, ends: Lifecycle): Promise<Built> {
-  const { view, current, cut, sealing } = work;
-  const served = () => servedAt(work, view, current, cut, sealing, ends);
+  const { view, current, cut, sealing, erased } = work;
+  const served = async () =>
+    erased.length > 0 ? erasedSince(erased) : servedAt(work, view, current, cut, sealing, ends);
   return buildGeneration({ ...work, sources: await readSources(work, {}), reason, served }, ends);
 }
 
@@ -150,6 +171,15 @@ async function readSources(work: Work, since: Cut): Promise<readonly Source[]> {
   const sources: Source[] = [];
   for (const { event } of work.view.mappings) sources.push(await readSource(work, event, since));
   return sources;
+}
+
+/** What was served held what was erased: a difference is wanted. */
+function erasedSince(erasures: readonly PendingErasure[]): Served {
+  const which = erasures.map(({ id }) => id).join(", ");
+  return {
+    kind: "unknown",
+    reason: `facts were erased by this run (${which}), which what was served still held`,
+  };
 }
 
 /** All of them, or the one that is named: one that has been taken out of the app since is refused. */
@@ -186,16 +216,16 @@ async function readSource(
 async function archiveUpTo(
   { app, master, archive }: RunParts,
   sealing: Sealing,
-  current: readonly (Manifest | undefined)[],
+  least: readonly (Pick<Manifest, "cut"> | undefined)[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Cut> {
-  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, current) : undefined;
+  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, least) : undefined;
   const missing = until === undefined ? Number.POSITIVE_INFINITY : recordsBetween(await master.cut(), until);
   progress.archiving(0);
   const archived = await archive(until, signal, (records) => progress.archiving(records / missing));
   signal.throwIfAborted();
-  const cut = until ?? runCut(app.events, archived, current);
+  const cut = until ?? runCut(app.events, archived, least);
   if (cutCovers(archived, cut)) return cut;
   throw new TidemarkError(
     "TIDEMARK_STORE_GAP",

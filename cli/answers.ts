@@ -1,4 +1,5 @@
 import type { DeadLetter } from "../infra/dead-letters/dead-letters.ts";
+import type { Erasure } from "../infra/erasures/erasures.ts";
 import type { Manifest } from "../infra/generations/generations.ts";
 import type { ReconciledView, Run } from "../infra/jobs/jobs.ts";
 
@@ -175,6 +176,11 @@ export interface DeadLetterAnswer extends Omit<DeadLetter, "raw"> {
   readonly base64: string;
 }
 
+export interface ErasureAnswer extends Erasure {
+  /** The run that does it; null: too many wait, and one of these does. */
+  readonly run: string | null;
+}
+
 export interface StatusAnswer {
   readonly app: string;
   readonly profile: string;
@@ -197,6 +203,8 @@ export interface StatusAnswer {
   };
   /** Null while the log does not answer. */
   readonly deadLetters: number | null;
+  /** Undefined of a server of a former version. */
+  readonly erasures?: { readonly pending: number; readonly uncompacted: number };
 }
 
 export interface ViewStatus {

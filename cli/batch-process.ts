@@ -4,6 +4,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, constants, setPriority, totalmem } from "node:os";
+import { Erasing } from "../batch-layer/erasing.ts";
 import { performRun } from "../batch-layer/run.ts";
 import { longestFullIntervalMs } from "../batch-layer/schedule.ts";
 import { letterOf } from "../infra/dead-letters/letter-of-record.ts";
@@ -13,6 +14,7 @@ import { GenerationsFolder } from "../infra/generations/folder.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
+import { Eraser } from "../infra/master/eraser.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
 import { channelToParent } from "../infra/process-channel.ts";
@@ -22,6 +24,7 @@ import { keepArchiving } from "../ingestion/keep-archiving.ts";
 import type { Cut } from "../views/cut.ts";
 import { compactBeside } from "./compaction.ts";
 import { dataFolder } from "./data-folder.ts";
+import { openErasures } from "./erasures.ts";
 import { loadApp } from "./load-app.ts";
 
 const [appPath = "", root = ""] = process.argv.slice(2);
@@ -65,6 +68,18 @@ let fullWithinMs: number | undefined;
 
 const compaction = compactBeside({ events: app.events, master, duckdb });
 
+const erasing = new Erasing({
+  erasures: openErasures(folder.erasures),
+  eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
+  generations,
+  others: {
+    countLetters: async (subjects) => (await peer.call("count-letters", subjects)) as readonly number[],
+    eraseLetters: async (subjects) => void (await peer.call("erase-letters", subjects)),
+    forget: async (cut) => void (await peer.call("forget", cut)),
+  },
+  alone: (work) => compaction.alone(() => archiver.alone(work)),
+});
+
 const peer: Peer = new Peer(channelToParent(), {
   run: (run, report, signal) =>
     compaction.whileReading(() => {
@@ -79,6 +94,7 @@ const peer: Peer = new Peer(channelToParent(), {
           clock: Date.now,
           timers: globalThis,
           fullWithinMs,
+          erasing,
           seal: { seal: async () => (await peer.call("seal", null)) as Cut },
           archive: async (until, archiveSignal, progress) =>
             archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),

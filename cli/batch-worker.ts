@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { OtherStores } from "../batch-layer/erasing.ts";
 import type { NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { RunHandler, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Peer } from "../infra/peer.ts";
@@ -8,6 +9,7 @@ import { channelToChild } from "../infra/process-channel.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import type { SubjectFacts } from "../views/subject.ts";
 
 export interface BatchWorkerOptions {
   readonly appPath: string;
@@ -15,6 +17,8 @@ export interface BatchWorkerOptions {
   readonly seal: () => Promise<Cut>;
   /** Keeps what the archiver found to be no event. */
   readonly keepLetter: (letter: InvalidRecord) => Promise<void>;
+  /** The stores that are open here, as erasures need them. */
+  readonly others: OtherStores;
   readonly timers: Timers;
   /** Something went wrong in the process outside of a run, or it died; it is started again. */
   readonly failed: (message: string) => void;
@@ -67,7 +71,7 @@ export class BatchWorker implements AsyncDisposable {
   #start(): Promise<Started> {
     const isSource = import.meta.url.endsWith(".ts");
     const module = new URL(isSource ? "./batch-process.ts" : "./batch-process.js", import.meta.url);
-    const { appPath, data, seal, keepLetter, failed } = this.#options;
+    const { appPath, data, seal, keepLetter, others, failed } = this.#options;
     const child = fork(fileURLToPath(module), [appPath, data], {
       // An app's declaration is TypeScript, also where we are not.
       execArgv: ["--import", import.meta.resolve("tsx/esm")],
@@ -89,6 +93,9 @@ export class BatchWorker implements AsyncDisposable {
         ready: async () => resolve({ child, peer }),
         seal: () => seal(),
         "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
+        "count-letters": (subjects) => others.countLetters(subjects as readonly SubjectFacts[]),
+        "erase-letters": (subjects) => others.eraseLetters(subjects as readonly SubjectFacts[]),
+        forget: (cut) => others.forget(cut as Cut),
         failed: async (message) => failed(String(message)),
       });
     });

@@ -8,6 +8,7 @@ import { Agent as HttpsAgent, request as sendHttps } from "node:https";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import type { Erasure } from "../infra/erasures/erasures.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
 import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
@@ -19,6 +20,7 @@ import type {
   DeadLetterAnswer,
   DeadLettersAnswer,
   DiffAnswer,
+  ErasureAnswer,
   FlipAnswer,
   IngestAnswer,
   ReconciledGeneration,
@@ -235,6 +237,23 @@ export class Client implements Disposable {
   /** Throws why it is still no event. */
   async replayDeadLetter(id: string): Promise<void> {
     await this.#call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/replay` });
+  }
+
+  /** Asks for the erasure of what stands under the key. */
+  async erase(key: string, type?: string): Promise<ErasureAnswer> {
+    const path = `/v1/subjects/${encodeURIComponent(key)}`;
+    return (await this.#call({ method: "DELETE", path, parameters: { type } })) as unknown as ErasureAnswer;
+  }
+
+  async erasure(id: string): Promise<Erasure> {
+    const path = `/v1/erasures/${encodeURIComponent(id)}`;
+    return (await this.#call({ method: "GET", path })) as unknown as Erasure;
+  }
+
+  async erasures(limit: number): Promise<readonly Erasure[]> {
+    const parameters = { limit: String(limit) };
+    const { erasures } = await this.#call({ method: "GET", path: "/v1/erasures", parameters });
+    return erasures as readonly Erasure[];
   }
 
   async status(): Promise<StatusAnswer> {

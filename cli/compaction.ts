@@ -23,5 +23,7 @@ export function compactBeside(parts: Pick<CompactorParts, "events" | "master" | 
     tidy: (signal: AbortSignal) => compactor.pass({ mostRecords, signal }),
     /** Runs go through this: what they listed stays until they have ended. */
     whileReading: <T>(work: () => Promise<T>) => compactor.whileReading(work),
+    /** What changes files itself goes through this. */
+    alone: <T>(work: () => Promise<T>) => compactor.alone(work),
   };
 }

@@ -12,6 +12,7 @@ export function dataFolder(root: string) {
     jobs: join(root, "jobs"),
     declarations: join(root, "declarations"),
     versions: join(root, "versions"),
+    erasures: join(root, "erasures"),
     scratch: join(root, "scratch"),
   } as const;
 }

@@ -27,13 +27,15 @@ import { defaultLimits } from "../ingestion/limits.ts";
 import { eventSchemas, ingestionOperations } from "../ingestion/operations.ts";
 import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
-import { registerServing } from "../serving-layer/routes.ts";
+import { registerServing, type Serving } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import type { Cut } from "../views/cut.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
+import { compactStores, erasableLetters, openErasures, undeclaredTypes } from "./erasures.ts";
+import { pastIds } from "./past-ids.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
@@ -80,6 +82,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   lifecycle.use(await lockFolder(data));
   const folder = dataFolder(data);
   requireChangesAllowed(options.app, await readDeclarations(folder.declarations));
+  await compactStores(folder);
   const topics = options.app.events.map(({ name, partitions }) => ({ name, partitions }));
   const pressure = new Pressure(
     defaultLimits,
@@ -98,7 +101,10 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   const end: Record<string, Cut[string]> = {};
   for (const { name } of topics) end[name] = await log.nexts(name);
   await recordDeclarations(folder.declarations, options.app, end);
-  const app = overRecords(options.app, await readDeclarations(folder.declarations));
+  const declarations = await readDeclarations(folder.declarations);
+  const app = overRecords(options.app, declarations);
+  const master = MasterFolder.read(folder.master, topics);
+  const erasures = openErasures(folder.erasures);
   const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
   const jobs = lifecycle.use(
     await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),
@@ -112,6 +118,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     await startSpeedLayer({
       app,
       log,
+      archivedIds: pastIds(master, async () => join(folder.scratch, "ids")),
       checkpoint,
       generations,
       timers: globalThis,
@@ -136,10 +143,20 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
         const receivedAt = new Date().toISOString();
         return deadLetters.put([{ ...letter, receivedAt, raw: bytes, bytes: bytes.length }]);
       },
+      others: {
+        ...erasableLetters(app, deadLetters),
+        forget: async (cut) => {
+          await serving?.renew();
+          sql.renew();
+          await speed.renew(() => reception.trim(cut));
+          await jobs.forgetExamples();
+        },
+      },
       timers: globalThis,
       failed: (message) => logger.error(message),
     }),
   );
+  let serving: Serving | undefined;
   const server = createServer({ loggerInstance: logger, tracing, ...options.security });
   const perform = tellingDrift(tracing?.runs(worker.perform) ?? worker.perform, options, lifecycle);
   lifecycle.use(jobs.work(measureRuns(server.metrics)(perform)));
@@ -159,7 +176,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });
-  lifecycle.use(
+  serving = lifecycle.use(
     registerServing(server, {
       app,
       profile: "embedded",
@@ -170,12 +187,17 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       deadLetters,
       files,
       ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
-      master: MasterFolder.read(folder.master, topics),
+      master,
+      erasures: { store: erasures, undeclared: undeclaredTypes(app, declarations) },
     }),
   );
   // Closed before what its routes rest on: requests in hand are answered.
   lifecycle.defer(() => drain(server, options.drain));
   await worker.ready();
+  if ((await erasures.pending()).length > 0) {
+    const request = { requestedBy: "erasure", ifBusy: "refuse" } as const;
+    await jobs.submit(request).catch((err: unknown) => logger.info({ err }, "a run that is there erases"));
+  }
   const url = await server.listen({ host, port });
   const done = Promise.race([speed.done, reception.failed]);
   return { url, done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };

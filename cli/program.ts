@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   "dead-letter": async () => (await import("./commands/dead-letter.ts")).registerDeadLetter,
   check: async () => (await import("./commands/check.ts")).registerCheck,
   verify: async () => (await import("./commands/verify.ts")).registerVerify,
+  erase: async () => (await import("./commands/erase.ts")).registerErase,
   compact: async () => (await import("./commands/compact.ts")).registerCompact,
   export: async () => (await import("./commands/export.ts")).registerExport,
   replay: async () => (await import("./commands/replay.ts")).registerReplay,

@@ -4,12 +4,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
+import { trimUpTo } from "../infra/log/log.ts";
 import type { Peer } from "../infra/peer.ts";
 import { channelToThread } from "../infra/thread-channel.ts";
 import { KeyPartitions } from "../ingestion/key-partitions.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
 import { LocalReception } from "../ingestion/reception.ts";
 import { serveReception } from "../ingestion/reception-thread.ts";
+import type { Cut } from "../views/cut.ts";
 import { Decoder } from "../views/decoder.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { dataFolder } from "./data-folder.ts";
@@ -41,6 +43,7 @@ const reception = new LocalReception({
   eventBytes: defaultLimits.eventBytes,
 });
 const peer: Peer = serveReception(channelToThread(port), reception, {
+  trim: (cut) => trimUpTo(log, cut as Cut),
   stop: async () => {
     await lifecycle[Symbol.asyncDispose]();
     // What is answered now is the last thing said.

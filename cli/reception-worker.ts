@@ -4,6 +4,7 @@ import { channelToThread } from "../infra/thread-channel.ts";
 import type { Pressure } from "../ingestion/pressure.ts";
 import type { Reception } from "../ingestion/reception.ts";
 import { ThreadReception } from "../ingestion/reception-thread.ts";
+import type { Cut } from "../views/cut.ts";
 import { reviveError, TidemarkError } from "../views/errors.ts";
 
 export interface ReceptionWorkerOptions {
@@ -69,6 +70,11 @@ export class ReceptionWorker implements AsyncDisposable {
   /** Called after each commit to the log. */
   onCommit(listener: () => void): void {
     this.#committed = listener;
+  }
+
+  /** Lets go of the log's records before the cut, durably. */
+  async trim(cut: Cut): Promise<void> {
+    await this.#peer.call("trim", cut);
   }
 
   /** Waits for commits under way. */

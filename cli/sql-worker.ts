@@ -54,6 +54,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
   #ending: Promise<unknown> = Promise.resolve();
   #statements = 0;
   #running = 0;
+  #isStale = false;
   #isClosed = false;
 
   constructor(options: SqlWorkerOptions) {
@@ -66,7 +67,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
     try {
       return (await ofLiving(child, peer.call("check", sql))) as readonly string[];
     } finally {
-      this.#running--;
+      this.#left();
     }
   }
 
@@ -101,7 +102,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       if (this.#running === 1 && this.#hasSpilled()) this.#replace(child);
       throw signal.aborted ? signal.reason : error;
     } finally {
-      this.#running--;
+      this.#left();
       peer.call("forget", id).catch(() => undefined);
       signal.removeEventListener("abort", killLater);
       timers.clearTimeout(kill);
@@ -122,10 +123,27 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
     } catch (error) {
       throw signal.aborted ? signal.reason : child.exitCode === exitOfMemory ? tooMany(range) : error;
     } finally {
-      this.#running--;
+      this.#left();
     }
     for (const segment of segments) segment.seal();
     return segments;
+  }
+
+  /** Lets go of the files that it has made of generations and records, once no statement uses them. */
+  renew(): void {
+    this.#isStale = true;
+    this.#replaceStale();
+  }
+
+  #left(): void {
+    this.#running--;
+    this.#replaceStale();
+  }
+
+  #replaceStale(): void {
+    if (!this.#isStale || this.#running > 0) return;
+    this.#isStale = false;
+    if (this.#child !== undefined) this.#replace(this.#child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

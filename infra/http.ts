@@ -82,6 +82,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestIdHeader: false,
     genReqId: requestIds(),
     // A line per request would cost more than a point query does; errors are logged below.
+    // As long as a partition key may be, every character of it escaped.
+    routerOptions: { maxParamLength: 12 * 1024 },
     logController: new LogController({ disableRequestLogging: true }),
     ...fastifyOptions,
   });

@@ -95,6 +95,15 @@ export class Archiver {
     return result;
   }
 
+  /** Does work that changes the master dataset while nothing is archived; which duplicates are known is looked up there anew. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#latest.then(work).finally(() => {
+      for (const lane of this.#lanes) lane.window = undefined;
+    });
+    this.#latest = result.catch(() => undefined);
+    return result;
+  }
+
   async #archive(until: Cut, { signal, progress }: ArchiveOptions): Promise<Cut> {
     const { master, app } = this.#parts;
     const [cut, end] = [await master.cut(), await this.logEnd()];

@@ -5,6 +5,7 @@ import { Type } from "../views/typebox.ts";
 import { namesOf } from "../views/version.ts";
 import { shownView, type View } from "../views/view.ts";
 import { attributesOf } from "./columns.ts";
+import { erasureOperations } from "./erasure-operations.ts";
 import { answered, nullable, oneOf, wholeNumber } from "./schemas.ts";
 import { versionOperations } from "./version-operations.ts";
 import type { Versions } from "./versions.ts";
@@ -23,6 +24,7 @@ export function servingOperations(app: App, versions: Versions): Operations {
     "GET /v1/views/:view/rows": named.map(({ name, view }) => rowsOperation(name, view)),
     "GET /v1/views/:view/compare": named.map(({ name, view }) => compareOperation(name, view)),
     ...versionOperations,
+    ...erasureOperations(app),
     "POST /v1/views/:view/generations/:id/activate": answered(
       "Lets a view be served from another of its generations",
       Type.Object({ view: Type.String(), id: Type.String() }),

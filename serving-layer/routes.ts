@@ -18,6 +18,7 @@ import { Pasts } from "./as-of/pasts.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
+import { type Erasures, registerErasureRoutes } from "./erasure-routes.ts";
 import { defaultLiveLimits, type LiveLimits, LiveQueries } from "./live/live-queries.ts";
 import { LogBound } from "./log-bound.ts";
 import { servingOperations } from "./operations.ts";
@@ -53,6 +54,8 @@ export interface ServingParts {
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** What folds past records; without it answers can be as of generations' cuts alone. */
   readonly past?: { readonly fold: FoldRange; readonly limits?: Partial<PastLimits> };
+  /** Without them none can be asked for. */
+  readonly erasures?: Erasures;
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -63,8 +66,15 @@ export interface ServingParts {
   readonly planner?: Planner;
 }
 
+const renewMs = 30_000;
+
+export interface Serving extends AsyncDisposable {
+  /** Resolves once every view is served from its present generation, or half a minute is over; the past is forgotten then. */
+  renew(): Promise<void>;
+}
+
 /** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
-export function registerServing(server: FastifyInstance, parts: ServingParts): AsyncDisposable {
+export function registerServing(server: FastifyInstance, parts: ServingParts): Serving {
   const { app, generations, tail, jobs, deadLetters, master, profile, clock = systemClock } = parts;
   const { files = new Map(), planner = bestPath } = parts;
   const warn = (message: string, error: unknown) => server.log.warn({ err: error }, message);
@@ -95,7 +105,8 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
     { queries, versions, snapshots, tail, logEnd, clock },
     { ...defaultLiveLimits, ...parts.live },
   );
-  registerViewRoutes(server, { generations, snapshots, queries, versions, jobs });
+  const erasures = parts.erasures?.store;
+  registerViewRoutes(server, { generations, snapshots, queries, versions, jobs, erasures });
   if (parts.pointers !== undefined) {
     registerVersionRoutes(server, { generations, snapshots, queries, versions, jobs, clock });
   }
@@ -109,11 +120,17 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, versions, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
+    erasures,
   });
   registerDeadLetters(server, deadLetters);
+  registerErasureRoutes(server, { app, log: parts.log, jobs, erasures: parts.erasures });
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
   measureServing(server.metrics, { app, versions, snapshots, tail, logEnd, master, live });
   return {
+    renew: async () => {
+      await snapshots.followed(renewMs);
+      pasts.forgetAll();
+    },
     [Symbol.asyncDispose]: async () => {
       logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();

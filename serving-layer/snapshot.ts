@@ -104,6 +104,28 @@ export class Snapshots implements AsyncDisposable {
     if (current !== undefined && this.batch(view) === undefined) await this.#aim(this.#state(view), current);
   }
 
+  /** Resolves once every view is served from the generation that its pointer names, or when the time is over. */
+  async followed(withinMs: number): Promise<void> {
+    const pointed = new Map<View, string>();
+    for (const view of this.#parts.views) {
+      const current = await this.#parts.generations.current(view);
+      if (current !== undefined) pointed.set(view, current.id);
+    }
+    const isServed = ([view, id]: readonly [View, string]) =>
+      this.#state(view).serving?.snapshot.reader?.manifest.id === id;
+    await new Promise<void>((resolve) => {
+      const look = () => {
+        if ([...pointed].every(isServed)) end();
+      };
+      const ends = [this.onChange(look), this.#parts.clock.after(withinMs, () => end())];
+      const end = () => {
+        for (const each of ends) each[Symbol.dispose]();
+        resolve();
+      };
+      look();
+    });
+  }
+
   /** The tail's segments from the snapshot's cut on, of this moment. Throws TIDEMARK_NOT_READY if there are none. */
   segments({ view, cut }: Snapshot): readonly Segment[] {
     const segments = this.#parts.tail.segments(view, cut);

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
+import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { Tail } from "../infra/tail/tail.ts";
@@ -26,6 +27,7 @@ export interface StatusParts {
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
   readonly master: Pick<Master, "cut"> | undefined;
+  readonly erasures: Pick<ErasuresFolder, "list"> | undefined;
   readonly clock: Clock;
 }
 
@@ -43,6 +45,7 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
       ...log,
       runs: await runStatus(parts.jobs),
       deadLetters: log.logObstacle === null ? await deadLetters.count() : null,
+      erasures: await erasureStatus(parts.erasures),
     };
   });
 
@@ -117,6 +120,15 @@ function tailStatus(snapshots: Snapshots, view: View) {
   if (snapshots.unready(view) !== undefined) return null;
   const segments = snapshots.segments(snapshots.serving(view));
   return { segments: segments.length, entries: segments.reduce((entries, { size }) => entries + size, 0) };
+}
+
+/** Those that are not done, and those of which the files of stores have free pages yet. */
+async function erasureStatus(erasures: StatusParts["erasures"]) {
+  const all = (await erasures?.list()) ?? [];
+  return {
+    pending: all.filter(({ state }) => state === "pending").length,
+    uncompacted: all.filter(({ state, compactedAt }) => state === "done" && compactedAt === null).length,
+  };
 }
 
 async function runStatus(jobs: Jobs) {

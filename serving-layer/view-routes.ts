@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
+import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -26,6 +27,7 @@ export interface ViewRouteParts {
   readonly queries: Queries;
   readonly versions: Versions;
   readonly jobs: Jobs;
+  readonly erasures: Pick<ErasuresFolder, "list"> | undefined;
 }
 
 /** Views, comparisons and generations. */
@@ -76,19 +78,28 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
 
   server.post<GenerationRoute>("/v1/views/:view/generations/:id/activate", async ({ params }) => {
     const view = queries.view(params.view);
-    const manifest = await findGeneration(generations, view, params.id);
+    const manifest = await findGeneration(parts, view, params.id);
     await generations.point(view.name, manifest.id);
     return { view: view.name, ...describeGeneration(manifest) };
   });
 }
 
 /** Only generations of the view as it is declared now can serve. */
-async function findGeneration(generations: Generations, view: View, id: string): Promise<Manifest> {
+async function findGeneration(
+  { generations, erasures }: Pick<ViewRouteParts, "generations" | "erasures">,
+  view: View,
+  id: string,
+): Promise<Manifest> {
   const manifests = await generations.list(view.name);
   const manifest = manifests.find((candidate) => candidate.id === id);
   if (manifest?.fingerprint === view.fingerprint) return manifest;
   const usable = manifests.filter(({ fingerprint }) => fingerprint === view.fingerprint).map((m) => m.id);
-  const reason = manifest === undefined ? "does not exist" : "was made from another declaration of the view";
+  const [erased] = ((await erasures?.list()) ?? []).filter(({ state }) => state === "done");
+  const gone =
+    erased === undefined
+      ? "does not exist"
+      : `does not exist: those from before ${erased.doneAt} went when facts were erased (${erased.id})`;
+  const reason = manifest === undefined ? gone : "was made from another declaration of the view";
   throw new TidemarkError(
     "TIDEMARK_GENERATION_UNKNOWN",
     `generation "${id.slice(0, 100)}" of view "${view.name}" ${reason}; there are ${usable.join(", ") || "none"}`,

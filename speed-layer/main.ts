@@ -1,6 +1,6 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import type { Consumer, Log } from "../infra/log/log.ts";
+import type { Log } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { SealRequest, Tail } from "../infra/tail/tail.ts";
@@ -11,9 +11,10 @@ import { TidemarkError } from "../views/errors.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
-import type { Skipped } from "./admission.ts";
+import type { Past, Skipped } from "./admission.ts";
 import { Checkpointing } from "./checkpointing.ts";
 import { consumeTopic, type FoldTracing } from "./consumer.ts";
+import { Consuming } from "./consuming.ts";
 import { EntryBound } from "./entry-bound.ts";
 import { compileFolds } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
@@ -23,6 +24,8 @@ import { TailSegments } from "./segments.ts";
 export interface SpeedLayerOptions {
   readonly app: App;
   readonly log: Log;
+  /** Needed once the log has let go of what is archived. */
+  readonly archivedIds?: Past["archivedIds"];
   readonly checkpoint: TailCheckpoint;
   readonly generations: Pick<Generations, "current" | "watch">;
   readonly timers: Timers;
@@ -45,6 +48,11 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   readonly tail: Tail;
   /** Never rejects for being behind: it gives what it has folded. */
   seal(): Promise<Cut>;
+  /**
+   * Folds what lies after the cuts of the current generations anew, as if what lies before and is not in the master dataset any more
+   * had never been. `letGo` is called once nothing needs the log's records from before the cuts.
+   */
+  renew(letGo: () => Promise<void>): Promise<void>;
   /** Counts since the start. */
   readonly skipped: Readonly<Skipped>;
   /** That the tail holds. */
@@ -74,43 +82,46 @@ function start(
   chains: ReadonlyMap<View, readonly Chain[]>,
   lifecycle: Lifecycle,
 ): SpeedLayer {
-  const { app, log, checkpoint, generations, limits, timers, now, tracing } = options;
+  const { app, log, archivedIds, checkpoint, generations, limits, timers, now, tracing } = options;
   const foldOf = compileFolds(app.views);
   const tail = new TailSegments({
     chains,
-    foldFromLog: (chain, from, next, signal) =>
+    foldFromLog: (chain, from, next, signal, maxEntries = limits.entries - tail.entries) =>
       foldFromLog(
-        { log },
+        { log, archivedIds },
         {
           view: chain.view,
           fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
           partition: chain.partition,
           from,
           next,
-          maxEntries: limits.entries - tail.entries,
+          maxEntries,
           signal,
         },
       ),
   });
+  const stopping = new AbortController();
   const skipped: Skipped = { duplicates: 0, undecodable: 0 };
   const bound = new EntryBound({ entries: limits.entries, onNear: options.onTailNearBound });
   const checkpointing = lifecycle.use(new Checkpointing({ checkpoint, chains: tail.chains, timers, now }));
   lifecycle.use(tail);
   lifecycle.use(tail.onAdvance(() => bound.note(tail.entries)));
   bound.note(tail.entries);
-  const consumers: Consumer[] = [];
-  for (const type of app.events) {
-    const views = [...chains].flatMap(([view, ofView]) =>
-      view.mappings
-        .filter(({ event }) => event === type)
-        .map((mapping) => ({
-          fold: foldOf(view, mapping),
-          chains: ofView.filter((chain) => viewPartition(view, chain.partition).mapping === mapping),
-        })),
-    );
-    if (views.length === 0) continue;
-    consumers.push(lifecycle.use(consumeTopic({ log, type, views, tail, bound, skipped, tracing })));
-  }
+  const consumers = () =>
+    app.events.flatMap((type) => {
+      const views = [...chains].flatMap(([view, ofView]) =>
+        view.mappings
+          .filter(({ event }) => event === type)
+          .map((mapping) => ({
+            fold: foldOf(view, mapping),
+            chains: ofView.filter((chain) => viewPartition(view, chain.partition).mapping === mapping),
+          })),
+      );
+      if (views.length === 0) return [];
+      return [consumeTopic({ log, archivedIds, type, views, tail, bound, skipped, tracing })];
+    });
+  const consuming = lifecycle.use(new Consuming(consumers));
+  lifecycle.defer(() => stopping.abort());
   // Ends before the consumers do, which may be waiting for room.
   lifecycle.use(bound);
 
@@ -134,14 +145,24 @@ function start(
     get entries() {
       return tail.entries;
     },
-    done: Promise.race([
-      failed,
-      Promise.all([checkpointing.done, ...consumers.map((consumer) => consumer.done)]).then(() => {}),
-    ]),
+    done: Promise.race([failed, Promise.all([checkpointing.done, consuming.done]).then(() => {})]),
     async seal() {
       const cut = tail.seal();
       await checkpointing.write();
       return cut;
+    },
+    async renew(letGo) {
+      const cuts = new Map<View, Cut>();
+      for (const view of app.views) {
+        const { cut = {} } = (await generations.current(view)) ?? {};
+        cuts.set(view, cut);
+        await tail.align(view, cut).catch((error: unknown) => {
+          if (!isUnreachable(error)) throw error;
+        });
+      }
+      await letGo();
+      await consuming.whileStopped(() => tail.foldAnew(cuts, limits.entries, stopping.signal));
+      await checkpointing.write();
     },
     [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose](),
   };

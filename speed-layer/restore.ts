@@ -9,7 +9,7 @@ import type { View } from "../views/view.ts";
 
 /**
  * The chains of every view, by its partitions: as the checkpoint has them, or, for a view that it has not, empty ones at the
- * cut of its current generation. One that is answered only once it has a generation begins at the log's end without one: what
+ * cut of its current generation; where the log has let go of what they would go on with, empty ones at its start. One that is answered only once it has a generation begins at the log's end without one: what
  * lies before is built by the batch layer, and folding it would hold up all other views of the topic.
  */
 export async function restoreChains(
@@ -26,11 +26,14 @@ export async function restoreChains(
     for (const [number, { topic, partition }] of view.partitions.entries()) {
       const kept = segments.filter((segment) => segment.view === view && segment.partition === number);
       const next = (await log.nexts(topic))[partition] ?? offset(0);
+      const start = (await log.starts(topic))[partition] ?? offset(0);
       const begins =
         current === undefined && needsGeneration(view)
           ? next
           : offsetAt(current?.cut ?? {}, topic, partition);
-      const chain = kept.length === 0 ? new Chain(view, number, begins) : Chain.restore(view, number, kept);
+      const restored =
+        kept.length === 0 ? new Chain(view, number, begins) : Chain.restore(view, number, kept);
+      const chain = restored.next < start ? new Chain(view, number, start) : restored;
       if (chain.next > next) {
         throw new TidemarkError(
           "TIDEMARK_STORE_OUT_OF_RANGE",

@@ -14,6 +14,8 @@ export interface TailSegmentsOptions {
     from: Offset,
     next: Offset,
     signal: AbortSignal,
+    /** Default: as many as there is room for. */
+    maxEntries?: number,
   ) => Promise<TailSegment>;
   /** Default true. */
   readonly mergesLongChains?: boolean;
@@ -73,6 +75,21 @@ export class TailSegments extends ChainedTail {
     }
     // In one go, so that no reader finds some partitions at this cut and some at the one before.
     for (const { chain, at } of chains) if (at > chain.next) chain.jump(at);
+    this.boundariesChanged();
+  }
+
+  /**
+   * Folds the records from each view's cut on once more and puts the outcome in the place of what was folded, in one go. Nothing may be
+   * folded meanwhile. A chain that has no boundary at the cut stays as it is. Rejects as `foldFromLog` does.
+   */
+  async foldAnew(cuts: ReadonlyMap<View, Cut>, maxEntries: number, signal: AbortSignal): Promise<void> {
+    const folded: (readonly [Chain, TailSegment])[] = [];
+    for (const chain of this.chains) {
+      const at = offsetIn(cuts.get(chain.view) ?? {}, chain.view, chain.partition);
+      if (!chain.hasBoundary(at)) continue;
+      folded.push([chain, await this.#foldFromLog(chain, at, chain.next, signal, maxEntries)]);
+    }
+    for (const [chain, fresh] of folded) chain.replaceFrom(fresh);
     this.boundariesChanged();
   }
 

@@ -76,6 +76,8 @@ export const errorCodes = {
   TIDEMARK_RUN_LOST: { status: 500, canRetry: true },
   TIDEMARK_JOBS_UNAVAILABLE: { status: 503, canRetry: true },
   TIDEMARK_GENERATION_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_ERASURE_UNKNOWN: { status: 404, canRetry: false },
+  TIDEMARK_ERASURE_REFUSED: { status: 409, canRetry: false },
   TIDEMARK_GENERATION_EXISTS: { status: 409, canRetry: false },
   TIDEMARK_AUTH_MISSING: { status: 401, canRetry: false },
   TIDEMARK_AUTH_FORBIDDEN: { status: 403, canRetry: false },

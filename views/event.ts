@@ -3,7 +3,7 @@ import type { Elements } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
 import { type Fields, type FieldsIn, fieldExpressions } from "./expressions/fields.ts";
-import { type Field, readSchema } from "./field.ts";
+import { type Field, readSchema, valueAt } from "./field.ts";
 import type { FormerSchema } from "./recorded-type.ts";
 import type { ObjectShape } from "./shape.ts";
 import { parseDuration } from "./time.ts";
@@ -104,6 +104,22 @@ export function defineEvent<Properties extends TProperties>(
     topic: Object.freeze({ ...topic }),
     former: Object.freeze([]),
   });
+}
+
+/**
+ * The partition key in what may be an event of the type, or be wrong in any way; undefined where there is none. Of an event it is
+ * its key.
+ */
+export function keyIn(type: Pick<EventType, "keyField">, envelope: unknown): string | undefined {
+  if (typeof envelope !== "object" || envelope === null) return undefined;
+  const { partitionkey, id, data } = envelope as Readonly<Record<string, unknown>>;
+  const { keyField } = type;
+  const value = partitionkey ?? (keyField === undefined ? id : valueIn(data, keyField.path));
+  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+}
+
+function valueIn(data: unknown, path: readonly string[]): unknown {
+  return typeof data === "object" && data !== null ? valueAt(data, path) : undefined;
 }
 
 function keyFieldOf(owner: string, fields: readonly Field[], key: Expression<unknown>): Field {

@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import { type ArchivedId, type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
 import { measureFolding } from "../../speed-layer/speed-metrics.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
+import { pastIds } from "../past-ids.ts";
 import { type ClusterNode, registerHealth } from "./node.ts";
 
 /** A speed worker: folds its share of the partitions. */
@@ -18,7 +17,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
     new SpeedWorker({
       app,
       log,
-      archivedIds: (range) => archivedIdsOf(node, range),
+      archivedIds: pastIds(MasterFolder.read(node.folder.master, node.topics), () => node.makeScratch()),
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },
@@ -53,15 +52,4 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
   measureFolding(server.metrics, worker);
   registerHealth(server, "speed", () => worker.obstacles);
   return { url: await node.listen(server), done: Promise.race([worker.done, membership.done]) };
-}
-
-/** Seldom asked for: only where the log has let go of records that a duplicate may be of. */
-async function* archivedIdsOf(
-  node: ClusterNode,
-  range: ArchivedRange,
-): AsyncGenerator<ArchivedId, void, undefined> {
-  const temporaryFolder = await node.makeScratch();
-  await using duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 1, temporaryFolder });
-  const master = MasterFolder.read(node.folder.master, node.topics);
-  yield* archivedIds(await duckdb.connect(), master, range);
 }

@@ -84,8 +84,18 @@ function describeStatus(terminal: Terminal, status: StatusAnswer, rates?: Rates)
     ...(runs.obstacle === null ? [] : [runs.obstacle]),
     ...(runs.queued === null || runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
     ...(deadLetters === null ? [] : [deadLetterLine(deadLetters)]),
+    ...erasureLines(status),
     "",
   ].join("\n");
+}
+
+function erasureLines({ erasures: { pending, uncompacted } = { pending: 0, uncompacted: 0 } }: StatusAnswer) {
+  return [
+    ...(pending === 0 ? [] : [`${plural(pending, "erasure")} pending: the next run does it`]),
+    ...(uncompacted === 0
+      ? []
+      : [`after ${plural(uncompacted, "erasure")} free pages of stores are rewritten at the next start`]),
+  ];
 }
 
 function deadLetterLine(count: number): string {

@@ -1,9 +1,11 @@
+import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import type { Log, LogRecord } from "../../infra/log/log.ts";
 import { RecordReader } from "../../infra/log/record-reader.ts";
 import { archivedIds } from "../../infra/master/archived-ids.ts";
 import { columnValue, fieldToSql } from "../../infra/master/column-values.ts";
 import { type EarlyValues, earlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
+import { nothingErased } from "../../infra/master/file-names.ts";
 import type { Master, MasterFile } from "../../infra/master/master.ts";
 import type { App } from "../../views/app.ts";
 import { type Cut, type Offset, offset, offsetAt } from "../../views/cut.ts";
@@ -29,9 +31,11 @@ export async function checkMaster(
   let records = 0;
   let files = 0;
   let unchecked = 0;
+  let erased = 0;
   for (const type of app.events) {
     const all = await master.files(type.name);
     files += all.length;
+    erased += await checkCounts(check, all, connections.connection);
     for (let partition = 0; partition < type.partitions; partition++) {
       const ofPartition = all.filter((file) => file.partition === partition);
       const next = ofPartition.at(-1)?.next ?? offset(0);
@@ -47,7 +51,32 @@ export async function checkMaster(
     }
   }
   const gone = unchecked === 0 ? "" : `; ${unchecked.toLocaleString("en")} more are not in the log any more`;
-  check.covered = `${records.toLocaleString("en")} records in ${files} files${gone}`;
+  const taken = erased === 0 ? "" : `; ${erased.toLocaleString("en")} were erased`;
+  check.covered = `${records.toLocaleString("en")} records in ${files} files${gone}${taken}`;
+}
+
+/** No file holds more records than it has offsets, those that were erased counted as well. Gives how many were. */
+async function checkCounts(
+  check: Check,
+  files: readonly MasterFile[],
+  connection: DuckDBConnection,
+): Promise<number> {
+  if (files.length === 0) return 0;
+  const read = await connection.runAndReadAll(
+    "SELECT file_name, CAST(num_rows AS DOUBLE) FROM parquet_file_metadata($1)",
+    [listValue(files.map(({ path }) => path))],
+  );
+  const rows = new Map(read.getRows().map(([path, count]) => [String(path), Number(count)]));
+  let sum = 0;
+  for (const { path, from, next, erased = nothingErased } of files) {
+    sum += erased.records;
+    const held = rows.get(path) ?? 0;
+    if (held + erased.records <= next - from) continue;
+    check.problem(
+      `${path}: holds ${held} records, and ${erased.records} were erased, of ${next - from} offsets`,
+    );
+  }
+  return sum;
 }
 
 interface Compared {

@@ -12,7 +12,8 @@ export function auditOperations(server: FastifyInstance, audit: Logger): void {
     if (methods.every((method) => permissionFor(method, route.config?.permission) !== "operate")) return;
     route.onSend = [
       (request, reply, _payload, done) => {
-        const { access, method, url, ip: from, id, failure = null } = request;
+        const { access, method, ip: from, id, failure = null, routeOptions } = request;
+        const url = routeOptions.config?.namesPerson === true ? (routeOptions.url ?? "") : request.url;
         const location = reply.getHeader("location");
         audit.info({
           ...{ who: access?.name ?? null, what: `${method} ${url.split("?", 1)[0]}`, from, request: id },

@@ -26,6 +26,8 @@ declare module "fastify" {
     readonly permission?: Permission;
     /** Whether the answer keeps to `sightOf(request)`. Other routes refuse who may not see everything. */
     readonly keepsToSight?: true;
+    /** Its URL says whom it is about: logs have the route in its place. */
+    readonly namesPerson?: true;
   }
 }
 

@@ -11,8 +11,11 @@ import {
   type NewDeadLetter,
 } from "./dead-letters.ts";
 
-/** Letters are under their number, from 1; beside them what was replayed, and by partition the offset put last. */
-type Key = number | ["replayed", number] | ["reached", string, number];
+/**
+ * Letters are under their number, from 1; beside them what was replayed, by partition the offset put last, and how many were erased.
+ * One that was erased leaves its number.
+ */
+type Key = number | ["replayed", number] | ["reached", string, number] | ["erased"];
 type Stored = Omit<NewDeadLetter, "topic" | "record"> & Partial<Pick<NewDeadLetter, "topic" | "record">>;
 
 /** Letters looked at in one turn of the event loop. */
@@ -57,6 +60,7 @@ export class LmdbDeadLetters implements DeadLetters {
       for (const { key, value } of range) {
         if (letters.length === limit) return { letters, before: letters.at(-1)?.id ?? null };
         next = (key as number) - 1;
+        if (value === true) continue;
         const letter = this.#letter(key as number, value as Stored);
         if (topic !== undefined && letter.topic !== topic) continue;
         if (code === undefined || letter.code === code) letters.push(letter);
@@ -70,7 +74,36 @@ export class LmdbDeadLetters implements DeadLetters {
     this.#store.resetReadTxn();
     const number = /^[1-9]\d{0,14}$/.test(id) ? Number(id) : 0;
     const stored = number === 0 ? undefined : this.#store.get(number);
-    return stored === undefined ? undefined : this.#letter(number, stored as Stored);
+    return stored === undefined || stored === true ? undefined : this.#letter(number, stored as Stored);
+  }
+
+  /** How many letters the erasure is of. */
+  async countOf(isErased: (letter: DeadLetter) => boolean): Promise<number> {
+    let count = 0;
+    for await (const letter of this.#letters()) if (isErased(letter)) count++;
+    return count;
+  }
+
+  /** Takes letters out for good; their numbers are given to no other. Durable when it resolves. */
+  async erase(isErased: (letter: DeadLetter) => boolean): Promise<void> {
+    for await (const letter of this.#letters()) {
+      if (!isErased(letter)) continue;
+      const number = Number(letter.id);
+      await this.#write(() => {
+        this.#store.put(number, true);
+        this.#store.remove(["replayed", number]);
+        this.#store.put(["erased"], this.#erased() + 1);
+      });
+    }
+  }
+
+  async *#letters(): AsyncGenerator<DeadLetter, void, undefined> {
+    let before: string | undefined;
+    do {
+      const page = await this.list({ limit: lettersPerTurn, ...(before !== undefined && { before }) });
+      yield* page.letters;
+      before = page.before ?? undefined;
+    } while (before !== undefined);
   }
 
   async markReplayed(id: string): Promise<void> {
@@ -79,7 +112,7 @@ export class LmdbDeadLetters implements DeadLetters {
 
   async count(): Promise<number> {
     this.#store.resetReadTxn();
-    return this.#newest();
+    return this.#newest() - this.#erased();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,7 +144,11 @@ export class LmdbDeadLetters implements DeadLetters {
     });
   }
 
-  /** No letter is ever taken out: the newest number is also how many there are. */
+  #erased(): number {
+    return (this.#store.get(["erased"]) as number | undefined) ?? 0;
+  }
+
+  /** No number is ever given twice: the newest one is also how many letters there were. */
   #newest(): number {
     const [newest] = this.#store.getKeys({
       start: Number.MAX_SAFE_INTEGER,

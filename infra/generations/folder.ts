@@ -154,6 +154,25 @@ export class GenerationsFolder implements GenerationsWriter {
     }
   }
 
+  /** Those that readers have open go as well: what is open can be read. */
+  async keepOnly(ids: ReadonlyMap<string, string>): Promise<void> {
+    for (const entry of await readdir(this.#root, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      const folder = join(this.#root, entry.name);
+      const kept = ids.get(entry.name);
+      if (kept === undefined) {
+        await rm(folder, { recursive: true, force: true });
+        continue;
+      }
+      for (const name of await readdir(folder)) {
+        if (name === kept || name === pointerName) continue;
+        const aside = asidePath(join(folder, name));
+        await rename(join(folder, name), aside);
+        await rm(aside, { recursive: true, force: true });
+      }
+    }
+  }
+
   #folder(view: string, id: string): string {
     return join(this.#root, view, id);
   }

@@ -126,4 +126,6 @@ export interface GenerationsWriter extends Generations {
   draft(view: View, id: string, base?: Manifest): Promise<GenerationDraft>;
   /** Deletes all but the newest `keep` generations; never the one that the pointer names. */
   prune(view: string, keep: number): Promise<void>;
+  /** Deletes every generation, also of views that no app declares any more, but the one that is given of each view by its name. */
+  keepOnly(ids: ReadonlyMap<string, string>): Promise<void>;
 }

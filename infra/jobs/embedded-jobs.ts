@@ -83,6 +83,11 @@ export class EmbeddedJobs implements Jobs {
     return this.#active.get(id)?.run ?? stored.run;
   }
 
+  /** Keeps of what former runs found no rows. */
+  forgetExamples(): Promise<void> {
+    return this.#store.forgetExamples();
+  }
+
   watch(listener: (run: Run) => void): Disposable {
     // A wrapper, so that one listener may watch twice.
     const entry = (run: Run) => listener(run);

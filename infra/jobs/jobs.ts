@@ -75,6 +75,17 @@ export function reviveRun(stored: Run): Run {
   return { ...run, result: { ...run.result, generations: whole, reconciliations } };
 }
 
+/** The run without rows of what it has found to differ. */
+export function withoutExamples(run: Run): Run {
+  if (run.result === null) return run;
+  const reconciliations = run.result.reconciliations.map((found) =>
+    found.reconciliation.kind === "compared"
+      ? { ...found, reconciliation: { ...found.reconciliation, examples: [] } }
+      : found,
+  );
+  return { ...run, result: { ...run.result, reconciliations } };
+}
+
 export type RunHandler = (
   run: Run,
   report: (progress: RunProgress) => void,

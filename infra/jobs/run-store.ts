@@ -1,6 +1,6 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { durableCommits } from "../lmdb.ts";
-import { type Run, reviveRun } from "./jobs.ts";
+import { type Run, reviveRun, withoutExamples } from "./jobs.ts";
 import { type HeldRun, hasEnded } from "./settle.ts";
 
 export interface StoredRun extends HeldRun {
@@ -38,6 +38,15 @@ export class RunStore implements AsyncDisposable {
         if (!hasEnded(value.run)) continue;
         this.#runs.remove(key);
         this.#numbers.remove(value.run.id);
+      }
+    });
+  }
+
+  /** Keeps of what each run found no rows, which are of what there was then. Resolves once durable. */
+  async forgetExamples(): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const { key, value } of [...this.#runs.getRange({})]) {
+        this.#runs.put(key, { ...value, run: withoutExamples(reviveRun(value.run)) });
       }
     });
   }

@@ -106,7 +106,7 @@ export class LmdbLog implements Log {
     return consumer;
   }
 
-  /** Durable when it resolves. Frees the disk of whole batches; a batch that holds a record from `before` on stays. */
+  /** Durable when it resolves. The store's file keeps the pages, free to be written again. */
   async trim(topic: string, partition: number, before: Offset): Promise<void> {
     this.#requireWriter();
     const id = this.#store.id(topic, partition);

@@ -113,14 +113,18 @@ export class LogStore {
 
   /**
    * Forgets the records before an offset that is not beyond the end. A batch without records, as if it ended there, marks
-   * where the partition begins: also of one that holds no more, so that it goes on with its next offset.
+   * where the partition begins: also of one that holds no more, so that it goes on with its next offset. Of a batch across it what
+   * lies behind it is written anew, so that nothing of what was trimmed stays.
    */
   async trim(id: PartitionId, before: Offset): Promise<void> {
     if (before <= this.start(id)) return;
     const trimmed = [...this.#batches.getKeys({ start: key(id, 0), end: key(id, before + 1) })];
+    const [across] = this.batchesFrom(id, before);
     await this.#write(() => {
       for (const each of trimmed) void this.#batches.remove(each);
       void this.#batches.put(key(id, before), RecordBatch.empty(before).bytes);
+      if (across !== undefined && across.from < before)
+        void this.#batches.put(key(id, across.next), across.after(before).bytes);
     });
   }
 

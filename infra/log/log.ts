@@ -1,4 +1,4 @@
-import type { Offset, Position } from "../../views/cut.ts";
+import type { Cut, Offset, Position } from "../../views/cut.ts";
 
 /** Read back, a value is bytes; of a name that was given twice, the last value. */
 export type RecordHeaders = Readonly<Record<string, Uint8Array | string>>;
@@ -58,6 +58,13 @@ export interface Consumer extends AsyncDisposable {
    * TIDEMARK_STORE_OUT_OF_RANGE); resolves once disposed of.
    */
   readonly done: Promise<void>;
+}
+
+/** Lets go of all that lies before the cut. */
+export async function trimUpTo(log: Pick<Log, "trim">, cut: Cut): Promise<void> {
+  for (const [topic, nexts] of Object.entries(cut)) {
+    for (const [partition, next] of nexts.entries()) await log.trim(topic, partition, next);
+  }
 }
 
 /**

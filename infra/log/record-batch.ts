@@ -48,6 +48,24 @@ export class RecordBatch {
     return new RecordBatch(at, at, bytes);
   }
 
+  /** The same without the records before an offset that it holds. */
+  after(before: Offset): RecordBatch {
+    const { bytes } = this;
+    let at = headerBytes;
+    for (let o: number = this.from; o < before; o++) at = this.#recordNext(at);
+    const kept = Buffer.concat([bytes.subarray(0, headerBytes), bytes.subarray(at)]);
+    kept.writeUInt32LE(this.next - before, 1);
+    return new RecordBatch(before, this.next, kept);
+  }
+
+  #recordNext(at: number): number {
+    const { bytes } = this;
+    const keyLength = bytes.readUInt32LE(at);
+    const valueAt = at + 8 + (keyLength === nullKey ? 0 : keyLength);
+    const valueNext = valueAt + bytes.readUInt32LE(valueAt - 4);
+    return bytes[0] === headersFormat ? valueNext + 4 + bytes.readUInt32LE(valueNext) : valueNext;
+  }
+
   /** Adds the records `[from, next)` to `into`, until it holds `maxRecords` or they come to `maxBytes`. Gives the bytes added. */
   copyInto(
     into: LogRecord[],

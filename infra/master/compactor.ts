@@ -1,14 +1,13 @@
-import { rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
 import { type Duckdb, interruptible } from "../duckdb.ts";
 import type { Timers } from "../timers.ts";
-import { sha256Of } from "./checksum.ts";
 import { type Candidate, type CompactionPolicy, planCompaction, sizeOf } from "./compaction-plan.ts";
 import { schemasAfter, writeEarlyValuesOf } from "./early-values.ts";
-import type { ChecksummedFile, MasterFolder, ReplacedFile } from "./folder.ts";
+import type { ChecksummedFile, MasterFolder } from "./folder.ts";
 import type { MasterFile } from "./master.ts";
+import { removeReplaced, requireSound } from "./remove-replaced.ts";
 import { columnsOfFiles, rewriteFiles } from "./rewrite.ts";
 
 export interface CompactorParts {
@@ -60,6 +59,7 @@ export class Compactor {
   /** By path, since when a file is known to be there that took the place of others. */
   #seenMs = new Map<string, number>();
   #readers = 0;
+  #passing: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CompactorParts) {
     this.#parts = parts;
@@ -73,6 +73,14 @@ export class Compactor {
     } finally {
       this.#readers--;
     }
+  }
+
+  /** The same for work that replaces files itself: it waits for the pass in hand. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.whileReading(async () => {
+      await this.#passing.catch(() => undefined);
+      return work();
+    });
   }
 
   /** How many files would be replaced. */
@@ -96,9 +104,14 @@ export class Compactor {
    * One pass over all partitions. Not to be called side by side. Rejects with the signal's reason once that is aborted; what is done by then stays. A pass
    * that was cut short, by whatever, is gone on with by the next.
    */
-  async pass({ mostRecords, signal, progress }: PassOptions): Promise<Compacted> {
+  pass(options: PassOptions): Promise<Compacted> {
+    const passing = this.#readers > 0 ? Promise.resolve(nothing) : this.#pass(options);
+    this.#passing = passing;
+    return passing;
+  }
+
+  async #pass({ mostRecords, signal, progress }: PassOptions): Promise<Compacted> {
     const done = { ...nothing };
-    if (this.#readers > 0) return done;
     const { duckdb, events } = this.#parts;
     const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
     const seen = new Map<string, number>();
@@ -197,42 +210,8 @@ export class Compactor {
     }
     const isSeenLongEnough = ({ path }: MasterFile) => nowMs - (seen.get(path) ?? nowMs) >= graceMs;
     const due = replaced.filter(({ by }) => this.#readers === 0 && by.every(isSeenLongEnough));
-    const removed = await this.#removeCovered(topic, partition, due, signal);
+    const removed = await removeReplaced(master, { topic, partition }, due, signal);
     const files = replaced.filter(({ kind }) => kind === "records").length;
     return { removed, waiting: files - removed };
   }
-
-  /** Only what is covered by files that are still what was written. Gives how many files of records are gone. */
-  async #removeCovered(
-    topic: string,
-    partition: number,
-    due: readonly ReplacedFile[],
-    signal: AbortSignal,
-  ): Promise<number> {
-    if (due.length === 0) return 0;
-    const sound = new Set<string>();
-    const covering = new Set(due.flatMap(({ by }) => by.map(({ path }) => path)));
-    for (const file of await this.#parts.master.checksummed(topic, partition)) {
-      if (!covering.has(file.path) || file.sha256.length === 0) continue;
-      await requireSound(file, signal);
-      sound.add(file.path);
-    }
-    let removed = 0;
-    for (const { path, kind, by } of due) {
-      signal.throwIfAborted();
-      if (!by.every((file) => sound.has(file.path))) continue;
-      await rm(path, { force: true });
-      if (kind === "records") removed++;
-    }
-    return removed;
-  }
-}
-
-/** Files that were written without a checksum are taken as they are. */
-async function requireSound({ path, sha256 }: ChecksummedFile, signal: AbortSignal): Promise<void> {
-  if (sha256.length === 0 || sha256.includes(await sha256Of(path, signal))) return;
-  throw new TidemarkError(
-    "TIDEMARK_STORE_CORRUPT",
-    `"${path}" is not what was written any more: its SHA-256 is not the one that is kept beside it; it is not compacted, and no file that it came of is removed: where there are any, they count again once it is moved away`,
-  );
 }

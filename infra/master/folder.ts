@@ -5,9 +5,9 @@ import { TidemarkError } from "../../views/errors.ts";
 import { asidePath, makeFolder, moveDurably, removeAsides } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
 import { keepChecksum, sha256Of } from "./checksum.ts";
-import { type FileName, parseFileName, recordsFileName } from "./file-names.ts";
+import { type FileName, isSameRange, nothingErased, parseFileName, recordsFileName } from "./file-names.ts";
 import { leadingFiles } from "./leading-files.ts";
-import type { Master, MasterFile } from "./master.ts";
+import type { Erased, Master, MasterFile } from "./master.ts";
 
 /** A file that no reader takes who lists now. */
 export interface ReplacedFile {
@@ -88,18 +88,21 @@ export class MasterFolder implements Master {
 
   /**
    * Puts one file in the place of several that follow each other; these stay until they are removed. `write` is given a
-   * path aside and the one that the file will have. TIDEMARK_STORE_OVERLAP if they are not what readers take there.
+   * path aside and the one that the file will have, and leaves out what `more` says. TIDEMARK_STORE_OVERLAP if they are not
+   * what readers take there.
    */
   async replace(
     files: readonly MasterFile[],
     write: (aside: string, path: string) => Promise<void>,
+    more: Erased = nothingErased,
   ): Promise<MasterFile> {
     const [first, last] = [files[0], files.at(-1)];
     if (first === undefined || last === undefined) throw new Error("there is nothing to replace");
     const { topic, partition, from } = first;
     const { next } = last;
-    const path = join(this.#folder(topic, partition), recordsFileName(from, next));
-    const file = { topic, partition, from, next, path };
+    const erased = sumOf([...files.map((file) => file.erased ?? nothingErased), more]);
+    const path = join(this.#folder(topic, partition), recordsFileName(from, next, erased));
+    const file = { topic, partition, from, next, ...(erased.times > 0 && { erased }), path };
     const requireThere = async () => {
       const within = (await this.#list(topic, partition)).filter(
         (each) => each.from < next && each.next > from,
@@ -119,8 +122,9 @@ export class MasterFolder implements Master {
     const named = await this.#named(topic, partition);
     const taken = leading(topic, partition, named);
     const end = nextOf(taken);
-    return named.flatMap(({ path, kind, from, next }): readonly ReplacedFile[] => {
-      if (next > end || taken.some((file) => file.from === from && file.next === next)) return [];
+    return named.flatMap((each): readonly ReplacedFile[] => {
+      const { path, kind, from, next } = each;
+      if (next > end || taken.some((file) => isSameRange(file, each))) return [];
       return [{ path, kind, by: taken.filter((file) => file.from < next && file.next > from) }];
     });
   }
@@ -130,8 +134,8 @@ export class MasterFolder implements Master {
     const named = await this.#named(topic, partition);
     return leading(topic, partition, named).map((file) => ({
       ...file,
-      sha256: named.flatMap(({ from, next, sha256 }) =>
-        sha256 !== undefined && from === file.from && next === file.next ? [sha256] : [],
+      sha256: named.flatMap((each) =>
+        each.sha256 !== undefined && isSameRange(file, each) ? [each.sha256] : [],
       ),
     }));
   }
@@ -164,24 +168,27 @@ export class MasterFolder implements Master {
     return leading(topic, partition, await this.#named(topic, partition));
   }
 
-  /** In order of name. */
+  /** In order of range; of one range, in the order in which they came to be. */
   async #named(topic: string, partition: number): Promise<readonly NamedFile[]> {
     const folder = this.#folder(topic, partition);
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    return names.sort().flatMap((name): readonly NamedFile[] => {
+    const named = names.sort().flatMap((name): readonly NamedFile[] => {
       const parsed = parseFileName(name);
       return parsed === undefined ? [] : [{ ...parsed, path: join(folder, name) }];
     });
+    return named.sort(
+      (a, b) => a.from - b.from || a.next - b.next || (a.erased?.times ?? 0) - (b.erased?.times ?? 0),
+    );
   }
 }
 
 /** Files that abut from offset 0 on; TIDEMARK_STORE_GAP/_OVERLAP if there are others. */
 function leading(topic: string, partition: number, named: readonly NamedFile[]): readonly MasterFile[] {
-  const found = named.flatMap(({ kind, from, next, path }): readonly MasterFile[] =>
-    kind === "records" ? [{ topic, partition, from, next, path }] : [],
+  const found = named.flatMap(({ kind, from, next, erased, path }): readonly MasterFile[] =>
+    kind === "records" ? [{ topic, partition, from, next, ...(erased && { erased }), path }] : [],
   );
   const files: MasterFile[] = [];
   for (const file of leadingFiles(found)) {
@@ -189,6 +196,13 @@ function leading(topic: string, partition: number, named: readonly NamedFile[]):
     files.push(file);
   }
   return files;
+}
+
+function sumOf(parts: readonly Erased[]): Erased {
+  return parts.reduce(
+    (sum, { times, records }) => ({ times: sum.times + times, records: sum.records + records }),
+    nothingErased,
+  );
 }
 
 function nextOf(files: readonly MasterFile[]): Offset {

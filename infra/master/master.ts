@@ -1,11 +1,23 @@
 import type { Cut, Offset } from "../../views/cut.ts";
 
-/** One immutable Parquet file: records `[from, next)` of a partition, in order of offset, each exactly once. */
+/** What erasures have taken out of a range of offsets. */
+export interface Erased {
+  /** Files of the range that were written again without what was erased; where the range was compacted since, in all. */
+  readonly times: number;
+  readonly records: number;
+}
+
+/**
+ * One immutable Parquet file: records `[from, next)` of a partition, in order of offset, each exactly once, but for those that
+ * were erased.
+ */
 export interface MasterFile {
   readonly topic: string;
   readonly partition: number;
   readonly from: Offset;
   readonly next: Offset;
+  /** Undefined: nothing was. */
+  readonly erased?: Erased;
   readonly path: string;
 }
 

@@ -12,17 +12,32 @@ export async function rewriteFiles(
   paths: readonly string[],
   to: string,
 ): Promise<void> {
+  // The order of files and of their rows is kept by DuckDB's default setting `preserve_insertion_order`.
+  await rewriteRecords(connection, { paths, records: "SELECT * FROM read_parquet($1)", to });
+}
+
+export interface Rewriting {
+  readonly paths: readonly string[];
+  /** SQL of the records to be written, in order, with all columns of the files, which are `$1`. */
+  readonly records: string;
+  readonly to: string;
+}
+
+/** Writes records of files into one, reads them again and holds them against what was to be written: TIDEMARK_STORE_CORRUPT. */
+export async function rewriteRecords(
+  connection: DuckDBConnection,
+  { paths, records, to }: Rewriting,
+): Promise<void> {
   const from = listValue([...paths]);
   const described = await connection.runAndReadAll("DESCRIBE SELECT * FROM read_parquet($1)", [from]);
   const columns = described.getRows().map(([name, type]) => asWritten(String(name), String(type)));
-  // The order of files and of their rows is kept by DuckDB's default setting `preserve_insertion_order`.
   await connection.run(
-    `COPY (SELECT ${columns.join(", ")} FROM read_parquet($1)) TO $2 (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows})`,
+    `COPY (SELECT ${columns.join(", ")} FROM (${records})) TO $2 (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows})`,
     [from, to],
   );
   const [before, after] = [
-    await fingerprint(connection, from),
-    await fingerprint(connection, listValue([to])),
+    await fingerprint(connection, records, from),
+    await fingerprint(connection, "SELECT * FROM read_parquet($1)", listValue([to])),
   ];
   if (before === after) return;
   throw new TidemarkError(
@@ -40,10 +55,14 @@ function asWritten(name: string, type: string): string {
 }
 
 /** Of all columns of all records, with how many there are and how many do not come after the one before. */
-async function fingerprint(connection: DuckDBConnection, paths: DuckDBValue): Promise<string> {
+async function fingerprint(
+  connection: DuckDBConnection,
+  ofRecords: string,
+  paths: DuckDBValue,
+): Promise<string> {
   const result = await connection.runAndReadAll(
     `SELECT count(*), sum(hash(record)), count(*) FILTER (NOT is_after) FROM (
-  SELECT record, coalesce(record._offset > lag(record._offset) OVER (), true) AS is_after FROM read_parquet($1) AS record
+  SELECT record, coalesce(record._offset > lag(record._offset) OVER (), true) AS is_after FROM (${ofRecords}) AS record
 )`,
     [paths],
   );

@@ -130,6 +130,20 @@ export class Chain implements ChangingChain {
     this.#open = new TailSegment(this.view, this.partition, to);
   }
 
+  /**
+   * Puts a sealed segment that ends at the position in the place of all that begins where it does, or later; where it holds no
+   * records, nothing.
+   */
+  replaceFrom(fresh: TailSegment): void {
+    for (const segment of this.#sealed.values()) if (segment.next > fresh.from) this.#drop(segment);
+    this.#drop(this.#open);
+    if (fresh.next > fresh.from) {
+      this.#sealed.set(fresh.from, fresh);
+      this.#fresh.add(fresh);
+    }
+    this.#open = new TailSegment(this.view, this.partition, fresh.next);
+  }
+
   /** Adds another way in: a sealed segment that ends at a boundary. Says whether it still does. */
   addPrefix(segment: TailSegment): boolean {
     if (this.hasBoundary(segment.from)) return true;

@@ -84,9 +84,14 @@ export class Pasts implements AsyncDisposable {
     }
   }
 
+  /** Keeps nothing of what was: whoever asks again has it folded again. */
+  forgetAll(): void {
+    for (const key of [...this.#kept.keys()]) this.#forget(key);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new TidemarkError("TIDEMARK_NOT_READY", "the server is stopping"));
-    for (const key of [...this.#kept.keys()]) this.#forget(key);
+    this.forgetAll();
     await Promise.all(this.#closing);
   }
 

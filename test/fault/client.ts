@@ -108,7 +108,7 @@ export class Client {
     const response = await this.#ask(`/v1/views/${view}/rows?limit=1`);
     const answer = (await response.json()) as Answer & { readonly code?: string };
     if (response.ok) return answer.provenance.generation;
-    if (answer.code === "TIDEMARK_NOT_READY") return undefined;
+    if (answer.code === "TIDEMARK_NOT_READY" || answer.code === "TIDEMARK_VIEW_BUILDING") return undefined;
     throw new Error(`${view} → ${response.status}: ${JSON.stringify(answer)}`);
   }
 

@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Generations, Manifest } from "../../infra/generations/generations.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
 import { SealedTailReader } from "../../infra/tail/sealed-tail.ts";
 import type { Segment, Tail } from "../../infra/tail/tail.ts";
 import type { SpeedLayer } from "../../speed-layer/main.ts";
 import { startSpeedLayer } from "../../speed-layer/main.ts";
 import type { App } from "../../views/app.ts";
-import type { Cut, Offset } from "../../views/cut.ts";
+import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import type { TidemarkError } from "../../views/errors.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import { mergeState, type View } from "../../views/view.ts";
@@ -59,6 +60,8 @@ export interface RunningOptions {
   readonly entries?: number;
   /** Default: the folder's own. */
   readonly checkpointPath?: string;
+  /** What the log has let go of. */
+  readonly archivedIds?: ArchivedIds;
 }
 
 /** A speed layer over a real log and a real checkpoint in a folder of its own, that can be stopped and started. */
@@ -94,11 +97,12 @@ export class Running {
 
   async startSpeed(options: RunningOptions = this.#options): Promise<void> {
     this.#options = options;
-    const { app = visits, entries = 1_000_000, checkpointPath = this.checkpointPath } = options;
+    const { app = visits, entries = 1_000_000, checkpointPath = this.checkpointPath, archivedIds } = options;
     this.#checkpoint = await TailCheckpoint.open({ path: checkpointPath, app });
     this.#speed = await startSpeedLayer({
       app,
       log: this.#log,
+      archivedIds,
       checkpoint: this.#checkpoint,
       generations: this.pointers,
       timers: { setTimeout, clearTimeout },
@@ -150,6 +154,10 @@ export class Running {
   async append(partition: number, made: readonly Visit[]): Promise<void> {
     this.appended[partition]?.push(...made);
     if (made.length > 0) await this.#log.append(made.map((each) => appendOf(each, partition)));
+  }
+
+  async trim(partition: number, before: number): Promise<void> {
+    await this.#log.trim(visit.name, partition, offset(before));
   }
 
   /** Where the log ends, by partition. */

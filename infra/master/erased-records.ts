@@ -1,0 +1,156 @@
+import { BIGINT, type DuckDBConnection, INTEGER, listValue, VARCHAR } from "@duckdb/node-api";
+import { offset, offsetAt } from "../../views/cut.ts";
+import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
+import type { EventType } from "../../views/event.ts";
+import { quoteIdentifier } from "../../views/expression.ts";
+import { isOfType, type SubjectFacts } from "../../views/subject.ts";
+import { AppendedTable } from "../appended-table.ts";
+import type { MasterFile } from "./master.ts";
+
+/** A record that is to be taken out, and for which of the subjects: the first that it is of. */
+interface ErasedRecord {
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly source: string;
+  readonly id: string;
+  readonly subject: number;
+}
+
+/** What changes in one file. */
+export interface FileChange {
+  readonly file: MasterFile;
+  /** How many of its records go. */
+  readonly records: number;
+}
+
+/** Records to be taken out, and those whose duplicate mark changes with it, as temporary tables of a connection. */
+export interface ErasedRecords {
+  /** How many of each subject. */
+  readonly bySubject: readonly number[];
+  /** Files that hold any, by subject. */
+  readonly filesBySubject: readonly number[];
+  readonly changes: readonly FileChange[];
+  /** SQL of the records that stay of the file that is `$1`, in order, all their columns. */
+  keptToSql(file: MasterFile): string;
+}
+
+const erasedTable = "_erased";
+const marksTable = "_marks";
+
+/**
+ * Finds the subjects' records of one type. A record stands under its event's key: the attribute `partitionkey`, which only its own
+ * text has, or else what the type declares. What is a duplicate of nothing but erased records is none any more.
+ */
+export async function findErasedRecords(
+  { connection, reader }: { readonly connection: DuckDBConnection; readonly reader: DuckDBConnection },
+  type: EventType,
+  files: readonly MasterFile[],
+  subjects: readonly SubjectFacts[],
+): Promise<ErasedRecords> {
+  const table = await AppendedTable.create<ErasedRecord>(connection, erasedTable, [
+    { name: "_partition", type: INTEGER, of: (record) => record.partition },
+    { name: "_offset", type: BIGINT, of: (record) => record.offset },
+    { name: "_event_source", type: VARCHAR, of: (record) => record.source },
+    { name: "_event_id", type: VARCHAR, of: (record) => record.id },
+    { name: "_subject", type: INTEGER, of: (record) => record.subject },
+  ]);
+  const bySubject = subjects.map(() => 0);
+  const filesBySubject = subjects.map(() => 0);
+  const records = new Map<MasterFile, number>();
+  for (const file of files) {
+    const counts = new Map<number, number>();
+    for await (const record of recordsOf(reader, type, file, subjects)) {
+      table.append(record);
+      counts.set(record.subject, (counts.get(record.subject) ?? 0) + 1);
+    }
+    for (const [subject, count] of counts) {
+      bySubject[subject] = (bySubject[subject] ?? 0) + count;
+      filesBySubject[subject] = (filesBySubject[subject] ?? 0) + 1;
+    }
+    const count = [...counts.values()].reduce((sum, each) => sum + each, 0);
+    if (count > 0) records.set(file, count);
+  }
+  table.close();
+  const touched = new Set([...records.keys()].map(({ partition }) => partition));
+  const marked = await findMarks(
+    connection,
+    type,
+    files.filter(({ partition }) => touched.has(partition)),
+  );
+  const changes = files.flatMap((file) =>
+    records.has(file) || marked(file) ? [{ file, records: records.get(file) ?? 0 }] : [],
+  );
+  return { bySubject, filesBySubject, changes, keptToSql };
+}
+
+/** Reads of a file the records under any of the keys. */
+async function* recordsOf(
+  reader: DuckDBConnection,
+  type: EventType,
+  file: MasterFile,
+  subjects: readonly SubjectFacts[],
+): AsyncGenerator<ErasedRecord, void, undefined> {
+  const { partition, from, path } = file;
+  const asked = subjects.map((each) => ({
+    key: each.key,
+    next: isOfType(each, type.name) ? offsetAt(each.bound, type.name, partition) : offset(0),
+  }));
+  if (asked.every(({ next }) => next <= from)) return;
+  const declared =
+    type.keyField === undefined ? "_event_id" : `CAST(${quoteIdentifier(type.keyField.name)} AS VARCHAR)`;
+  // The attribute's name may be written with escapes.
+  const hasAttribute = `coalesce(contains(_rest, 'partitionkey') OR contains(_rest, '\\u'), false)`;
+  const result = await reader.stream(
+    `SELECT CAST(_offset AS DOUBLE), _event_source, _event_id, if(${hasAttribute}, _rest, NULL), ${declared}
+FROM read_parquet($1) WHERE ${hasAttribute} OR list_contains($2, ${declared})`,
+    [path, listValue(asked.map(({ key }) => key))],
+  );
+  for await (const chunk of result) {
+    const [offsets = [], sources = [], ids = [], rests = [], keys = []] = chunk.getColumns();
+    for (const [row, value] of offsets.entries()) {
+      const at = offset(value as number);
+      const rest = rests[row] as string | null;
+      const { partitionkey }: Envelope = rest === null ? {} : parseEnvelope(rest);
+      const key = partitionkey ?? keys[row];
+      const subject = asked.findIndex((each) => each.key === key && at < each.next);
+      if (subject === -1) continue;
+      yield {
+        ...{ partition, offset: BigInt(at), subject },
+        ...{ source: sources[row] as string, id: ids[row] as string },
+      };
+    }
+  }
+}
+
+/** Notes which of the remaining records change their duplicate mark; says whether a file has any. */
+async function findMarks(
+  connection: DuckDBConnection,
+  { duplicatesWithin }: EventType,
+  files: readonly MasterFile[],
+): Promise<(file: MasterFile) => boolean> {
+  const columns = "_partition, _offset, _event_source, _event_id, _duplicate";
+  const none = `SELECT ${columns} FROM (SELECT CAST(NULL AS INTEGER) AS _partition, CAST(NULL AS BIGINT) AS _offset, '' AS _event_source, '' AS _event_id, false AS _duplicate) WHERE false`;
+  const all = files.length === 0 ? none : `SELECT ${columns} FROM read_parquet($1)`;
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE ${marksTable} AS SELECT _partition, _offset FROM (
+  SELECT _partition, _offset, _duplicate, coalesce(_offset - lag(_offset) OVER (
+    PARTITION BY _partition, _event_source, _event_id ORDER BY _offset
+  ) <= ${duplicatesWithin}, false) AS _is_duplicate
+  FROM (${all}) AS _record
+  WHERE EXISTS (FROM ${erasedTable} AS e WHERE (e._partition, e._event_source, e._event_id) = (_record._partition, _record._event_source, _record._event_id))
+  AND NOT EXISTS (FROM ${erasedTable} AS e WHERE (e._partition, e._offset) = (_record._partition, _record._offset))
+) WHERE _duplicate <> _is_duplicate`,
+    files.length === 0 ? [] : [listValue(files.map(({ path }) => path))],
+  );
+  const read = await connection.runAndReadAll(
+    `SELECT _partition, CAST(_offset AS DOUBLE) FROM ${marksTable} ORDER BY ALL`,
+  );
+  const marks = read.getRows().map(([partition, at]) => [Number(partition), Number(at)] as const);
+  return ({ partition, from, next }) => marks.some(([p, at]) => p === partition && at >= from && at < next);
+}
+
+function keptToSql({ partition }: MasterFile): string {
+  const among = (table: string) =>
+    `_offset IN (SELECT _offset FROM ${table} WHERE _partition = ${partition})`;
+  return `SELECT * REPLACE (if(${among(marksTable)}, NOT _duplicate, _duplicate) AS _duplicate) FROM read_parquet($1) WHERE NOT (${among(erasedTable)}) ORDER BY _offset`;
+}

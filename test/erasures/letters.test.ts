@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { isLetterOf, typesByName } from "../../infra/erasures/letter-of-subject.ts";
+import { offset } from "../../views/cut.ts";
+import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import type { SubjectFacts } from "../../views/subject.ts";
+
+const bought = defineEvent({
+  name: "test.thing.bought",
+  schema: Type.Object({ by: Type.Object({ customer: Type.String() }) }),
+  key: (f) => f.by.customer,
+});
+const counted = defineEvent({
+  name: "test.thing.counted",
+  schema: Type.Object({ number: Type.Integer() }),
+  key: (f) => f.number,
+});
+const seen = defineEvent({ name: "test.thing.seen", schema: Type.Object({}) });
+const types = typesByName(defineApp({ name: "letters", views: [], events: [bought, counted, seen] }));
+
+const facts = (key: string, type: string | null = null): SubjectFacts => ({
+  ...{ key, type, askedAt: "2026-01-01T00:00:00Z" },
+  bound: { [bought.name]: [offset(5)] },
+});
+
+const letter = (
+  topic: string | null,
+  raw: unknown,
+  record: { offset: number; key?: string } | null = null,
+) => ({
+  topic,
+  raw: Buffer.isBuffer(raw) ? raw : Buffer.from(typeof raw === "string" ? raw : JSON.stringify(raw)),
+  record: record && { partition: 0, offset: offset(record.offset), key: record.key ?? null },
+  receivedAt: "2025-12-31T00:00:00Z",
+});
+
+const isOf = (subject: SubjectFacts, ...of: Parameters<typeof letter>) =>
+  isLetterOf(subject, letter(...of), types);
+
+test("the key of a letter is that which its event would have", () => {
+  const wrong = { id: 7, data: { by: { customer: "C-17" }, more: "C-18" } };
+  expect(isOf(facts("C-17"), bought.name, wrong)).toBe(true);
+  expect(isOf(facts("C-18"), bought.name, wrong)).toBe(false);
+  expect(isOf(facts("C-18"), bought.name, { ...wrong, partitionkey: "C-18" })).toBe(true);
+  expect(isOf(facts("C-17"), bought.name, { ...wrong, partitionkey: "C-18" })).toBe(false);
+  expect(isOf(facts("12"), counted.name, { data: { number: 12, time: "no" } })).toBe(true);
+  expect(isOf(facts("C-17"), seen.name, { id: "C-17" })).toBe(true);
+  expect(isOf(facts("C-17"), bought.name, "torn {", { offset: 3, key: "C-17" })).toBe(true);
+});
+
+test("where a letter has no key, the key may stand anywhere in it, by itself", () => {
+  for (const raw of [
+    `{"who": "C-17", torn`,
+    `[{"data":{"by":{"customer":"C-17"}}}]`,
+    `see C-17.`,
+    `{"who": "\\u0043-17", torn`,
+    Buffer.from([0xff, ...Buffer.from("C-17")]),
+  ]) {
+    expect([raw, isOf(facts("C-17"), null, raw)]).toEqual([raw, true]);
+    expect([raw, isOf(facts("C-1"), null, raw)]).toEqual([raw, Buffer.isBuffer(raw)]);
+  }
+  for (const raw of [`"C-170"`, `"BC-17"`, `"C-17-2"`, `"C-17.5"`, ""]) {
+    expect([raw, isOf(facts("C-17"), null, raw)]).toEqual([raw, false]);
+  }
+  expect(isOf(facts("17"), null, `{"number":17,`)).toBe(true);
+  expect(isOf(facts("17"), null, `{"number":17.5, "on":"2026-17-01", "n": 217`)).toBe(false);
+  expect(isOf(facts(`a"b`), null, `{"who":"a\\"b",`)).toBe(true);
+});
+
+test("what came later, or is of another type, is not meant", () => {
+  const raw = { data: { by: { customer: "C-17" } } };
+  expect(isOf(facts("C-17"), bought.name, raw, { offset: 4 })).toBe(true);
+  expect(isOf(facts("C-17"), bought.name, raw, { offset: 5 })).toBe(false);
+  expect(
+    isLetterOf(facts("C-17"), { ...letter(null, `"C-17"`), receivedAt: "2026-01-02T00:00:00Z" }, types),
+  ).toBe(false);
+  expect(isOf(facts("C-17", seen.name), bought.name, raw)).toBe(false);
+  expect(isOf(facts("C-17", seen.name), null, `"C-17"`)).toBe(true);
+});

@@ -1,0 +1,200 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Duckdb } from "../../infra/duckdb.ts";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
+import { Compactor } from "../../infra/master/compactor.ts";
+import { Eraser } from "../../infra/master/eraser.ts";
+import { recordsFileName } from "../../infra/master/file-names.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { leadingFiles } from "../../infra/master/leading-files.ts";
+import type { Erased, MasterFile } from "../../infra/master/master.ts";
+import { Archiver } from "../../ingestion/archive.ts";
+import { offset } from "../../views/cut.ts";
+import { DuplicateWindow } from "../../views/duplicates.ts";
+import type { SubjectFacts } from "../../views/subject.ts";
+import { app, appendOf, type Thing, thing, topics } from "./some-events.ts";
+
+let lifecycle: Lifecycle;
+let root: string;
+let duckdb: Duckdb;
+let connection: DuckDBConnection;
+let stores = 0;
+
+beforeEach(async () => {
+  lifecycle = new Lifecycle();
+  root = await mkdtemp(join(tmpdir(), "tidemark-erasure-"));
+  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
+  duckdb = lifecycle.use(
+    await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") }),
+  );
+  connection = await duckdb.connect();
+});
+
+afterEach(() => lifecycle[Symbol.asyncDispose]());
+
+const { signal } = new AbortController();
+const partition = 1;
+
+/** An event of a subject: by its id, which is the type's key, or by the attribute, whatever its id. */
+interface Sent {
+  readonly id: string;
+  readonly source: string;
+  /** Undefined: the id is the key. */
+  readonly key: string | undefined;
+}
+
+const sent: fc.Arbitrary<Sent> = fc.record({
+  id: fc.constantFrom("a", "b", "c", "d", "é\n"),
+  source: fc.constantFrom("s", "t"),
+  key: fc.constantFrom(undefined, undefined, "a", "b", "A\u0001"),
+});
+
+const keyOf = ({ id, key }: Sent) => key ?? id;
+
+function thingOf({ id, source, key }: Sent): Thing {
+  const time = "2026-01-01T00:00:00Z";
+  return {
+    ...{ id, source, time, partition, data: { name: `of ${key ?? id}`, whole: 1 } },
+    ...(key !== undefined && { extra: { partitionkey: key } }),
+  };
+}
+
+function facts(key: string, next: number): SubjectFacts {
+  const bound = { [thing.name]: [0, next, 0].map(offset) };
+  return { key, type: null, bound, askedAt: "2026-01-01T00:00:00Z" };
+}
+
+/** What the rules give of what was sent and not erased: places, ids, keys and marks. */
+function expected(all: readonly Sent[], isErased: (each: Sent, at: number) => boolean): readonly unknown[] {
+  const window = new DuplicateWindow(thing.duplicatesWithin);
+  return all.flatMap((each, at) =>
+    isErased(each, at)
+      ? []
+      : [[at, each.source, each.id, `of ${keyOf(each)}`, window.note(each.source, each.id, offset(at))]],
+  );
+}
+
+async function storedIn(master: MasterFolder): Promise<readonly unknown[]> {
+  const paths = (await master.files(thing.name)).map(({ path }) => path);
+  if (paths.length === 0) return [];
+  const read = await connection.runAndReadAll(
+    "SELECT CAST(_offset AS DOUBLE), _event_source, _event_id, name, _duplicate FROM read_parquet($1)",
+    [listValue(paths)],
+  );
+  return read.getRows();
+}
+
+async function twoStores() {
+  const log = lifecycle.use(
+    await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }),
+  );
+  const master = await MasterFolder.own(join(root, `master-${stores}`), topics);
+  const archiver = new Archiver({ app, log, master, duckdb, recordsPerFile: 5 });
+  const send = async (events: readonly Sent[]) => {
+    if (events.length > 0) await log.append(events.map((event) => appendOf(thingOf(event))));
+    await archiver.archive(await archiver.logEnd());
+  };
+  return { master, archiver, send, eraser: new Eraser({ app, master, duckdb, timers: globalThis }) };
+}
+
+test("what is left after erasures is what the rules give of the other events, duplicates too", async () => {
+  const asked = fc.record({
+    key: fc.constantFrom("a", "a", "b", "A\u0001", "nobody"),
+    share: fc.constantFrom(1, 0.9, 0.5),
+  });
+  let [erased, unmarked] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(sent, { minLength: 15, maxLength: 40 }),
+      fc.array(sent, { maxLength: 15 }),
+      fc.array(asked, { minLength: 1, maxLength: 3 }),
+      fc.boolean(),
+      async (before, after, erasures, compacts) => {
+        const { master, archiver, send, eraser } = await twoStores();
+        await send(before);
+        const subjects = erasures.map(({ key, share }) => facts(key, Math.round(share * before.length)));
+        const isErased = (each: Sent, at: number) =>
+          subjects.some((s) => s.key === keyOf(each) && at < Number(s.bound[thing.name]?.[partition]));
+        const found = await eraser.count(subjects, signal);
+        const total = found.reduce((sum, { records }) => sum + (records[thing.name] ?? 0), 0);
+        expect(total).toBe(before.filter(isErased).length);
+        await archiver.alone(() => eraser.takeOut(subjects, signal));
+        expect(await storedIn(master)).toEqual(expected(before, isErased));
+        await eraser.removeFormer(signal);
+        const [first] = await eraser.count(subjects, signal);
+        expect(first).toEqual({ records: {}, files: 0 });
+        // New events are duplicates of those that are left, and of no others.
+        await send(after);
+        if (compacts) {
+          const compactor = new Compactor({
+            ...{ events: app.events, master, duckdb, timers: globalThis, policy: thoroughPolicy, graceMs: 0 },
+            now: () => 0,
+          });
+          await compactor.pass({ mostRecords: Number.POSITIVE_INFINITY, signal });
+        }
+        const stored = await storedIn(master);
+        expect(stored).toEqual(expected([...before, ...after], isErased));
+        const files = await master.files(thing.name);
+        expect(files.reduce((sum, file) => sum + (file.erased?.records ?? 0), 0)).toBe(total);
+        expect(stored.length + total).toBe(before.length + after.length);
+        erased += total;
+        const marks = expected([...before, ...after], () => false) as readonly (readonly unknown[])[];
+        unmarked += marks.filter(
+          ([at, , , , was]) =>
+            was === true &&
+            stored.some((row) => (row as unknown[])[0] === at && (row as unknown[])[4] === false),
+        ).length;
+      },
+    ),
+    { numRuns: 6 },
+  );
+  expect(erased).toBeGreaterThan(10);
+  expect(unmarked).toBeGreaterThan(0);
+}, 60_000);
+
+test("of former files, and those of a crash, none counts and all go", async () => {
+  const { master, archiver, send, eraser } = await twoStores();
+  const folder = join(root, `master-${stores}`, thing.name, String(partition));
+  const of = (id: string): Sent => ({ id, source: "s", key: undefined });
+  await send(["a", "b", "c", "d", "a", "b", "c"].map(of));
+  const names = async () => (await readdir(folder)).filter((name) => name.endsWith(".parquet")).sort();
+  expect(await names()).toEqual([
+    "0000000000000000-0000000000000005.parquet",
+    "0000000000000005-0000000000000007.parquet",
+  ]);
+  await archiver.alone(() => eraser.takeOut([facts("a", 7)], signal));
+  expect(await names()).toHaveLength(3);
+  // Of the first file two records are gone; "b" and "c" of the second stay duplicates, as they were.
+  expect((await master.files(thing.name)).map(({ erased }) => erased)).toEqual([
+    { times: 1, records: 2 },
+    undefined,
+  ]);
+  await archiver.alone(() => eraser.takeOut([facts("b", 7)], signal));
+  await eraser.removeFormer(signal);
+  expect(await names()).toEqual([
+    "0000000000000000-0000000000000005.erased-2-3.parquet",
+    "0000000000000005-0000000000000007.erased-1-1.parquet",
+  ]);
+  expect(await readdir(folder)).toHaveLength(4);
+});
+
+test("a file from before an erasure never counts again, however large it is", () => {
+  const file = (from: number, next: number, erased?: Erased): MasterFile => ({
+    ...{ topic: thing.name, partition, from: offset(from), next: offset(next), ...(erased && { erased }) },
+    path: recordsFileName(offset(from), offset(next), erased),
+  });
+  const [large, first, second] = [file(0, 10), file(0, 5, { times: 1, records: 2 }), file(5, 10)];
+  expect(leadingFiles([file(0, 5), first, large, second])).toEqual([first, second]);
+  const compacted = file(0, 10, { times: 1, records: 2 });
+  expect(leadingFiles([first, large, compacted, second])).toEqual([compacted]);
+  const again = file(5, 10, { times: 1, records: 1 });
+  expect(leadingFiles([first, large, compacted, second, again])).toEqual([first, again]);
+  // What leads further counts in any case.
+  expect(leadingFiles([first, file(0, 12), second])).toEqual([file(0, 12)]);
+});
