@@ -75,7 +75,7 @@ const peer: Peer = new Peer(channelToParent(), {
           timers: globalThis,
           seal: { seal: async () => (await peer.call("seal", null)) as Cut },
           archive: async (until, archiveSignal, progress) =>
-            archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+            archiver.archive({ ...(await archiver.logEnd()), ...until }, { signal: archiveSignal, progress }),
         },
         run as Run,
         report,

@@ -112,7 +112,7 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): A
   });
   registerDeadLetters(server, deadLetters);
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
-  measureServing(server.metrics, { app, versions, snapshots, tail, logEnd, master, live });
+  measureServing(server.metrics, { app, versions, snapshots, logEnd, master, live });
   return {
     [Symbol.asyncDispose]: async () => {
       logStart[Symbol.dispose]();

@@ -7,7 +7,8 @@ import type { SealRequest, Tail } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
-import { TidemarkError } from "../views/errors.ts";
+import type { TidemarkError } from "../views/errors.ts";
+import { isFolded, isRecomputed } from "../views/layers.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
@@ -19,6 +20,7 @@ import { compileFolds } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
 import { restoreChains } from "./restore.ts";
 import { TailSegments } from "./segments.ts";
+import { foldWhole, isUnreachable } from "./whole-tail.ts";
 
 export interface SpeedLayerOptions {
   readonly app: App;
@@ -118,8 +120,14 @@ function start(
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;
   });
+  const stop = new AbortController();
+  lifecycle.defer(() => stop.abort());
+  for (const view of app.views.filter((each) => !isRecomputed(each))) {
+    foldWhole({ tail, view, signal: stop.signal, onUnaligned: options.onUnaligned }).catch(fail);
+  }
+  const aligned = app.views.filter((each) => isFolded(each) && isRecomputed(each));
   lifecycle.use(
-    generations.watch(app.views, (view, current) => {
+    generations.watch(aligned, (view, current) => {
       // Nobody reads it before it has one.
       if (current === undefined && needsGeneration(view)) return;
       tail.align(view, current?.cut ?? {}).catch((error: unknown) => {
@@ -145,11 +153,4 @@ function start(
     },
     [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose](),
   };
-}
-
-function isUnreachable(error: unknown): error is TidemarkError {
-  return (
-    error instanceof TidemarkError &&
-    (error.code === "TIDEMARK_STORE_OUT_OF_RANGE" || error.code === "TIDEMARK_TAIL_FULL")
-  );
 }

@@ -6,6 +6,7 @@ import type { EventType } from "./event.ts";
 import type { Expression } from "./expression.ts";
 import type { FieldType } from "./field.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { type Layers, readLayers } from "./layers.ts";
 import type { Mapping, ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { type Reference, type References, readReferences } from "./reference.ts";
@@ -51,6 +52,8 @@ export interface View {
   readonly family: string;
   /** From 1. It is no part of the meaning, nor of the fingerprint. */
   readonly version: number;
+  /** Nor is this. */
+  readonly layers: Layers;
   /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
   readonly mappings: readonly Mapping[];
   /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
@@ -117,6 +120,8 @@ export type ViewDeclaration<
   readonly name: Name;
   /** A later one stands beside those before it, and takes over the name by a flip. Default 1. */
   readonly version?: Version;
+  /** `"batch"`: generations alone, no tail is kept; `"speed"`: a tail of all records, no generation is made. Default `"both"`. */
+  readonly layers?: Layers;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
@@ -164,6 +169,7 @@ export function defineView<
     );
   }
   const name = viewName(family, version);
+  const layers = readLayers(name, declaration.layers);
   const { from } = declaration as { from: E | readonly Source[] };
   const isOne = "kind" in from;
   const sources = isOne ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
@@ -192,7 +198,7 @@ export function defineView<
   const references = readReferences(name, dimensions, declaration.references ?? {});
   const view = {
     kind: "view",
-    ...{ name, family, version },
+    ...{ name, family, version, layers },
     mappings,
     dimensions,
     window,

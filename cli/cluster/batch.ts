@@ -146,7 +146,10 @@ async function startWriting(
               sealedTail: seal,
               sealWithinMs: node.sessionMs * sessionsPerSeal,
               archive: async (until, archiveSignal, progress) =>
-                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+                archiver.archive(
+                  { ...(await archiver.logEnd()), ...until },
+                  { signal: archiveSignal, progress },
+                ),
             },
             run,
             report,

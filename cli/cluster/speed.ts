@@ -2,6 +2,11 @@ import { randomUUID } from "node:crypto";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
+import {
+  type ArchivedBatch,
+  type ArchivedEvents,
+  archivedEvents,
+} from "../../infra/master/archived-events.ts";
 import { type ArchivedId, type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
@@ -19,6 +24,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
       app,
       log,
       archivedIds: (range) => archivedIdsOf(node, range),
+      archivedEvents: (...range) => archivedEventsOf(node, range),
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },
@@ -60,8 +66,23 @@ async function* archivedIdsOf(
   node: ClusterNode,
   range: ArchivedRange,
 ): AsyncGenerator<ArchivedId, void, undefined> {
-  const temporaryFolder = await node.makeScratch();
-  await using duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 1, temporaryFolder });
-  const master = MasterFolder.read(node.folder.master, node.topics);
-  yield* archivedIds(await duckdb.connect(), master, range);
+  await using duckdb = await openDuckdb(node);
+  yield* archivedIds(await duckdb.connect(), masterOf(node), range);
+}
+
+/** Asked for by views that the speed layer alone computes, when they are new or the log has let go of what they have not folded. */
+async function* archivedEventsOf(
+  node: ClusterNode,
+  range: Parameters<ArchivedEvents>,
+): AsyncGenerator<ArchivedBatch, void, undefined> {
+  await using duckdb = await openDuckdb(node);
+  yield* archivedEvents(await duckdb.connect(), masterOf(node), ...range);
+}
+
+async function openDuckdb(node: ClusterNode): Promise<Duckdb> {
+  return Duckdb.open({ memoryLimit: "512MB", threads: 1, temporaryFolder: await node.makeScratch() });
+}
+
+function masterOf({ folder, topics }: ClusterNode): MasterFolder {
+  return MasterFolder.read(folder.master, topics);
 }
