@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
+import { publishedViews } from "../infra/changes/published-views.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -155,6 +156,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
+  for (const { name } of publishedViews(app)) {
+    logger.warn(
+      `view "${name}" is declared with publish: true, which takes Kafka: without KAFKA_BROKERS its changed rows are told by GET /v1/views/${name}/rows?live=true alone`,
+    );
+  }
   const pointers = lifecycle.use(await openVersionPointers(folder.versions, app, true, logger));
   server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });

@@ -19,6 +19,7 @@ export function describeView(view: View, versions: KnownVersions) {
     version: view.version,
     isActive: versions.isActive(view),
     layers: view.layers,
+    publish: view.publish,
     fingerprint: view.fingerprint,
     /** Null where it is of several. */
     event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,
