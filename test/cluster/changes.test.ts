@@ -5,7 +5,7 @@ import { changesTopic } from "../../views/changes-topic.ts";
 import { parsePosition, positionCovered } from "../../views/cut.ts";
 import { Client } from "../fault/client.ts";
 import { UpProcess } from "../fault/up-process.ts";
-import { RunningCluster } from "./running-cluster.ts";
+import { RunningCluster, shortSessionMs } from "./running-cluster.ts";
 import { TopicFollower } from "./topic-follower.ts";
 import { freshVisits } from "./visits.ts";
 
@@ -51,26 +51,27 @@ async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
 test("two consumer groups each read all changes, and have by key what rows answer, also when the publisher is killed and another takes over", async () => {
   sent = 0;
   const visits = freshVisits({ publish: true });
-  const cluster = lifecycle.use(await RunningCluster.deployVisits(visits, 6_000));
+  const cluster = lifecycle.use(await RunningCluster.deployVisits(visits, shortSessionMs));
   const { name } = cluster.visit;
   const topic = changesTopic(cluster.app.name, { family: "places", version: 1 });
-  // There for longest: it publishes.
-  const first = await UpProcess.start(
-    ["--role", "serving", "--app", appPath, "--data", cluster.data, "--port", "0"],
-    { ...cluster.environment, TEST_APP: cluster.app.name },
-  );
-  lifecycle.defer(() => first.kill());
-  const [ingestion, serving] = await Promise.all([
+  const follow = (group: string) => TopicFollower.start(topic, `${cluster.app.name}.${group}`);
+  const [ingestion, first, one, other] = await Promise.all([
     cluster.start("ingestion"),
-    cluster.start("serving"),
+    UpProcess.start(["--role", "serving", "--app", appPath, "--data", cluster.data, "--port", "0"], {
+      ...cluster.environment,
+      TEST_APP: cluster.app.name,
+    }),
+    follow("one"),
+    follow("other"),
     cluster.start("speed"),
     cluster.start("batch"),
   ]);
-  const [gateway, node] = [new Client(ingestion.url), new Client(serving.url)];
-  const groups = await Promise.all(
-    ["one", "other"].map((group) => TopicFollower.start(topic, `${cluster.app.name}.${group}`)),
-  );
+  const groups = [one, other];
   for (const group of groups) lifecycle.use(group);
+  lifecycle.defer(() => first.kill());
+  // Who is there for longest publishes.
+  const serving = await cluster.start("serving");
+  const [gateway, node] = [new Client(ingestion.url), new Client(serving.url)];
 
   /** Both groups have what a node answers that covers this position. */
   const agree = async (position: string) => {
@@ -85,7 +86,7 @@ test("two consumer groups each read all changes, and have by key what rows answe
   const late = await send(gateway, name, 300);
   await agree(late.position);
   // What has changed since says so: by the position, and by the generation beneath.
-  const told = toldBy(groups[0] as TopicFollower);
+  const told = toldBy(one);
   expect(told.some(({ generation }) => generation !== null)).toBe(true);
   const last = parsePosition(late.position);
   expect(told.some(({ position }) => positionCovered(cutOf(position), last))).toBe(true);
