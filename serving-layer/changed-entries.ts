@@ -14,7 +14,8 @@ export class ChangedEntries {
   /** Tells all listeners what changed in these segments since they were last spread. Of segments that are new to a listener it has to read all entries. */
   spread(view: View, segments: readonly Segment[]): void {
     for (const segment of segments) {
-      for (const entry of segment.takeChanged()) for (const listener of this.#listeners) listener(view, entry);
+      for (const entry of segment.takeChanged())
+        for (const listener of this.#listeners) listener(view, entry);
     }
   }
 }

@@ -77,7 +77,9 @@ export function defineApp<const Views extends readonly View[]>(
   for (const view of views) {
     const topic = changesTopic(name, view);
     if (view.publish && events.has(topic))
-      fail(`an event type is named "${topic}", where the changes of view "${view.name}" are to go: name one of them otherwise`);
+      fail(
+        `an event type is named "${topic}", where the changes of view "${view.name}" are to go: name one of them otherwise`,
+      );
   }
   if (events.size === 0) fail("declare at least one view or event type");
   const batch = { schedule: "*/5 * * * *", timezone: "UTC", keep: 3, ...declaration.batch };

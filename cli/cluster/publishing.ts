@@ -28,10 +28,15 @@ export async function takeTurnsPublishing(
   const views = publishedViews(node.app);
   const never = new Promise<void>(() => {});
   if (views.length === 0) return { done: never };
-  const told = metrics.counter("tidemark_changes_published_total", "Rows told in topics of changes.", ["view"]);
+  const told = metrics.counter("tidemark_changes_published_total", "Rows told in topics of changes.", [
+    "view",
+  ]);
   let isPublishing = false;
-  metrics.gauge("tidemark_changes_publisher", "Whether this node is the one that publishes changes: 1, or 0.", [], (note) =>
-    note(isPublishing ? 1 : 0),
+  metrics.gauge(
+    "tidemark_changes_publisher",
+    "Whether this node is the one that publishes changes: 1, or 0.",
+    [],
+    (note) => note(isPublishing ? 1 : 0),
   );
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_resolve, reject) => {

@@ -173,7 +173,10 @@ function meaning(step: TopicStep): readonly string[] {
         replication === 1
           ? "1 copy"
           : `${replication} copies, ${config["min.insync.replicas"]} to acknowledge`;
-      const kept = config["cleanup.policy"] === "compact" ? "the last of each key" : keptFor(config["retention.ms"] ?? "");
+      const kept =
+        config["cleanup.policy"] === "compact"
+          ? "the last of each key"
+          : keptFor(config["retention.ms"] ?? "");
       return [`${copies}; kept ${kept}`];
     }
     case "change":

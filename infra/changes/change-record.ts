@@ -59,7 +59,9 @@ export function readChange(record: LogRecord): ToldChange | undefined {
   const { key, value, headers = {} } = record;
   if (key === null) return undefined;
   const texts = headerTexts(headers);
-  const [publisher, position] = [publisherHeader, positionHeader].map((name) => String(texts[name] ?? "")) as [string, string];
+  const [publisher, position] = [publisherHeader, positionHeader].map((name) =>
+    String(texts[name] ?? ""),
+  ) as [string, string];
   if (value.length === 0) return { key, row: null, publisher, position };
   const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
   const at = text.indexOf(rowMember);

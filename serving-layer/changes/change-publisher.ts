@@ -105,10 +105,16 @@ export class ChangePublisher implements AsyncDisposable {
   /** Another may have been a little ahead: rows are not to be told as they were before. */
   async #reach(positions: readonly string[]): Promise<void> {
     const { view, snapshots, everyMs = 100 } = this.#parts;
-    const told = positions.map((position) => new Map([...parsePosition(position)].filter(([topic]) => isOf(view, topic))));
+    const told = positions.map(
+      (position) => new Map([...parsePosition(position)].filter(([topic]) => isOf(view, topic))),
+    );
     const isReached = () => told.every((position) => positionCovered(snapshots.position(view), position));
     // What no record will ever reach, after a log was made anew, is not waited for.
-    for (let waitedMs = 0; !isReached() && waitedMs < reachMs && !this.#stop.signal.aborted; waitedMs += everyMs) {
+    for (
+      let waitedMs = 0;
+      !isReached() && waitedMs < reachMs && !this.#stop.signal.aborted;
+      waitedMs += everyMs
+    ) {
       await this.#pause(everyMs);
     }
   }
@@ -132,7 +138,12 @@ export class ChangePublisher implements AsyncDisposable {
     for (const part of inParts(rows, rowsAtOnce)) {
       const moment = this.#moment();
       if (moment?.snapshot !== snapshot) return false;
-      await this.#tell(told, moment, part.map((row) => this.#rows.merge(moment, row)), unseen);
+      await this.#tell(
+        told,
+        moment,
+        part.map((row) => this.#rows.merge(moment, row)),
+        unseen,
+      );
       await this.#parts.clock.nextTurn();
       this.#stop.signal.throwIfAborted();
     }
@@ -177,13 +188,19 @@ export class ChangePublisher implements AsyncDisposable {
     changed.spread(view, segments);
     for (const segment of segments) {
       if (this.#segments.includes(segment)) continue;
-      for (const entries of segment.panes.values()) for (const entry of entries.values()) this.#touched.add(entry);
+      for (const entries of segment.panes.values())
+        for (const entry of entries.values()) this.#touched.add(entry);
     }
     this.#segments = segments;
   }
 
   /** Writes those that the topic does not tell so already. Resolves once it has them. */
-  async #tell(told: ToldChanges, moment: Moment, changes: readonly Change[], unseen: Set<string>): Promise<void> {
+  async #tell(
+    told: ToldChanges,
+    moment: Moment,
+    changes: readonly Change[],
+    unseen: Set<string>,
+  ): Promise<void> {
     const differing = new Map<string, Change>();
     for (const change of changes) {
       const { key, row } = change;

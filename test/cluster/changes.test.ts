@@ -111,7 +111,9 @@ test("two consumer groups each read all changes, and have by key what rows answe
 });
 
 function cutOf(position: string) {
-  return Object.fromEntries([...parsePosition(position)].map(([topic, nexts]) => [topic, [...nexts.values()]]));
+  return Object.fromEntries(
+    [...parsePosition(position)].map(([topic, nexts]) => [topic, [...nexts.values()]]),
+  );
 }
 
 async function metrics(url: string): Promise<string> {

@@ -24,7 +24,9 @@ class GroupProcess {
 
   constructor(topic: string, group: string) {
     const args = [inject("kafkaBrokers").join(","), topic, group, String(shortSessionMs)];
-    const child = spawn(process.execPath, ["--import", "tsx/esm", script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--import", "tsx/esm", script, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     this.#child = child;
     createInterface({ input: child.stdout }).on("line", (line) => {
       const [partition = 0, offset = 0] = line.split(" ").map(Number);

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import { wantedTopics } from "../../infra/kafka/topics.ts";
-import { count, defineApp, defineEvent, defineView, session, sliding, Type, tumbling } from "../../views/index.ts";
+import {
+  count,
+  defineApp,
+  defineEvent,
+  defineView,
+  session,
+  sliding,
+  Type,
+  tumbling,
+} from "../../views/index.ts";
 import type { Window } from "../../views/window.ts";
 
 const landed = (name = "test.flight.landed", partitions = 3) =>
