@@ -70,6 +70,7 @@ test("it is not answered before its first generation, which keeps nobody from be
     status: 503,
     body: { code: "TIDEMARK_VIEW_BUILDING", detail: expect.stringContaining("batch runs alone compute") },
   });
+  expect((await rows("of-batch", after(1).replace("50ms", "30s"))).body.code).toBe("TIDEMARK_VIEW_BUILDING");
   expect(await serving.get("/readyz")).toEqual({ status: 200, body: { status: "ready" } });
   const { payload } = await serving.server.inject({ url: "/metrics" });
   expect(payload).toContain('tidemark_view_ready{view="of-both"} 1');
@@ -151,4 +152,16 @@ test("a log that has let go of records says nothing against a view without a tai
   await build();
   serving.log.begins.set(measured.name, [4, 1].map(offset));
   expect((await serving.get("/readyz")).body).not.toHaveProperty("degraded");
+});
+
+test("a position is not covered while what came first is still to be folded, wherever the tail has come to", async () => {
+  serving.tail.drop(folded);
+  serving.tail.put(folded, [
+    { partition: 0, from: 3, next: 5, rows: [row("a", 10)] },
+    { partition: 1, from: 0, next: 1, rows: [row("b", 100)] },
+  ]);
+  expect((await rows("of-speed")).body.code).toBe("TIDEMARK_NOT_READY");
+  const waiting = rows("of-speed", after(5).replace("50ms", "20s"));
+  serving.tail.put(folded, [{ partition: 0, from: 0, next: 3, rows: [row("a", 1)] }]);
+  expect((await waiting).body).toMatchObject({ rows: [{ site: "a", total: 11 }, { site: "b" }] });
 });
