@@ -11,6 +11,7 @@ import type { App } from "../views/app.ts";
 import { type Cut, cutCovers, formatCut, offsetAt, recordsBetween } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
+import { isFolded, isRecomputed, notRecomputed } from "../views/layers.ts";
 import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { type Way, wayOf } from "./base.ts";
@@ -24,8 +25,8 @@ import { sealedRows, servedAt } from "./served.ts";
 import { type Source, sourceOf } from "./source.ts";
 
 /**
- * Brings the master dataset up to `until` at least, or, if that is undefined, up to where the log ends now. Gives the
- * cut that the master then covers. `progress` is told how many records were archived so far.
+ * Brings the master dataset up to `until` at least; of topics that it does not name, or of all if it is undefined, up to where the
+ * log ends now. Gives the cut that the master then covers. `progress` is told how many records were archived so far.
  */
 export type Archive = (
   until: Cut | undefined,
@@ -72,7 +73,7 @@ export async function performRun(
   const ends = new Lifecycle();
   try {
     const current = new Map<View, Manifest | undefined>();
-    for (const view of app.views) current.set(view, await generations.current(view));
+    for (const view of app.views.filter(isRecomputed)) current.set(view, await generations.current(view));
     const isCheck = run.kind === "check";
     const erasures = isCheck ? [] : ((await parts.erasing?.pending()) ?? []);
     progress.sealing();
@@ -182,12 +183,14 @@ function erasedSince(erasures: readonly PendingErasure[]): Served {
   };
 }
 
-/** All of them, or the one that is named: one that has been taken out of the app since is refused. */
+/** All that batch runs compute, or the one that is named: one that they do not, or that has been taken out of the app since, is refused. */
 function viewsOf({ views }: App, name: string | null): readonly View[] {
-  if (name === null) return views;
+  const computed = views.filter(isRecomputed);
+  if (name === null) return computed;
   const view = views.find((candidate) => candidate.name === name);
+  if (view !== undefined && !isRecomputed(view)) throw notRecomputed(view, "there is nothing to check");
   if (view !== undefined) return [view];
-  const names = views.map((each) => each.name).join(", ");
+  const names = computed.map((each) => each.name).join(", ");
   throw new TidemarkError(
     "TIDEMARK_QUERY_VIEW_UNKNOWN",
     `there is no view "${name}" to check; there are ${names}`,
@@ -212,7 +215,7 @@ async function readSource(
   }
 }
 
-/** Gives the cut of the run, which the master then covers. */
+/** Gives the cut of the run, which the master then covers: where the tail was sealed, or where the log ends, of topics that no seal speaks of. */
 async function archiveUpTo(
   { app, master, archive }: RunParts,
   sealing: Sealing,
@@ -220,17 +223,25 @@ async function archiveUpTo(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Cut> {
-  const until = sealing.kind === "sealed" ? runCut(app.events, sealing.position, least) : undefined;
-  const missing = until === undefined ? Number.POSITIVE_INFINITY : recordsBetween(await master.cut(), until);
+  const sealed = app.events.filter((event) => isSealed(app, event));
+  const until = sealing.kind === "sealed" ? runCut(sealed, sealing.position, least) : undefined;
+  const isKnown = until !== undefined && sealed.length === app.events.length;
+  const missing = isKnown ? recordsBetween(await master.cut(), until) : Number.POSITIVE_INFINITY;
   progress.archiving(0);
   const archived = await archive(until, signal, (records) => progress.archiving(records / missing));
   signal.throwIfAborted();
-  const cut = until ?? runCut(app.events, archived, least);
+  const cut = { ...runCut(app.events, archived, least), ...until };
   if (cutCovers(archived, cut)) return cut;
   throw new TidemarkError(
     "TIDEMARK_STORE_GAP",
     `the master dataset reaches ${formatCut(archived)}, the run needs it up to ${formatCut(cut)}: the log has lost records, or is not the one that the generations were made from`,
   );
+}
+
+/** Whether a seal says how far the topic is folded; of a topic that no view is from nobody needs to know. */
+function isSealed({ views }: App, event: EventType): boolean {
+  const ofEvent = views.filter(({ mappings }) => mappings.some((mapping) => mapping.event === event));
+  return ofEvent.length === 0 || ofEvent.some((view) => isFolded(view) && isRecomputed(view));
 }
 
 /** Makes all of them visible, then moves the pointers; after that the run counts as done and is not stopped any more. */

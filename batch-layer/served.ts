@@ -3,6 +3,7 @@ import type { Lifecycle } from "../infra/lifecycle.ts";
 import type { SealedTail } from "../infra/tail/tail.ts";
 import { type Cut, cutsEqual, formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isFolded } from "../views/layers.ts";
 import { cutOf } from "../views/mapping.ts";
 import { mergeSorted } from "../views/sorted-rows.ts";
 import type { StateRow } from "../views/state.ts";
@@ -27,6 +28,8 @@ export async function servedAt(
   sealing: Sealing,
   ends: Lifecycle,
 ): Promise<Served> {
+  if (!isFolded(view))
+    return { kind: "unknown", reason: `the view is declared with layers: "batch": no tail of it is kept` };
   const from = cutOf(view, current?.cut ?? {});
   const to = cutOf(view, cut);
   const tail = sealedRows(sealedTail, view, from, to, sealing);

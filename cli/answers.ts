@@ -39,6 +39,8 @@ export interface Provenance {
   /** Of the view, where the app declares several. */
   readonly version?: number;
   readonly layer: "merged" | "batch" | "speed";
+  /** The one that alone computes the view, where it is declared so. */
+  readonly layers?: "batch" | "speed";
   readonly generation: string | null;
   readonly cut: string;
   readonly position: string;

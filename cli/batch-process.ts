@@ -97,7 +97,7 @@ const peer: Peer = new Peer(channelToParent(), {
           erasing,
           seal: { seal: async () => (await peer.call("seal", null)) as Cut },
           archive: async (until, archiveSignal, progress) =>
-            archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+            archiver.archive({ ...(await archiver.logEnd()), ...until }, { signal: archiveSignal, progress }),
         },
         run as Run,
         report,

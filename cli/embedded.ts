@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
+import { publishedViews } from "../infra/changes/published-views.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
 import {
   overRecords,
@@ -31,11 +32,11 @@ import { registerServing, type Serving } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import type { Cut } from "../views/cut.ts";
+import { archivedPast } from "./archived-past.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { compactStores, erasableLetters, openErasures, undeclaredTypes } from "./erasures.ts";
-import { pastIds } from "./past-ids.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
@@ -118,7 +119,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     await startSpeedLayer({
       app,
       log,
-      archivedIds: pastIds(master, async () => join(folder.scratch, "ids")),
+      ...archivedPast(master, async () => join(folder.scratch, "past")),
       checkpoint,
       generations,
       timers: globalThis,
@@ -172,6 +173,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     }),
   );
   const scans = lifecycle.use(columnScans(join(folder.scratch, "scans")));
+  for (const { name } of publishedViews(app)) {
+    logger.warn(
+      `view "${name}" is declared with publish: true, which takes Kafka: without KAFKA_BROKERS its changed rows are told by GET /v1/views/${name}/rows?live=true alone`,
+    );
+  }
   const pointers = lifecycle.use(await openVersionPointers(folder.versions, app, true, logger));
   server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });

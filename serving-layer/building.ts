@@ -1,18 +1,36 @@
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isFolded, isRecomputed, notRecomputed } from "../views/layers.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 
-/** Of a version that is not answered yet, since it has no generation. */
-export function building({ family, version, name }: View): TidemarkError {
+/** Of a view, or a version of one, that is not answered yet, since it has no generation. */
+export function building(view: View): TidemarkError {
+  const { family, version, name } = view;
+  const what = isFolded(view)
+    ? `version ${version} of view "${family}" is not built yet`
+    : `view "${name}", which batch runs alone compute, is not built yet`;
   return new TidemarkError(
     "TIDEMARK_VIEW_BUILDING",
-    `version ${version} of view "${family}" is not built yet: it waits for the batch run that makes the first generation of "${name}", which POST /v1/batch/runs or the schedule starts`,
+    `${what}: it waits for the batch run that makes the first generation of "${name}", which POST /v1/batch/runs or the schedule starts`,
   );
+}
+
+/**
+ * Whether somebody is to be told that the view can't be answered: nobody waits for a version that is being built beside the active
+ * one, nor, before the first run, for what runs alone compute.
+ */
+export function isAwaited(
+  view: View,
+  snapshots: { isBuilding(view: View): boolean },
+  versions: { isActive(view: View): boolean },
+): boolean {
+  return !snapshots.isBuilding(view) || (versions.isActive(view) && isFolded(view));
 }
 
 /** Of a view without a generation where one is needed; `instead` says what could be done. */
 export function noGeneration(view: View, instead: string): TidemarkError {
+  if (!isRecomputed(view)) return notRecomputed(view, "ask for its rows");
   if (needsGeneration(view)) return building(view);
   return new TidemarkError(
     "TIDEMARK_QUERY_NO_GENERATION",

@@ -2,9 +2,11 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, formatPosition, positionCovered } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isFolded, isRecomputed } from "../views/layers.ts";
 import type { View } from "../views/view.ts";
 import type { Clock } from "./clock.ts";
-import type { Layer, Query } from "./parameters.ts";
+import type { Layer } from "./layer.ts";
+import type { Query } from "./parameters.ts";
 import { formatOwn } from "./provenance.ts";
 import type { Snapshots } from "./snapshot.ts";
 import { viewOf } from "./table-state.ts";
@@ -57,7 +59,12 @@ export class Coverage {
   #isCovered(query: Query): boolean {
     const { after, layer } = query;
     if (after === undefined) return true;
+    const { snapshots } = this.#parts;
     return this.#viewsOf(query).every((one) => {
+      // Without a first generation it is refused, which need not wait.
+      if (!isFolded(one) && snapshots.isBuilding(one)) return true;
+      // Its tail may be at the log's end before what came first is folded.
+      if (!isRecomputed(one) && snapshots.unready(one) !== undefined) return false;
       const own = new Map(
         [...after].filter(([topic]) => one.mappings.some(({ event }) => event.name === topic)),
       );

@@ -18,6 +18,8 @@ export function describeView(view: View, versions: KnownVersions) {
     family: view.family,
     version: view.version,
     isActive: versions.isActive(view),
+    layers: view.layers,
+    publish: view.publish,
     fingerprint: view.fingerprint,
     /** Null where it is of several. */
     event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,

@@ -1,4 +1,5 @@
 import type { Cut } from "../views/cut.ts";
+import { isRecomputed } from "../views/layers.ts";
 import { offsetIn } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 
@@ -12,5 +13,8 @@ export function gapOf(view: View, position: Cut, starts: Cut): string | undefine
     return at < start ? [`[${at}, ${start}) of ${topic}/${partition}`] : [];
   });
   if (gone.length === 0) return undefined;
-  return `view "${view.name}": the log has let go of records ${gone.join(", ")} before they were folded; a batch run makes up for it if the archive has them`;
+  const mend = isRecomputed(view)
+    ? "a batch run makes up for it if the archive has them"
+    : "the speed layer folds them from the archive, if that has them";
+  return `view "${view.name}": the log has let go of records ${gone.join(", ")} before they were folded; ${mend}`;
 }

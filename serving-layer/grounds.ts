@@ -4,8 +4,9 @@ import type { Cut } from "../views/cut.ts";
 import type { View } from "../views/view.ts";
 import type { Past } from "./as-of/pasts.ts";
 import type { Join } from "./join.ts";
+import type { Layer } from "./layer.ts";
 import type { KnownBound } from "./log-bound.ts";
-import type { Layer, Query } from "./parameters.ts";
+import type { Query } from "./parameters.ts";
 import { type Provenance, provenanceOf } from "./provenance.ts";
 import type { Snapshot } from "./snapshot.ts";
 

@@ -229,6 +229,7 @@ const provenance = Type.Object({
   fingerprint: Type.String(),
   version: Type.Optional(Type.Integer()),
   layer: Type.String(),
+  layers: Type.Optional(Type.String()),
   generation: Type.Union([Type.String(), Type.Null()]),
   cut: Type.String(),
   position: Type.String(),

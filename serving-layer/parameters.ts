@@ -2,6 +2,7 @@ import type { Measure } from "../views/aggregate.ts";
 import type { Position } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
+import { isRecomputed, notRecomputed } from "../views/layers.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
 import type { Window } from "../views/window.ts";
@@ -11,12 +12,11 @@ import { type Fill, readFill } from "./fill.ts";
 import { type Condition, conditions, type Filter, FilterReader } from "./filter.ts";
 import { type Format, formats, isCsv } from "./format.ts";
 import { overlapping, readBuckets } from "./granularity.ts";
+import { type Layer, readLayer } from "./layer.ts";
 import { listNames, parameterError, readChoice, readNames } from "./parameter-text.ts";
 import { readPosition } from "./position-parameter.ts";
 import { type Range, readRange } from "./range.ts";
 import { type OrderTerm, readLimit, readMeasures, readOrderBy } from "./selection.ts";
-
-export type Layer = "merged" | "batch" | "speed";
 
 /** A question to one view, read and checked. */
 export interface Query {
@@ -105,6 +105,8 @@ export function readQuery(
   events: readonly EventType[],
 ): Query {
   const view = shownView(stored);
+  if (kind === "compare" && !isRecomputed(stored))
+    throw notRecomputed(stored, "there is nothing to compare with");
   const parameters = new URLSearchParams(text);
   const attributes = namedAttributes(view, parameters);
   const columns = [...view.dimensions, ...attributes];
@@ -132,7 +134,7 @@ export function readQuery(
     orderBy: readOrderBy(view, columns, groupBy, buckets !== undefined, single.get("orderBy")),
     limit: readLimit(format, single.get("limit")),
     cursor: single.get("cursor"),
-    layer: readChoice("layer", single.get("layer") ?? "merged", ["merged", "batch", "speed"]),
+    layer: readLayer(stored, single.get("layer")),
     differing: isSet("differing"),
     after: after === undefined ? undefined : readPosition("after", after, topicsOf(view, attributes), events),
     asOf: asOf === undefined ? undefined : readAsOf(stored, asOf, events),

@@ -1,8 +1,10 @@
 import { type Cut, formatCut, recordsBetween } from "../views/cut.ts";
+import type { Layers } from "../views/layers.ts";
 import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
+import type { Layer } from "./layer.ts";
 import type { KnownBound } from "./log-bound.ts";
-import type { Layer, Query } from "./parameters.ts";
+import type { Query } from "./parameters.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What an answer rests on. Positions are in the text form that `after` takes, of the view's own topics. */
@@ -12,6 +14,8 @@ export interface Provenance {
   /** Of the view, where the app declares several. */
   readonly version?: number;
   readonly layer: Layer;
+  /** The one that alone computes the view, where it is declared so. */
+  readonly layers?: Exclude<Layers, "both">;
   /** Null: no generation has a part in the answer. */
   readonly generation: string | null;
   /** Where the generation ends and the tail begins. */
@@ -48,6 +52,7 @@ export function provenanceOf(
     fingerprint: view.fingerprint,
     ...(version !== undefined && { version }),
     layer,
+    ...(view.layers !== "both" && { layers: view.layers }),
     generation: layer === "speed" ? null : (reader?.manifest.id ?? null),
     cut: cutText,
     position: formatOwn(view, position),

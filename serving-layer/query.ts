@@ -176,7 +176,7 @@ export class Queries {
     const segments = this.#segments(query, moment);
     using join = openJoin(this.#tables, query);
     using _hold = this.#hold(moment);
-    const provenance = this.#grounds.provenance(query.stored, "merged", moment);
+    const provenance = this.#grounds.provenance(query.stored, query.layer, moment);
     const joined = joinedPlan(plan, join);
     const { page, reconciliation } = await this.#comparison.compare(joined, snapshot, segments, turns);
     const approximate = approximationsOf(query);

@@ -11,10 +11,13 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { VersionPointers } from "../infra/versions/version-pointers.ts";
 import type { App } from "../views/app.ts";
 import { familiesOf } from "../views/version.ts";
+import type { View } from "../views/view.ts";
 import { bestPath, type Planner } from "./access-path.ts";
 import type { FoldRange } from "./as-of/fold-past.ts";
 import type { PastLimits } from "./as-of/past-limits.ts";
 import { Pasts } from "./as-of/pasts.ts";
+import { ChangedEntries } from "./changed-entries.ts";
+import { ChangePublisher, type ChangePublisherParts } from "./changes/change-publisher.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ColumnScans } from "./column-scan.ts";
 import { registerConsole } from "./console-routes.ts";
@@ -71,6 +74,11 @@ const renewMs = 30_000;
 export interface Serving extends AsyncDisposable {
   /** Resolves once every view is served from its present generation, or half a minute is over; the past is forgotten then. */
   renew(): Promise<void>;
+  /** Brings a topic to tell the rows of one of the app's views, and keeps it so until disposed of, which must be before this is. */
+  publishChanges(
+    view: View,
+    to: Pick<ChangePublisherParts, "topic" | "log" | "newId" | "count">,
+  ): AsyncDisposable;
 }
 
 /** Adds the serving layer to a server. Closing the server ends event streams; dispose of the result after that. */
@@ -101,8 +109,9 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
     ...{ app, versions, snapshots, pasts, tail, files, logEnd, clock, planner, scans: parts.scans },
     salt: randomUUID(),
   });
+  const changed = new ChangedEntries();
   const live = new LiveQueries(
-    { queries, versions, snapshots, tail, logEnd, clock },
+    { queries, versions, snapshots, tail, changed, logEnd, clock },
     { ...defaultLiveLimits, ...parts.live },
   );
   const erasures = parts.erasures?.store;
@@ -125,12 +134,13 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
   registerDeadLetters(server, deadLetters);
   registerErasureRoutes(server, { app, log: parts.log, jobs, erasures: parts.erasures });
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
-  measureServing(server.metrics, { app, versions, snapshots, tail, logEnd, master, live });
+  measureServing(server.metrics, { app, versions, snapshots, logEnd, master, live });
   return {
     renew: async () => {
       await snapshots.followed(renewMs);
       pasts.forgetAll();
     },
+    publishChanges: (view, to) => new ChangePublisher({ view, snapshots, changed, clock, warn, ...to }),
     [Symbol.asyncDispose]: async () => {
       logStart[Symbol.dispose]();
       logEnd[Symbol.dispose]();

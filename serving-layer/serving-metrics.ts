@@ -2,10 +2,11 @@ import type { Manifest } from "../infra/generations/generations.ts";
 import type { Master } from "../infra/master/master.ts";
 import { measureMaster } from "../infra/master/master-metrics.ts";
 import type { Metrics } from "../infra/metrics.ts";
-import type { Segment, Tail } from "../infra/tail/tail.ts";
+import type { Segment } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
+import { isAwaited } from "./building.ts";
 import type { LiveQueries } from "./live/live-queries.ts";
 import type { LogBound } from "./log-bound.ts";
 import { lagOf } from "./provenance.ts";
@@ -17,7 +18,6 @@ export interface Measured {
   readonly app: App;
   readonly versions: Versions;
   readonly snapshots: Snapshots;
-  readonly tail: Tail;
   readonly logEnd: LogBound;
   readonly master: Pick<Master, "cut"> | undefined;
   readonly live: Pick<LiveQueries, "followers">;
@@ -28,7 +28,7 @@ const maxLagSeries = 2_000;
 
 /** What answers rest on, view by view. Nothing is computed but when it is asked for. */
 export function measureServing(metrics: Metrics, measured: Measured): void {
-  const { app, versions, snapshots, tail, logEnd, master, live } = measured;
+  const { app, versions, snapshots, logEnd, master, live } = measured;
   const { views } = app;
   if (master !== undefined) measureMaster(metrics, master);
 
@@ -50,7 +50,7 @@ export function measureServing(metrics: Metrics, measured: Measured): void {
     async (note) => {
       const { cut: end } = await logEnd.current();
       for (const view of views) {
-        const position = tail.position(view);
+        const position = snapshots.position(view);
         if (series > maxLagSeries) {
           note(lagOf(view, position, end), { view: view.name, topic: "all", partition: "all" });
           continue;
@@ -65,8 +65,7 @@ export function measureServing(metrics: Metrics, measured: Measured): void {
   );
   metrics.gauge("tidemark_view_ready", "Whether the view can be answered: 1, or 0.", ["view"], (note) => {
     for (const view of views) {
-      // Nobody is to be woken by a version that is being built beside the active one.
-      if (snapshots.isBuilding(view) && !versions.isActive(view)) continue;
+      if (!isAwaited(view, snapshots, versions)) continue;
       note(snapshots.unready(view) === undefined ? 1 : 0, { view: view.name });
     }
   });

@@ -2,6 +2,7 @@ import type { GenerationReader, Generations, Manifest } from "../infra/generatio
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isFolded, isRecomputed } from "../views/layers.ts";
 import { familiesOf, needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import { building } from "./building.ts";
@@ -69,9 +70,14 @@ export class Snapshots implements AsyncDisposable {
     this.#states = new Map(parts.views.map((view) => [view, { view, ...fresh }]));
     this.#families = familiesOf(parts.views);
     this.#ends.push(
-      parts.generations.watch(parts.views, (view, manifest) => void this.#aim(this.#state(view), manifest)),
+      parts.generations.watch(
+        parts.views.filter(isRecomputed),
+        (view, manifest) => void this.#aim(this.#state(view), manifest),
+      ),
       parts.tail.onAdvance(() => this.#advance()),
     );
+    for (const state of this.#states.values())
+      if (!isRecomputed(state.view)) void this.#aim(state, undefined);
   }
 
   /** Throws TIDEMARK_NOT_READY while there is nothing to serve, TIDEMARK_VIEW_BUILDING while there can't be. */
@@ -97,9 +103,14 @@ export class Snapshots implements AsyncDisposable {
     return this.#state(view).isBuilding;
   }
 
+  /** Up to where records have a part in the view's answers: those that are folded, or of a view without a tail, the generation's. */
+  position(view: View): Cut {
+    return isFolded(view) ? this.#parts.tail.position(view) : (this.batch(view)?.cut ?? {});
+  }
+
   /** Opens the view's first generation, if there is one by now: whoever waited for a run may ask before the pointers are looked at. */
   async look(view: View): Promise<void> {
-    if (this.batch(view) !== undefined) return;
+    if (!isRecomputed(view) || this.batch(view) !== undefined) return;
     const current = await this.#parts.generations.current(view);
     if (current !== undefined && this.batch(view) === undefined) await this.#aim(this.#state(view), current);
   }

@@ -7,7 +7,9 @@ import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isFolded } from "../views/layers.ts";
 import type { View } from "../views/view.ts";
+import { isAwaited } from "./building.ts";
 import type { Clock } from "./clock.ts";
 import { describeGeneration } from "./describe.ts";
 import { gapOf } from "./gap.ts";
@@ -51,9 +53,9 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
 
   server.get("/healthz", () => ({ status: "up" }));
 
-  // Without its queue, or the log, a node still answers: it says so, and stays in service. Nobody waits for a version that is being built.
+  // Without its queue, or the log, a node still answers: it says so, and stays in service.
   server.get("/readyz", async () => {
-    const awaited = app.views.filter((view) => !snapshots.isBuilding(view) || versions.isActive(view));
+    const awaited = app.views.filter((view) => isAwaited(view, snapshots, versions));
     const reasons = awaited.flatMap((view) => snapshots.unready(view) ?? []);
     const degraded = await degradations(parts);
     if (reasons.length === 0) return { status: "ready", ...(degraded.length === 0 ? {} : { degraded }) };
@@ -79,13 +81,13 @@ async function degradations({
     queue,
     isCurrent ? undefined : silentLog,
     ...versions.displaced,
-    ...app.views.map((view) => gapOf(view, tail.position(view), starts)),
+    ...app.views.filter(isFolded).map((view) => gapOf(view, tail.position(view), starts)),
   ].filter((each) => each !== undefined);
 }
 
 const silentLog = "the log does not answer: there may be events that no answer knows of";
 
-async function logStatus({ app, versions, logStart, logEnd, master, snapshots, tail }: StatusParts) {
+async function logStatus({ app, versions, logStart, logEnd, master, snapshots }: StatusParts) {
   const [{ cut: end, isCurrent }, { cut: starts }] = await Promise.all([
     logEnd.current(),
     logStart.current(),
@@ -93,9 +95,10 @@ async function logStatus({ app, versions, logStart, logEnd, master, snapshots, t
   const archived = master === undefined ? null : formatCut(await master.cut());
   const describe = (view: View) => {
     const manifest = snapshots.batch(view)?.reader.manifest;
-    const position = tail.position(view);
+    const position = snapshots.position(view);
     return {
       fingerprint: view.fingerprint,
+      layers: view.layers,
       isActive: versions.isActive(view),
       isBuilding: snapshots.isBuilding(view),
       generation: manifest === undefined ? null : describeGeneration(manifest),
@@ -103,7 +106,7 @@ async function logStatus({ app, versions, logStart, logEnd, master, snapshots, t
       position: formatOwn(view, position),
       lag: lagOf(view, position, end),
       unready: snapshots.unready(view) ?? null,
-      gap: gapOf(view, position, starts) ?? null,
+      gap: isFolded(view) ? (gapOf(view, position, starts) ?? null) : null,
     };
   };
   return {

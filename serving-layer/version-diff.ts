@@ -1,6 +1,7 @@
 import type { GenerationReader, Generations, Manifest } from "../infra/generations/generations.ts";
 import { type Cut, cutsEqual, formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isRecomputed } from "../views/layers.ts";
 import { joinSorted } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { exactName } from "../views/version.ts";
@@ -94,6 +95,9 @@ function requireComparable(from: View, to: View): void {
 
 function obstacleTo(from: View, to: View): string | undefined {
   if (from === to) return "they are one and the same";
+  const folded = [from, to].find((view) => !isRecomputed(view));
+  if (folded !== undefined)
+    return `the speed layer alone computes version ${folded.version}, of which there are no generations`;
   if (dimensionsText(from) !== dimensionsText(to))
     return `their dimensions differ, ${dimensionsText(from)} and ${dimensionsText(to)}`;
   if (paneMeaning(from) !== paneMeaning(to))

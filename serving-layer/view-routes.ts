@@ -4,6 +4,7 @@ import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isRecomputed, notRecomputed } from "../views/layers.ts";
 import { exactName } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 import { saysProgress } from "./building.ts";
@@ -78,6 +79,7 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
 
   server.post<GenerationRoute>("/v1/views/:view/generations/:id/activate", async ({ params }) => {
     const view = queries.view(params.view);
+    if (!isRecomputed(view)) throw notRecomputed(view, "none can be made to serve");
     const manifest = await findGeneration(parts, view, params.id);
     await generations.point(view.name, manifest.id);
     return { view: view.name, ...describeGeneration(manifest) };

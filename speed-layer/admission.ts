@@ -1,6 +1,6 @@
 import type { Log, LogRecord } from "../infra/log/log.ts";
 import { RecordReader } from "../infra/log/record-reader.ts";
-import type { ArchivedEvent } from "../infra/master/archived-events.ts";
+import type { ArchivedEvent, ArchivedEvents } from "../infra/master/archived-events.ts";
 import type { ArchivedIds } from "../infra/master/archived-ids.ts";
 import type { Offset } from "../views/cut.ts";
 import { DuplicateWindow } from "../views/duplicates.ts";
@@ -19,6 +19,8 @@ export interface Past {
   readonly log: Pick<Log, "starts" | "read">;
   /** Needed for a log that lets go of what is archived. */
   readonly archivedIds?: ArchivedIds | undefined;
+  /** Gives what the log has let go of, where that is to be folded all the same. */
+  readonly archivedEvents?: ArchivedEvents | undefined;
 }
 
 /**

@@ -7,7 +7,8 @@ import type { SealRequest, Tail } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
-import { TidemarkError } from "../views/errors.ts";
+import type { TidemarkError } from "../views/errors.ts";
+import { isFolded, isRecomputed } from "../views/layers.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
@@ -20,12 +21,14 @@ import { compileFolds } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
 import { restoreChains } from "./restore.ts";
 import { TailSegments } from "./segments.ts";
+import { foldWhole, isUnreachable } from "./whole-tail.ts";
 
 export interface SpeedLayerOptions {
   readonly app: App;
   readonly log: Log;
   /** Needed once the log has let go of what is archived. */
   readonly archivedIds?: Past["archivedIds"];
+  readonly archivedEvents?: Past["archivedEvents"];
   readonly checkpoint: TailCheckpoint;
   readonly generations: Pick<Generations, "current" | "watch">;
   readonly timers: Timers;
@@ -82,23 +85,23 @@ function start(
   chains: ReadonlyMap<View, readonly Chain[]>,
   lifecycle: Lifecycle,
 ): SpeedLayer {
-  const { app, log, archivedIds, checkpoint, generations, limits, timers, now, tracing } = options;
+  const { app, log, archivedIds, archivedEvents, checkpoint, generations, limits, timers, now, tracing } =
+    options;
   const foldOf = compileFolds(app.views);
+  const pastOf = (view: View): Past =>
+    isRecomputed(view) ? { log, archivedIds } : { log, archivedIds, archivedEvents };
   const tail = new TailSegments({
     chains,
     foldFromLog: (chain, from, next, signal, maxEntries = limits.entries - tail.entries) =>
-      foldFromLog(
-        { log, archivedIds },
-        {
-          view: chain.view,
-          fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
-          partition: chain.partition,
-          from,
-          next,
-          maxEntries,
-          signal,
-        },
-      ),
+      foldFromLog(pastOf(chain.view), {
+        view: chain.view,
+        fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
+        partition: chain.partition,
+        from,
+        next,
+        maxEntries,
+        signal,
+      }),
   });
   const stopping = new AbortController();
   const skipped: Skipped = { duplicates: 0, undecodable: 0 };
@@ -129,8 +132,14 @@ function start(
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;
   });
+  const stop = new AbortController();
+  lifecycle.defer(() => stop.abort());
+  for (const view of app.views.filter((each) => !isRecomputed(each))) {
+    foldWhole({ tail, view, signal: stop.signal, onUnaligned: options.onUnaligned }).catch(fail);
+  }
+  const aligned = app.views.filter((each) => isFolded(each) && isRecomputed(each));
   lifecycle.use(
-    generations.watch(app.views, (view, current) => {
+    generations.watch(aligned, (view, current) => {
       // Nobody reads it before it has one.
       if (current === undefined && needsGeneration(view)) return;
       tail.align(view, current?.cut ?? {}).catch((error: unknown) => {
@@ -153,8 +162,8 @@ function start(
     },
     async renew(letGo) {
       const cuts = new Map<View, Cut>();
-      for (const view of app.views) {
-        const { cut = {} } = (await generations.current(view)) ?? {};
+      for (const view of app.views.filter(isFolded)) {
+        const { cut = {} } = (isRecomputed(view) ? await generations.current(view) : undefined) ?? {};
         cuts.set(view, cut);
         await tail.align(view, cut).catch((error: unknown) => {
           if (!isUnreachable(error)) throw error;
@@ -166,11 +175,4 @@ function start(
     },
     [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose](),
   };
-}
-
-function isUnreachable(error: unknown): error is TidemarkError {
-  return (
-    error instanceof TidemarkError &&
-    (error.code === "TIDEMARK_STORE_OUT_OF_RANGE" || error.code === "TIDEMARK_TAIL_FULL")
-  );
 }

@@ -8,6 +8,7 @@ import type { App } from "../views/app.ts";
 import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
+import { isRecomputed } from "../views/layers.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
@@ -18,6 +19,7 @@ import type { FoldOf } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
 import { TailSegments } from "./segments.ts";
 import { TailPublisher } from "./tail-publisher.ts";
+import { foldWhole, isUnreachable } from "./whole-tail.ts";
 
 /** Its log has the events' topics and the tail topics. */
 export interface PartitionOwnerOptions extends Past {
@@ -224,7 +226,7 @@ export class PartitionOwner implements AsyncDisposable {
         chains: new Map(this.#replica.chains.map((chain) => [chain.view, [chain]])),
         mergesLongChains: false,
         foldFromLog: (chain, from, next, signal) =>
-          foldFromLog(this.#options, {
+          foldFromLog(this.#pastOf(chain.view), {
             view: chain.view,
             fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
             partition: chain.partition,
@@ -245,9 +247,12 @@ export class PartitionOwner implements AsyncDisposable {
     publisher.done.catch((error) => this.#fail(error));
     if (this.#request !== undefined) publisher.answer(this.#request);
     this.#lifecycle.use(tail.onAdvance(this.#options.onAdvance));
+    for (const { view } of this.#replica.chains) {
+      if (!isRecomputed(view)) void this.#keepWhole(tail, publisher, view);
+    }
     this.#lifecycle.use(
       generations.watch(
-        this.#replica.chains.map(({ view }) => view),
+        this.#replica.chains.map(({ view }) => view).filter(isRecomputed),
         (view, current) => {
           // Nobody reads it before it has one.
           if (current === undefined && needsGeneration(view)) return;
@@ -261,9 +266,26 @@ export class PartitionOwner implements AsyncDisposable {
   /** Where a chain begins that no owner before has begun; see `restoreChains`. */
   async #beginningOf({ view, partition }: Chain): Promise<Offset> {
     const { log, type, generations } = this.#options;
-    const current = await generations.current(view);
-    if (current !== undefined || !needsGeneration(view)) return offsetIn(current?.cut ?? {}, view, partition);
+    const current = isRecomputed(view) ? await generations.current(view) : undefined;
+    const isAtEnd = !isRecomputed(view) || (current === undefined && needsGeneration(view));
+    if (!isAtEnd) return offsetIn(current?.cut ?? {}, view, partition);
     return offsetAt({ [type.name]: await log.nexts(type.name) }, type.name, this.#options.partition);
+  }
+
+  /** Only what no generation will ever cover is folded from files. */
+  #pastOf(view: View): Past {
+    const { log, archivedIds, archivedEvents } = this.#options;
+    return isRecomputed(view) ? { log, archivedIds } : { log, archivedIds, archivedEvents };
+  }
+
+  async #keepWhole(tail: TailSegments, publisher: TailPublisher, view: View): Promise<void> {
+    const { onUnaligned } = this.#options;
+    try {
+      await foldWhole({ tail, view, signal: this.#stop.signal, onUnaligned });
+      await publisher.told();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   async #align(tail: TailSegments, publisher: TailPublisher, view: View, cut: Cut): Promise<void> {
@@ -273,13 +295,14 @@ export class PartitionOwner implements AsyncDisposable {
       await publisher.told();
       tail.release(view, cut);
     } catch (error) {
-      if (isOutOfRange(error) || isFull(error)) this.#options.onUnaligned(view, error);
+      if (isUnreachable(error)) this.#options.onUnaligned(view, error);
       else this.#fail(error);
     }
   }
 
-  /** Until disposed of. Waits where the log has let go of what comes next. */
+  /** Until disposed of. Waits where the log has let go of what comes next; all the time where no view is folded. */
   async #fold(tail: TailSegments): Promise<void> {
+    if (this.#replica.chains.length === 0) return this.#stopped();
     while (!this.#stop.signal.aborted) {
       try {
         const consumer = this.#lifecycle.use(this.#consume(tail));
@@ -313,6 +336,8 @@ export class PartitionOwner implements AsyncDisposable {
     const [start, end] = [at(await log.starts(type.name)), at(await log.nexts(type.name))];
     const { chains } = this.#replica;
     if (chains.some(({ next }) => next > end)) throw error;
+    for (const { view, next } of chains)
+      if (!isRecomputed(view) && next < start) await this.#beginAnew(tail, view, start);
     const isOver = () => chains.every(({ next }) => next >= start);
     if (isOver()) return;
     this.#gap = error;
@@ -322,6 +347,22 @@ export class PartitionOwner implements AsyncDisposable {
       this.#lifecycle.use(tail.onAdvance(() => isOver() && resolve()));
     });
     this.#gap = undefined;
+  }
+
+  /** No generation will make up for what is missing: all of the view is folded once more, from files up to where the log begins. */
+  async #beginAnew(tail: TailSegments, view: View, start: Offset): Promise<void> {
+    const { type, partition } = this.#options;
+    const before = Array.from({ length: partition }, () => 0 as Offset);
+    await tail.align(view, { [type.name]: [...before, start] });
+    if (this.#publisher !== undefined) void this.#keepWhole(tail, this.#publisher, view);
+  }
+
+  #stopped(): Promise<void> {
+    const { signal } = this.#stop;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -334,8 +375,4 @@ export class PartitionOwner implements AsyncDisposable {
 
 function isOutOfRange(error: unknown): error is TidemarkError {
   return error instanceof TidemarkError && error.code === "TIDEMARK_STORE_OUT_OF_RANGE";
-}
-
-function isFull(error: unknown): error is TidemarkError {
-  return error instanceof TidemarkError && error.code === "TIDEMARK_TAIL_FULL";
 }

@@ -2,6 +2,7 @@ import type { Chain } from "../infra/tail/chain.ts";
 import { ChainedTail } from "../infra/tail/chained-tail.ts";
 import type { TailSegment } from "../infra/tail/segment.ts";
 import type { Cut, Offset } from "../views/cut.ts";
+import { isRecomputed } from "../views/layers.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 
@@ -31,10 +32,14 @@ export class TailSegments extends ChainedTail {
     this.#foldFromLog = foldFromLog;
   }
 
-  /** Closes every open segment at the present position, and gives it: what every view of a topic has folded. */
+  /**
+   * Closes every open segment at the present position, and gives it: what every view of a topic has folded. Those that no generation
+   * is made of are passed by: a topic of no others is not in the cut.
+   */
   seal(): Cut {
     const cut: Record<string, Offset[]> = {};
     for (const chain of this.chains) {
+      if (!isRecomputed(chain.view)) continue;
       chain.seal();
       const { topic, partition } = viewPartition(chain.view, chain.partition);
       cut[topic] ??= [];

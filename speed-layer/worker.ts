@@ -115,9 +115,19 @@ export class SpeedWorker implements AsyncDisposable {
 
   /** Until it is told to stop, or another claims the partition. */
   async #ownOnce(owned: Owned): Promise<void> {
-    const { app, log, archivedIds, generations, newId, limits, onUnaligned, onGap, tracing } = this.#options;
+    const { app, log, archivedIds, archivedEvents, generations, newId, limits } = this.#options;
+    const { onUnaligned, onGap, tracing } = this.#options;
     const owner = new PartitionOwner({
-      ...{ app, type: owned.type, partition: owned.partition, log, archivedIds, generations, newId },
+      ...{
+        app,
+        type: owned.type,
+        partition: owned.partition,
+        log,
+        archivedIds,
+        archivedEvents,
+        generations,
+        newId,
+      },
       ...{ onUnaligned, onGap, tracing },
       ...{ foldOf: this.#foldOf, bound: this.#bound, skipped: this.skipped },
       snapshotBytes: limits.snapshotBytes ?? defaultSnapshotBytes,

@@ -1,3 +1,4 @@
+import { changesTopic } from "./changes-topic.ts";
 import type { DimensionTable } from "./dimension-table.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType } from "./event.ts";
@@ -77,6 +78,13 @@ export function defineApp<const Views extends readonly View[]>(
   ]) {
     if ((events.get(event.name) ?? event) !== event) fail(`two event types are named "${event.name}"`);
     events.set(event.name, event);
+  }
+  for (const view of views) {
+    const topic = changesTopic(name, view);
+    if (view.publish && events.has(topic))
+      fail(
+        `an event type is named "${topic}", where the changes of view "${view.name}" are to go: name one of them otherwise`,
+      );
   }
   if (events.size === 0) fail("declare at least one view or event type");
   const batch = {

@@ -49,6 +49,7 @@ export const errorCodes = {
   TIDEMARK_QUERY_TOO_LARGE: { status: 400, canRetry: false },
   TIDEMARK_QUERY_AFTER: { status: 504, canRetry: true },
   TIDEMARK_QUERY_NO_GENERATION: { status: 409, canRetry: true },
+  TIDEMARK_VIEW_LAYER: { status: 400, canRetry: false },
   // versions of a view
   TIDEMARK_VIEW_BUILDING: { status: 503, canRetry: true },
   TIDEMARK_VERSION_UNKNOWN: { status: 404, canRetry: false },

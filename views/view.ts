@@ -6,6 +6,7 @@ import type { EventType } from "./event.ts";
 import type { Expression } from "./expression.ts";
 import type { FieldType } from "./field.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { type Layers, readLayers } from "./layers.ts";
 import type { Mapping, ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
 import { type Reference, type References, readReferences } from "./reference.ts";
@@ -51,6 +52,10 @@ export interface View {
   readonly family: string;
   /** From 1. It is no part of the meaning, nor of the fingerprint. */
   readonly version: number;
+  /** Nor is this. */
+  readonly layers: Layers;
+  /** Whether its rows are told to others as they change; no part of the meaning either. */
+  readonly publish: boolean;
   /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
   readonly mappings: readonly Mapping[];
   /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
@@ -117,6 +122,10 @@ export type ViewDeclaration<
   readonly name: Name;
   /** A later one stands beside those before it, and takes over the name by a flip. Default 1. */
   readonly version?: Version;
+  /** `"batch"`: generations alone, no tail is kept; `"speed"`: a tail of all records, no generation is made. Default `"both"`. */
+  readonly layers?: Layers;
+  /** In a cluster, each row that changes goes to a topic of Kafka, for others to read. Default false. */
+  readonly publish?: boolean;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
@@ -164,6 +173,7 @@ export function defineView<
     );
   }
   const name = viewName(family, version);
+  const layers = readLayers(name, declaration.layers);
   const { from } = declaration as { from: E | readonly Source[] };
   const isOne = "kind" in from;
   const sources = isOne ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
@@ -192,7 +202,7 @@ export function defineView<
   const references = readReferences(name, dimensions, declaration.references ?? {});
   const view = {
     kind: "view",
-    ...{ name, family, version },
+    ...{ name, family, version, layers, publish: requirePublishable(name, window, declaration.publish) },
     mappings,
     dimensions,
     window,
@@ -205,6 +215,16 @@ export function defineView<
       ? finish(view)
       : sessionView({ ...view, window }, measured, sessions);
   return finished as View & { readonly name: VersionedName<Name, Version>; readonly family: Name };
+}
+
+/** A row that is told must be one that is stored: others are put together from several when they are asked for. */
+function requirePublishable(view: string, window: WindowDimension | undefined, publish = false): boolean {
+  const kind = window?.window.kind;
+  if (!publish || (kind !== "session" && kind !== "sliding")) return publish;
+  throw new TidemarkError(
+    "TIDEMARK_DECLARATION_WINDOW",
+    `view "${view}" can't be published: rows of ${kind === "session" ? "sessions" : "sliding windows"} are put together when they are asked for; publish a view with another window, or follow this one with live=true`,
+  );
 }
 
 function readSource(view: string, { event: from, by, where, measures }: Source): DeclaredMapping {

@@ -3,6 +3,7 @@ import { meantBy } from "../../infra/versions/meant-by.ts";
 import type { VersionPointer } from "../../infra/versions/version-pointers.ts";
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
+import { isRecomputed } from "../../views/layers.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import { familiesOf, familyOf, needsGeneration, viewName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
@@ -18,6 +19,7 @@ export interface Verdict {
 
 const fromGeneration = "it is not answered until the next batch run has built it";
 const fromLog = "until the next batch run the speed layer answers it from the whole log";
+const folded = "it is not answered until the speed layer has folded all records";
 
 /**
  * Event types by name, then views: the app's in its order, then those that it does not have any more. `pointers` says which version each
@@ -87,9 +89,14 @@ function ofView(
   const [type] = view.mappings.filter(({ event }) => refused.has(event.name));
   if (type !== undefined) return of("refused", `its event type ${type.event.name} is`);
   const recorded = views.get(view.name);
-  const meanwhile = needsGeneration(view) ? [fromGeneration, ...nobody(view, pointer)] : [fromLog];
+  const meanwhile = meanwhileOf(view, pointer);
   if (recorded === undefined) return of("new", ...meanwhile);
   return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", ...meanwhile);
+}
+
+function meanwhileOf(view: View, pointer: VersionPointer | undefined): readonly string[] {
+  if (!isRecomputed(view)) return [folded, ...nobody(view, pointer)];
+  return needsGeneration(view) ? [fromGeneration, ...nobody(view, pointer)] : [fromLog];
 }
 
 function nobody({ family, version }: View, pointer: VersionPointer | undefined): readonly string[] {

@@ -17,6 +17,7 @@ import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
 import { compactBeside } from "../compaction.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Archiver and batch layer. Of all such processes one writes the master dataset and does the runs, the others stand by; all
@@ -62,41 +63,6 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
 
 /** A run goes on without the speed layer after so many sessions: its partitions have been taken over by then, if by anyone. */
 const sessionsPerSeal = 6;
-
-/** Starts something whenever it is this process's turn, and ends it when the turn is over, one after the other. */
-class Turns implements AsyncDisposable {
-  readonly #start: () => Promise<AsyncDisposable>;
-  readonly #fail: (error: unknown) => void;
-  #isOurs = false;
-  #running: AsyncDisposable | undefined;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(start: () => Promise<AsyncDisposable>, fail: (error: unknown) => void) {
-    this.#start = start;
-    this.#fail = fail;
-  }
-
-  set(isOurs: boolean): void {
-    this.#isOurs = isOurs;
-    this.#last = this.#last.then(() => this.#follow()).catch(this.#fail);
-  }
-
-  async #follow(): Promise<void> {
-    if (this.#isOurs === (this.#running !== undefined)) return;
-    if (this.#isOurs) {
-      this.#running = await this.#start();
-      return;
-    }
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.[Symbol.asyncDispose]();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.set(false);
-    await this.#last;
-  }
-}
 
 interface BatchStores {
   readonly log: Log;
@@ -151,7 +117,10 @@ async function startWriting(
               fullWithinMs: within,
               sealWithinMs: node.sessionMs * sessionsPerSeal,
               archive: async (until, archiveSignal, progress) =>
-                archiver.archive(until ?? (await archiver.logEnd()), { signal: archiveSignal, progress }),
+                archiver.archive(
+                  { ...(await archiver.logEnd()), ...until },
+                  { signal: archiveSignal, progress },
+                ),
             },
             run,
             report,

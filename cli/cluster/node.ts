@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { longestIntervalMs } from "../../batch-layer/schedule.ts";
+import { changesTopics } from "../../infra/changes/published-views.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
   overRecords,
@@ -93,7 +94,7 @@ export class ClusterNode {
     this.topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
   }
 
-  /** The log with the topics of the events, those of the tail and those of the dead letters. */
+  /** The log with the topics of the events, those of the tail, of the dead letters and of changes. */
   async openLog(): Promise<KafkaLog> {
     return this.#lifecycle.use(
       await KafkaLog.open({
@@ -102,6 +103,7 @@ export class ClusterNode {
           ...this.topics,
           ...this.topics.map(({ name, partitions }) => ({ name: tailTopic(name), partitions })),
           ...deadLetterTopics(this.app.name, this.#typeNames),
+          ...changesTopics(this.app),
         ],
         warn: (message) => this.logger.warn(message),
       }),

@@ -9,6 +9,7 @@ import { sqlBudget } from "../sql-budget.ts";
 import { SqlWorker } from "../sql-worker.ts";
 import { openVersionPointers } from "../version-pointers.ts";
 import type { ClusterNode } from "./node.ts";
+import { takeTurnsPublishing } from "./publishing.ts";
 
 /** A serving node: answers queries from the generations and a tail of its own. */
 export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
@@ -30,7 +31,7 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   );
   const pointers = lifecycle.use(await openVersionPointers(node.folder.versions, app, false, node.logger));
   const server = node.createServer();
-  lifecycle.use(
+  const serving = lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
       ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
@@ -40,5 +41,6 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   );
   // An answer before that would be right, and of long ago.
   await tail.ready;
-  return { url: await node.listen(server), done: tail.done };
+  const publishing = await takeTurnsPublishing(node, { serving, log, metrics: server.metrics }, lifecycle);
+  return { url: await node.listen(server), done: Promise.race([tail.done, publishing.done]) };
 }

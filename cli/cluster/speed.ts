@@ -5,7 +5,7 @@ import { MasterFolder } from "../../infra/master/folder.ts";
 import { defaultEntries } from "../../speed-layer/main.ts";
 import { measureFolding } from "../../speed-layer/speed-metrics.ts";
 import { SpeedWorker } from "../../speed-layer/worker.ts";
-import { pastIds } from "../past-ids.ts";
+import { archivedPast } from "../archived-past.ts";
 import { type ClusterNode, registerHealth } from "./node.ts";
 
 /** A speed worker: folds its share of the partitions. */
@@ -17,7 +17,7 @@ export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
     new SpeedWorker({
       app,
       log,
-      archivedIds: pastIds(MasterFolder.read(node.folder.master, node.topics), () => node.makeScratch()),
+      ...archivedPast(MasterFolder.read(node.folder.master, node.topics), () => node.makeScratch()),
       generations: node.generations(),
       newId: randomUUID,
       limits: { entries: defaultEntries },

@@ -173,7 +173,11 @@ function meaning(step: TopicStep): readonly string[] {
         replication === 1
           ? "1 copy"
           : `${replication} copies, ${config["min.insync.replicas"]} to acknowledge`;
-      return [`${copies}; kept ${keptFor(config["retention.ms"] ?? "")}`];
+      const kept =
+        config["cleanup.policy"] === "compact"
+          ? "the last of each key"
+          : keptFor(config["retention.ms"] ?? "");
+      return [`${copies}; kept ${kept}`];
     }
     case "change":
       return step.changes.map(({ name, from, to }) => `${name}: ${from === "" ? "unset" : from} → ${to}`);

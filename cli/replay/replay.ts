@@ -16,6 +16,8 @@ import { requireReadable, unreadable } from "../../infra/master/readable.ts";
 import { type Replay, type Replayed, replayView } from "../../speed-layer/replay.ts";
 import { type Cut, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { isRecomputed } from "../../views/layers.ts";
+import { cutOf } from "../../views/mapping.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
@@ -35,26 +37,28 @@ export type Compared = Reconciliation & { readonly kind: "compared" };
 
 export interface Outcome {
   readonly cut: Cut;
-  readonly generation: string;
+  /** Null of a view that no generations are made of. */
+  readonly generation: string | null;
   readonly replayed: Replayed;
   readonly fold: Cost & { readonly bytes: number };
   readonly batch: Cost & { readonly bytes: number };
   /** The fold beside the generation's states, and beside those that DuckDB has computed just now. */
-  readonly held: { readonly generation: Compared; readonly computed: Compared };
+  readonly held: { readonly generation: Compared | null; readonly computed: Compared };
 }
 
 /**
  * Folds a view up to the cut of the generation that serves, computes the same by SQL in a folder aside, and holds the fold
- * against both, key by key. What it opens is the lifecycle's to close. TIDEMARK_QUERY_NO_GENERATION where none serves.
+ * against both, key by key; a view that no generations are made of, up to where records are archived, against the SQL alone. What
+ * it opens is the lifecycle's to close. TIDEMARK_QUERY_NO_GENERATION where no generation serves.
  */
 export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<Outcome> {
   const { view, folder, signal, now } = parts;
   const topics = view.mappings.map(({ event: { name, partitions } }) => ({ name, partitions }));
   const master = MasterFolder.read(folder.master, topics);
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
-  const manifest = await generations.current(view);
-  if (manifest === undefined) throw noGeneration(view);
-  const { cut } = manifest;
+  const manifest = isRecomputed(view) ? await generations.current(view) : undefined;
+  if (manifest === undefined && isRecomputed(view)) throw noGeneration(view);
+  const cut = manifest?.cut ?? cutOf(view, await master.cut());
   const aside = await mkdtemp(join(tmpdir(), "tidemark-replay-"));
   lifecycle.defer(() => rm(aside, { recursive: true, force: true }));
   const connection = await lifecycle.use(await openDuckdb(aside)).connect();
@@ -82,16 +86,16 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
       signal.throwIfAborted();
       progress.compared(rows);
     });
-  const reader = lifecycle.use(await generations.open(view, manifest.id));
+  const reader = manifest && lifecycle.use(await generations.open(view, manifest.id));
   const { log, master: files } = folded.replayed;
   return {
     cut,
-    generation: manifest.id,
+    generation: manifest?.id ?? null,
     replayed: folded.replayed,
     fold: { ...fold, bytes: log.bytes + files.bytes },
     batch: { ...batch, bytes: computed.bytes },
     held: {
-      generation: await heldAgainst(reader.statesPaths),
+      generation: reader === undefined ? null : await heldAgainst(reader.statesPaths),
       computed: await heldAgainst([statesPath]),
     },
   };

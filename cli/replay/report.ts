@@ -7,7 +7,7 @@ import { paint, type Terminal } from "../terminal.ts";
 import type { Compared, Outcome } from "./replay.ts";
 
 export function isEqual({ held }: Outcome): boolean {
-  return held.generation.differing === 0 && held.computed.differing === 0;
+  return (held.generation?.differing ?? 0) === 0 && held.computed.differing === 0;
 }
 
 export function describeOutcome(terminal: Terminal, view: View, outcome: Outcome): string {
@@ -21,7 +21,7 @@ export function describeOutcome(terminal: Terminal, view: View, outcome: Outcome
   ];
   return [
     `${paint(terminal, "bold", view.name)}: ${plural(recordsOf(outcome), "record")} up to ${formatCut(outcome.cut)}, ${from.join(", ")}\n`,
-    describeHeld(terminal, held.generation, `generation ${generation}`),
+    held.generation === null ? "" : describeHeld(terminal, held.generation, `generation ${generation}`),
     describeHeld(terminal, held.computed, "the same computed by SQL now"),
     `\n${renderCosts(outcome)}`,
   ].join("");
@@ -74,7 +74,10 @@ export function shownOutcome(view: View, outcome: Outcome): Readonly<Record<stri
     ...{ view: view.name, generation, cut: formatCut(cut), equal: isEqual(outcome), records },
     ...{ fromLog: replayed.log.offsets, fromMaster: replayed.master.offsets, ...replayed.skipped },
     ...{ fold: cost(fold), batch: cost(batch) },
-    ...{ heldAgainstGeneration: shownHeld(held.generation), heldAgainstSql: shownHeld(held.computed) },
+    ...{
+      heldAgainstGeneration: held.generation && shownHeld(held.generation),
+      heldAgainstSql: shownHeld(held.computed),
+    },
   };
 }
 

@@ -4,12 +4,14 @@ import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
+import { type ArchivedEvents, archivedEvents } from "../../infra/master/archived-events.ts";
 import { type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
 import type { App } from "../../views/app.ts";
 import type { Cut } from "../../views/cut.ts";
+import { isFolded, isRecomputed } from "../../views/layers.ts";
 import { familiesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
@@ -55,7 +57,7 @@ export async function* runChecks(
   if (isDeep) {
     yield await examine("checksums", (check) => checkChecksums(check, app, master));
   }
-  for (const view of app.views) {
+  for (const view of app.views.filter(isRecomputed)) {
     yield await examine(`generations of ${view.name}`, async (check) => {
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
     });
@@ -67,11 +69,13 @@ export async function* runChecks(
       checkVersions(check, versions, folder.versions, generations),
     );
   }
+  const fromFiles: ArchivedEvents = (...range) => archivedEvents(reader, master, ...range);
   const past = { log, archivedIds: (range: ArchivedRange) => archivedIds(connection, master, range) };
-  for (const view of app.views) {
+  for (const view of app.views.filter(isFolded)) {
     yield await examine(`tail of ${view.name}`, async (check) => {
-      const current = await generations.current(view);
-      await checkTail(check, view, await segments(view, current), current, past, end);
+      const current = isRecomputed(view) ? await generations.current(view) : undefined;
+      const pastOfView = isRecomputed(view) ? past : { ...past, archivedEvents: fromFiles };
+      await checkTail(check, view, await segments(view, current), current, pastOfView, end);
     });
   }
 }

@@ -43,7 +43,9 @@ function headersBound(headers: RecordHeaders): number {
   return bytes;
 }
 
-function encodeRecord({ key, value, headers }: Append, index: number, into: Buffer, from: number): number {
+function encodeRecord(record: Append, index: number, into: Buffer, from: number): number {
+  const { key, value, headers } = record;
+  const valueLength = record.isWithoutValue ? -1 : value.length;
   const keyLength = key === null ? -1 : Buffer.byteLength(key);
   const packed = headers === undefined ? none : encodeHeaders(headers);
   const length =
@@ -51,7 +53,7 @@ function encodeRecord({ key, value, headers }: Append, index: number, into: Buff
     varintSize(index) +
     varintSize(keyLength) +
     Math.max(0, keyLength) +
-    varintSize(value.length) +
+    varintSize(valueLength) +
     value.length +
     packed.length;
   let at = varint(length, into, from);
@@ -60,7 +62,7 @@ function encodeRecord({ key, value, headers }: Append, index: number, into: Buff
   at = varint(index, into, at);
   at = varint(keyLength, into, at);
   if (key !== null) at += into.write(key, at);
-  at = varint(value.length, into, at);
+  at = varint(valueLength, into, at);
   into.set(value, at);
   into.set(packed, at + value.length);
   return at + value.length + packed.length;

@@ -1,6 +1,9 @@
 import type { App } from "../../views/app.ts";
+import { changesTopic } from "../../views/changes-topic.ts";
 import type { EventType } from "../../views/event.ts";
 import { parseDuration } from "../../views/time.ts";
+import type { View } from "../../views/view.ts";
+import { changesPartitions, publishedViews } from "../changes/published-views.ts";
 import { letterTopic } from "../dead-letters/letter-record.ts";
 import type { Topic } from "../log/log.ts";
 import { tailTopic } from "../tail/tail-record.ts";
@@ -8,7 +11,7 @@ import type { TopicConfig } from "./topic-requests.ts";
 
 /** A topic that a cluster needs, as it should be. */
 export interface WantedTopic extends Topic {
-  readonly what: "events" | "tail" | "dead letters" | "clock";
+  readonly what: "events" | "tail" | "dead letters" | "changes" | "clock";
   /** Undefined: as many as there are brokers, up to 3. */
   readonly replication: number | undefined;
   /** Undefined: one less than its replicas, and at least one. */
@@ -26,6 +29,7 @@ export function wantedTopics(app: App): readonly WantedTopic[] {
   return [
     ...app.events.flatMap((event) => [ofEvents(event), ofTail(event), ofDeadLetters(app, event)]),
     ofDeadLetters(app),
+    ...publishedViews(app).map((view) => ofChanges(app, view)),
     {
       ...copies(undefined),
       name: clockTopic(app.name),
@@ -88,6 +92,22 @@ function ofDeadLetters(app: App, event?: EventType): WantedTopic {
     what: "dead letters",
     partitions: 1,
     config: { ...common, "retention.ms": "-1", "max.message.bytes": eventBytes },
+  };
+}
+
+/** The last record of each key is kept for good; who reads from the beginning has every row. */
+function ofChanges(app: App, view: View): WantedTopic {
+  return {
+    ...copies(view.mappings[0]?.event),
+    name: changesTopic(app.name, view),
+    what: "changes",
+    partitions: changesPartitions(view),
+    config: {
+      ...common,
+      "cleanup.policy": "compact",
+      "retention.ms": "-1",
+      "max.message.bytes": eventBytes,
+    },
   };
 }
 

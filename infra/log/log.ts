@@ -33,6 +33,8 @@ export interface Append {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Uint8Array;
+  /** Kafka writes no value then, which a compacted topic takes for the end of the key; `value` must be empty. Read back it is an empty one. */
+  readonly isWithoutValue?: boolean;
   readonly headers?: RecordHeaders;
 }
 

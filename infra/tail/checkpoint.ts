@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import type { App } from "../../views/app.ts";
 import type { Offset } from "../../views/cut.ts";
+import { isFolded } from "../../views/layers.ts";
 import { viewPartition } from "../../views/mapping.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
@@ -68,10 +69,10 @@ export class TailCheckpoint implements AsyncDisposable {
   static async open(options: { readonly path: string; readonly app: App }): Promise<TailCheckpoint> {
     await mkdir(options.path, { recursive: true });
     const root = openRoot(options.path, options.app, false);
-    return new TailCheckpoint(root, openHeaders(root) as Headers, options.app.views);
+    return new TailCheckpoint(root, openHeaders(root) as Headers, options.app.views.filter(isFolded));
   }
 
-  /** The segments of the app's views as last written. Those of other views, or of other meanings of them, are dropped. */
+  /** The segments of the app's views as last written. Those of other views, of other meanings of them, or of views that are folded no more, are dropped. */
   async load(): Promise<readonly TailSegment[]> {
     const segments: TailSegment[] = [];
     const stale: number[] = [];

@@ -1,6 +1,7 @@
 import type { App } from "../../views/app.ts";
 import type { Offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { isFolded } from "../../views/layers.ts";
 import type { View } from "../../views/view.ts";
 import { Chain } from "./chain.ts";
 import { TailSegment } from "./segment.ts";
@@ -12,9 +13,9 @@ export interface PartitionView {
   readonly partition: number;
 }
 
-/** The app's views that take records of a topic's partition. */
+/** The app's views that records of a topic's partition are folded into. */
 export function viewsOf(app: App, topic: string, partition: number): readonly PartitionView[] {
-  return app.views.flatMap((view) => {
+  return app.views.filter(isFolded).flatMap((view) => {
     const number = view.partitions.findIndex((each) => each.topic === topic && each.partition === partition);
     return number === -1 ? [] : [{ view, partition: number }];
   });

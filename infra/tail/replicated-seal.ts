@@ -1,5 +1,6 @@
 import type { App } from "../../views/app.ts";
 import type { Cut, Offset } from "../../views/cut.ts";
+import { isRecomputed } from "../../views/layers.ts";
 import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import type { StateRow } from "../../views/state.ts";
@@ -48,7 +49,9 @@ export class ReplicatedSeal implements SealRequest, SealedTail {
       for (const { name, partitions } of app.events) {
         const starts = await log.starts(tailTopic(name));
         for (let partition = 0; partition < partitions; partition++) {
-          const replica = new PartitionReplica(viewsOf(app, name, partition));
+          // Nobody asks for sealed rows of the others.
+          const views = viewsOf(app, name, partition).filter(({ view }) => isRecomputed(view));
+          const replica = new PartitionReplica(views);
           replicas.set(`${name}/${partition}`, replica);
           const from = starts[partition] ?? (0 as Offset);
           sealed.push(

@@ -37,10 +37,11 @@ export interface Segment {
 export interface Tail {
   /**
    * The segments that cover exactly `[cut, position)` of the view, in order within each partition; undefined while no
-   * boundary lies at the cut (the speed layer is then aligning itself to it, or has not heard of it).
+   * boundary lies at the cut (the speed layer is then aligning itself to it, or has not heard of it). None of a view of which no
+   * tail is kept.
    */
   segments(view: View, cut: Cut): readonly Segment[] | undefined;
-  /** By partition of the view's topics, the next record that is not folded. */
+  /** By partition of the view's topics, the next record that is not folded; empty where no tail is kept. */
   position(view: View): Cut;
   /** Counts up with every change of any state or position: what was answered at the same count still holds. */
   readonly version: number;
@@ -54,7 +55,8 @@ export interface Tail {
 export interface SealRequest {
   /**
    * Closes the open segment of every view and partition at the present position and makes the sealed states readable in
-   * the checkpoint. Gives the position: the new cut. Rejects or gives undefined if the speed layer can't, or the signal aborts.
+   * the checkpoint. Gives the position: the new cut. It says nothing of a topic of which no view is computed by both layers. Rejects or
+   * gives undefined if the speed layer can't, or the signal aborts.
    */
   seal(signal?: AbortSignal): Promise<Cut | undefined>;
 }

@@ -4,7 +4,7 @@ import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
 import type { Clock } from "../clock.ts";
-import type { Layer } from "../parameters.ts";
+import type { Layer } from "../layer.ts";
 import { formatOwn } from "../provenance.ts";
 import type { Snapshot, Snapshots } from "../snapshot.ts";
 import type { AsOf } from "./as-of.ts";

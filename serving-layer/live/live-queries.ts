@@ -1,9 +1,10 @@
 import type { FastifyReply } from "fastify";
 import type { Sight } from "../../infra/access/rights.ts";
-import type { Segment } from "../../infra/tail/tail.ts";
+import type { Entry } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { exactName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
+import type { ChangedEntries } from "../changed-entries.ts";
 import { EventStream } from "../event-stream.ts";
 import type { Versions } from "../versions.ts";
 import { Lane } from "./lane.ts";
@@ -45,13 +46,14 @@ const mostRemembered = 256;
 
 type LiveQueriesParts = Omit<LiveQueryParts, "name" | "spread" | "slowMs" | "left"> & {
   readonly versions: Versions;
+  readonly changed: ChangedEntries;
 };
 
 /** All live queries of this process. While nobody follows any they cost nothing. */
 export class LiveQueries implements Disposable {
   readonly limits: LiveLimits;
   readonly #parts: LiveQueriesParts;
-  readonly #moves: Disposable;
+  readonly #ends: readonly Disposable[];
   readonly #queries = new Map<string, LiveQuery>();
   readonly #streams = new Set<EventStream>();
   readonly #lanes: readonly Lane[];
@@ -63,7 +65,10 @@ export class LiveQueries implements Disposable {
 
   constructor(parts: LiveQueriesParts, limits: LiveLimits) {
     this.#parts = parts;
-    this.#moves = parts.versions.onMove(() => this.#endMoved());
+    this.#ends = [
+      parts.versions.onMove(() => this.#endMoved()),
+      parts.changed.on((view, entry) => this.#note(view, entry)),
+    ];
     this.limits = limits;
     const those = (needScan: boolean) => () =>
       [...this.#queries.values()].filter((query) => query.size > 0 && query.needsScan === needScan);
@@ -131,7 +136,7 @@ export class LiveQueries implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#moves[Symbol.dispose]();
+    for (const end of this.#ends) end[Symbol.dispose]();
   }
 
   async #queryOf({ name, view, search, everyMs, sight }: LiveQuestion): Promise<LiveQuery> {
@@ -151,7 +156,7 @@ export class LiveQueries implements Disposable {
         ...this.#parts,
         name,
         slowMs: this.limits.slowMs,
-        spread: (segments) => this.#spread(view, segments),
+        spread: (segments) => this.#parts.changed.spread(view, segments),
         left: () => this.#forgetLater(key, query),
       },
     );
@@ -174,11 +179,8 @@ export class LiveQueries implements Disposable {
     }
   }
 
-  #spread(view: View, segments: readonly Segment[]): void {
-    const queries = [...this.#queries.values()].filter(({ plan }) => plan.query.stored === view);
-    for (const segment of segments) {
-      for (const entry of segment.takeChanged()) for (const query of queries) query.note(entry);
-    }
+  #note(view: View, entry: Entry): void {
+    for (const query of this.#queries.values()) if (query.plan.query.stored === view) query.note(entry);
   }
 
   #watch(): void {

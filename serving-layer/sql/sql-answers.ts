@@ -4,10 +4,12 @@ import type { App } from "../../views/app.ts";
 import { type Cut, formatCut, type Offset, offset, offsetAt, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
+import { isFolded } from "../../views/layers.ts";
 import { encodeCell, type StateRow } from "../../views/state.ts";
 import { shownView } from "../../views/view.ts";
 import { Admission } from "../admission.ts";
 import type { Clock } from "../clock.ts";
+import { readLayer } from "../layer.ts";
 import type { KnownBound, LogBound } from "../log-bound.ts";
 import { approximationsOf, type Provenance, provenanceOf } from "../provenance.ts";
 import type { Snapshots } from "../snapshot.ts";
@@ -113,11 +115,12 @@ export class SqlAnswers {
   }
 
   #provenance(used: readonly Named[], end: KnownBound): SqlProvenance {
-    const { snapshots, tail } = this.#parts;
+    const { snapshots } = this.#parts;
     const views = used.flatMap((named) => {
       if (named.kind === "events") return [];
       const { view } = named;
-      const provenance = provenanceOf("merged", snapshots.serving(view), tail.position(view), end);
+      const layer = readLayer(view);
+      const provenance = provenanceOf(layer, snapshots.serving(view), snapshots.position(view), end);
       return [[view.name, { ...provenance, approximate: approximationsOf(shownView(view)) }] as const];
     });
     const events = used.flatMap((named) => {
@@ -130,10 +133,12 @@ export class SqlAnswers {
     return { views: Object.fromEntries(views), events: Object.fromEntries(events) };
   }
 
-  /** Events are those that the views of their type have; of a type that has none, those of the log when it was last asked. */
+  /** Events are those that the tails of their type's views have; of a type that has none, those of the log when it was last asked. */
   #position(event: EventType): readonly Offset[] {
     const { app, tail, logEnd } = this.#parts;
-    const views = app.views.filter(({ mappings }) => mappings.some((mapping) => mapping.event === event));
+    const views = app.views.filter(
+      (view) => isFolded(view) && view.mappings.some((mapping) => mapping.event === event),
+    );
     const cuts = views.length === 0 ? [logEnd.known()?.cut ?? {}] : views.map((view) => tail.position(view));
     return Array.from({ length: event.partitions }, (_, partition) =>
       offset(Math.min(...cuts.map((cut) => offsetAt(cut, event.name, partition)))),

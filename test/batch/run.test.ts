@@ -476,3 +476,42 @@ describe("a run that does not end well leaves what served before it, and no draf
     expect(await names()).toEqual(before);
   });
 });
+
+describe("views of one layer", () => {
+  const changed = (view: View, layers: "batch" | "speed"): View => ({ ...view, layers });
+
+  test("no generation is made of what the speed layer alone computes, and none of it can be checked", async () => {
+    await ingest(0, fact("a", 0, 10));
+    const ofSpeed = { ...app, views: [changed(byShop, "speed"), inAll] };
+    const { generations: made } = await run({ app: ofSpeed });
+    expect(made.map(({ view }) => view)).toEqual(["in-all"]);
+    await expect(
+      run({ app: ofSpeed }, undefined, undefined, { kind: "check", view: "by-shop" }),
+    ).rejects.toMatchObject({ code: "TIDEMARK_VIEW_LAYER" });
+  });
+
+  test("what batch runs alone compute is held against nothing", async () => {
+    await ingest(0, fact("a", 0, 10));
+    await run({ app: { ...app, views: [changed(byShop, "batch"), inAll] } });
+    expect((await served(byShop))?.manifest.reconciliation).toEqual({
+      kind: "not-compared",
+      reason: expect.stringContaining('layers: "batch"'),
+    });
+    expect((await served(inAll))?.manifest.reconciliation).toMatchObject({ kind: "compared" });
+  });
+
+  test("where no view is of both layers the cut is where the log ends, whatever a seal says", async () => {
+    await ingest(0, fact("a", 0, 10), fact("a", 0, 5));
+    const asked: (Cut | undefined)[] = [];
+    await run({
+      app: { ...app, views: [changed(byShop, "batch"), changed(inAll, "speed")] },
+      seal: { seal: async () => cutAt(1, 0) },
+      archive: (until) => {
+        asked.push(until);
+        return master.cut();
+      },
+    });
+    expect(asked).toEqual([{}]);
+    expect((await served(byShop))?.manifest.cut).toEqual(cutAt(2, 0));
+  });
+});

@@ -63,6 +63,14 @@ test("the checksum is that of Castagnoli, wherever the bytes lie", () => {
   }
 });
 
+test("a record without a value has none, where one of no bytes has none either but is there", () => {
+  const encoded = (isWithoutValue: boolean) =>
+    encodeRecords([{ ...append("", "k"), isWithoutValue }], 0).subarray(batchLayout.records);
+  // Length, attributes, time, place, key; then the value's length, of which −1 is written as 1, and no headers.
+  expect([...encoded(false)]).toEqual([14, 0, 0, 0, 2, "k".charCodeAt(0), 0, 0]);
+  expect([...encoded(true)]).toEqual([14, 0, 0, 0, 2, "k".charCodeAt(0), 1, 0]);
+});
+
 describe("what a fetch brought", () => {
   test("begins where it is asked to and ends where it is asked to, in the middle of batches", () => {
     const bytes = [batch({ base: 10, texts: ["a", "b", "c"] }), batch({ base: 13, texts: ["d", "e"] })];

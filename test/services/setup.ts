@@ -62,7 +62,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined
-        ? lifecycle.use(await startKafka({ brokers: 1, report })).brokers
+        ? lifecycle.use(
+            await startKafka({ brokers: 1, report, config: { "group.min.session.timeout.ms": 500 } }),
+          ).brokers
         : KAFKA_BROKERS.split(","),
     ),
     begin("redis", "", async () => REDIS_URL ?? lifecycle.use(await startRedis({ report })).url),

@@ -11,6 +11,7 @@ import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
 import { type Cut, cutsEqual, type Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
+import { isFolded } from "../../views/layers.ts";
 import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import { mergeState, type View, zeroState } from "../../views/view.ts";
@@ -211,6 +212,7 @@ export class PlainTail implements Tail {
   }
 
   segments(view: View, cut: Cut): readonly Segment[] | undefined {
+    if (!isFolded(view)) return [];
     const segments = (this.#segments.get(view) ?? []).filter(
       ({ partition, from }) => from >= offsetIn(cut, view, partition),
     );
@@ -228,6 +230,7 @@ export class PlainTail implements Tail {
   }
 
   position(view: View): Cut {
+    if (!isFolded(view)) return {};
     const cut: Record<string, Offset[]> = {};
     for (const { event } of view.mappings) cut[event.name] = Array(event.partitions).fill(0);
     for (const { partition: number, next } of this.#segments.get(view) ?? []) {

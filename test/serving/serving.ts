@@ -9,6 +9,7 @@ import { PlainJobs } from "./plain-jobs.ts";
 import { PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } from "./plain-stores.ts";
 
 export interface Serving extends AsyncDisposable {
+  readonly publishChanges: ReturnType<typeof registerServing>["publishChanges"];
   readonly server: FastifyInstance;
   readonly generations: PlainGenerations;
   readonly tail: PlainTail;
@@ -42,6 +43,7 @@ export function startServing(
   return {
     ...parts,
     server,
+    publishChanges: serving.publishChanges,
     async get(url, secret) {
       const headers = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
       const { statusCode, payload } = await server.inject({ method: "GET", url, headers });

@@ -26,9 +26,12 @@ export class Pointers implements Pick<Generations, "current" | "watch"> {
   }
 
   watch(views: readonly View[], changed: (view: View, current: Manifest | undefined) => void): Disposable {
-    this.#watchers.add(changed);
+    const watcher = (view: View, current: Manifest | undefined) => {
+      if (views.includes(view)) changed(view, current);
+    };
+    this.#watchers.add(watcher);
     for (const view of views) changed(view, this.#manifest(view));
-    return { [Symbol.dispose]: () => void this.#watchers.delete(changed) };
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
   }
 
   point(view: View, cut: Cut): void {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { Append, Log } from "../../infra/log/log.ts";
+import type { ArchivedEvents } from "../../infra/master/archived-events.ts";
 import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
@@ -25,6 +26,7 @@ export class SeveralWorkers {
   readonly gaps: string[] = [];
   /** Where workers that begin from now on look up what the log has let go of. */
   archivedIds: ArchivedIds | undefined;
+  archivedEvents: ArchivedEvents | undefined;
   /** How long an append of a worker takes, in milliseconds. */
   appendMs = 0;
   readonly log: Log;
@@ -61,6 +63,7 @@ export class SeveralWorkers {
         app: this.#app,
         log: this.#slowed(),
         archivedIds: this.archivedIds,
+        archivedEvents: this.archivedEvents,
         generations: this.pointers,
         newId: randomUUID,
         limits: { entries: 1_000_000, snapshotBytes: this.#snapshotBytes },

@@ -1,0 +1,3 @@
+import { layersApp } from "./layers-app.ts";
+
+export default layersApp("batch", "speed", "both");
