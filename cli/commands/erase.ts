@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Erasure } from "../../infra/erasures/erasures.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
+import { TidemarkError } from "../../views/errors.ts";
 import type { Client } from "../client.ts";
 import { untilInterrupted, withClient } from "../command.ts";
 import { openAtRest, openFolder } from "../folder-at-rest.ts";
@@ -73,7 +74,7 @@ async function eraseFolder(
 ): Promise<void> {
   const lifecycle = new Lifecycle();
   try {
-    const atRest = await openAtRest(options, terminal, lifecycle);
+    const atRest = await openAtRest(options, terminal, lifecycle).catch(sayUrl);
     // Loaded here, so that the other commands start without the stores.
     const { readDeclarations } = await import("../../infra/declarations/declarations.ts");
     const { refuseInCluster, requireErasable } = await import("../../serving-layer/erasure-routes.ts");
@@ -97,6 +98,13 @@ async function eraseFolder(
   } finally {
     await lifecycle[Symbol.asyncDispose]();
   }
+}
+
+/** What runs on the folder can be asked. */
+function sayUrl(error: unknown): never {
+  if (!(error instanceof TidemarkError) || error.code !== "TIDEMARK_STORE_LOCKED") throw error;
+  const message = `${error.message}; or ask it to erase, with --url`;
+  throw new TidemarkError(error.code, message, { cause: error });
 }
 
 async function eraseBehind(

@@ -50,7 +50,7 @@ function piece(n: number): readonly Sent[] {
   });
 }
 
-const pieces = [0, 1, 2, 3].map(piece);
+const pieces = [0, 1, 2].map(piece);
 
 function ndjson(events: readonly Sent[]): string {
   const time = "2026-03-01T08:00:00Z";
@@ -100,7 +100,7 @@ beforeAll(async () => {
   ];
   for (const [n, events] of pieces.entries()) {
     await platform.ingest(`${ndjson([...events, ...(n < 2 ? wrong : [])])}\n{"zcampaign of ${subject}`);
-    if (n < 3) await platform.runIsDone(await platform.startRun());
+    if (n < 2) await platform.runIsDone(await platform.startRun());
   }
   await platform.caughtUp("totals");
   await platform.stop();
@@ -146,8 +146,8 @@ async function traces(under: string, of: readonly string[] = marks): Promise<rea
 const outcome = {
   state: "done",
   type: null,
-  records: { "test.thing.bought": 24, "test.page.seen": 24 },
-  deadLetters: 6,
+  records: { "test.thing.bought": 18, "test.page.seen": 18 },
+  deadLetters: 5,
 };
 
 test("before, the subject is in every store; after an erasure at rest nowhere, and all else is as it was", async () => {
@@ -159,19 +159,19 @@ test("before, the subject is in every store; after an erasure at rest nowhere, a
   expect([code, erasures]).toMatchObject([0, [{ ...outcome, compactedAt: expect.any(String) }]]);
   expect(await traces(data)).toEqual([]);
   expect(await tidemark("verify", "--deep")).toEqual({ code: 0, out: expect.stringContaining("clean") });
-  expect((await tidemark("erase", "--list")).out).toContain("test.thing.bought 24");
+  expect((await tidemark("erase", "--list")).out).toContain("test.thing.bought 18");
 
   platform = await Platform.start(data, app);
   expect(await total(platform)).toEqual(oracle(pieces.flat()));
   expect(await platform.get("/v1/erasures")).toEqual({ erasures });
   // Ids of the subject's are new facts of others, in both layers; ids of others are duplicates as ever.
   const more = [
-    bought("zid-230", neighbour, "Ulm", 5),
-    bought("o-238", "C-0", "Ulm", 7),
+    bought("zid-170", neighbour, "Ulm", 5),
+    bought("o-178", "C-3", "Ulm", 7),
     bought("zid-20", neighbour, "Ulm", 11),
   ];
   const { position } = await platform.ingest(ndjson(more));
-  const events = [...pieces.flat(), ...more.filter(({ id }) => id !== "o-238")];
+  const events = [...pieces.flat(), ...more.filter(({ id }) => id !== "o-178")];
   expect(await total(platform, { after: position })).toEqual(oracle(events));
   await platform.runIsDone(await platform.startRun());
   expect(await total(platform)).toEqual(oracle(events));
@@ -201,7 +201,7 @@ test("under up everything but free pages is done at once, and these when it star
   expect([response.status, asked]).toMatchObject([202, { state: "pending", records: null }]);
   expect(response.headers.get("location")).toBe(`/v1/erasures/${asked.id}`);
   // While it goes on: facts of the same key are new ones, and so are those of the ids that it erases.
-  const later = [bought("o-900", subject, "Ulm", 3), bought("zid-230", neighbour, "Ulm", 5)];
+  const later = [bought("o-900", subject, "Ulm", 3), bought("zid-170", neighbour, "Ulm", 5)];
   const { position } = await platform.ingest(ndjson(later));
   const { result } = await platform.runIsDone(asked.run);
   expect(await erasureIsDone(platform, asked.id)).toMatchObject({ ...outcome, compactedAt: null });
@@ -222,7 +222,7 @@ test("under up everything but free pages is done at once, and these when it star
   expect([back.status, await back.text()]).toEqual([404, expect.stringContaining(asked.id)]);
   expect(await platform.get("/v1/status")).toMatchObject({ erasures: { pending: 0, uncompacted: 1 } });
   // What is new is there, and nothing else of theirs.
-  const others = [...marks.filter((mark) => mark !== subject && mark !== "zid-"), "zid-60", "zid-225"];
+  const others = [...marks.filter((mark) => mark !== subject && mark !== "zid-"), "zid-60", "zid-175"];
   expect(await traces(join(data, "master"), others)).toEqual([]);
   expect(await traces(join(data, "generations"), others)).toEqual([]);
 
@@ -257,7 +257,7 @@ async function eraseAndKill(changes: number): Promise<boolean> {
 
 test("killed at any moment an erasure stays pending, and is completed with the same counts", async () => {
   // While files are written anew, after the pointers have moved, and while free pages go.
-  const moments = [65, 180, 250];
+  const moments = [50, 155, 215];
   for (const moment of moments) {
     await rm(data, { recursive: true });
     await cp(sound, data, { recursive: true });

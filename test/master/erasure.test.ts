@@ -9,7 +9,9 @@ import { Lifecycle } from "../../infra/lifecycle.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
 import { Compactor } from "../../infra/master/compactor.ts";
+import { earlyValues, readableEarlyValues } from "../../infra/master/early-values.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
+import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import { recordsFileName } from "../../infra/master/file-names.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { leadingFiles } from "../../infra/master/leading-files.ts";
@@ -17,6 +19,10 @@ import type { Erased, MasterFile } from "../../infra/master/master.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { offset } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
+import type { EventType } from "../../views/event.ts";
+import type { SqlParameters } from "../../views/expression.ts";
+import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { recordType, withFormer } from "../../views/recorded-type.ts";
 import type { SubjectFacts } from "../../views/subject.ts";
 import { app, appendOf, type Thing, thing, topics } from "./some-events.ts";
 
@@ -197,4 +203,65 @@ test("a file from before an erasure never counts again, however large it is", ()
   expect(leadingFiles([first, large, compacted, second, again])).toEqual([first, again]);
   // What leads further counts in any case.
   expect(leadingFiles([first, file(0, 12), second])).toEqual([file(0, 12)]);
+});
+
+test("values of fields from before they were declared go with their records, and those of others stay", async () => {
+  const declare = (more: object): EventType =>
+    defineEvent({
+      name: "shop.order.placed",
+      partitions: 1,
+      schema: Type.Object({ customer: Type.String(), ...more }),
+      key: (f) => f.customer,
+    }) as unknown as EventType;
+  const [first, grown] = [declare({}), declare({ rate: Type.Optional(Type.Integer()) })];
+  const former = [{ schema: recordType(first).schema, next: [offset(8)] }];
+  const second = withFormer(grown, { ...recordType(grown), former });
+  const ofOrders = [{ name: first.name, partitions: 1 }];
+  const log = lifecycle.use(
+    await LmdbLog.open({ path: join(root, "log"), topics: ofOrders, mode: "writer" }),
+  );
+  const master = await MasterFolder.own(join(root, "master"), ofOrders);
+  const base = defineApp({ name: "shop", views: [], events: [declare({})] });
+  const archive = async (type: EventType, from: number, next: number) => {
+    const records = Array.from({ length: next - from }, (_, i) => {
+      const data = { customer: `C-${(from + i) % 3}`, rate: from + i };
+      const event = { id: `id-${from + i}-C-${(from + i) % 3}`, source: "test", type: first.name, data };
+      const value = Buffer.from(
+        JSON.stringify({ ...event, specversion: "1.0", time: "2026-01-01T00:00:00Z" }),
+      );
+      return { topic: first.name, partition: 0, key: null, value };
+    });
+    await log.append(records);
+    const archiver = new Archiver({ app: { ...base, events: [type] }, log, master, duckdb });
+    await archiver.archive(await archiver.logEnd());
+  };
+  await archive(first, 0, 8);
+  await archive(second, 8, 14);
+  const reader = await duckdb.connect();
+  await earlyValues({ connection, reader }, second, await master.files(first.name));
+
+  const bound = { [first.name]: [offset(11)] };
+  const subjects = [{ key: "C-1", type: null, bound, askedAt: "2026-01-01T00:00:00Z" }];
+  const eraser = new Eraser({ app: { events: [second] }, master, duckdb, timers: globalThis });
+  expect(await eraser.count(subjects, signal)).toEqual([{ records: { [first.name]: 4 }, files: 2 }]);
+  await eraser.takeOut(subjects, signal);
+  await eraser.removeFormer(signal);
+  const files = await master.files(first.name);
+  const early = await readableEarlyValues(second, files);
+  expect(early).toHaveLength(1);
+  const parameters: SqlParameters = { values: [] };
+  const covered = files.map(({ path }) => path);
+  const sql = evolvedFilesToSql({ event: second, covered, straddling: [], early }, parameters);
+  const read = await connection.runAndReadAll(
+    `SELECT CAST(rate AS DOUBLE) FROM (${sql}) ORDER BY _offset`,
+    parameters.values as string[],
+  );
+  expect(read.getRows().flat()).toEqual([0, 2, 3, 5, 6, 8, 9, 11, 12, 13]);
+  const folder = join(root, "master", first.name, "0");
+  for (const name of (await readdir(folder)).filter((each) => each.endsWith(".parquet"))) {
+    const all = await connection.runAndReadAll("SELECT * FROM read_parquet($1) WHERE _offset < 11", [
+      join(folder, name),
+    ]);
+    expect(JSON.stringify(all.getRowObjectsJson())).not.toContain("C-1");
+  }
 });
