@@ -160,6 +160,14 @@ test("what is no change of a row is a dead letter of its table, with the reason"
   ]);
 });
 
+test("the OpenAPI document says what may be sent of a table's changes", async () => {
+  const { components } = await platform.get<{ components: { schemas: Row } }>("/openapi.json");
+  expect(components.schemas["shop.public.orders"]).toMatchObject({
+    required: ["op"],
+    properties: { after: { anyOf: [{ properties: { cents: { type: "integer" } } }, { type: "null" }] } },
+  });
+});
+
 test("a data folder of changes is found sound", async () => {
   expect(await platform.stop()).toBe(0);
   expect(await tidemarkHere(["verify", "--app", app, "--data", data])).toMatchObject({
