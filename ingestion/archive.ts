@@ -197,6 +197,7 @@ export class Archiver {
         );
       }
       for (const record of batch.records) {
+        if (reader.saysNothing(record)) continue;
         try {
           const { event, rest } = reader.archived(record);
           const isDuplicate = window.duplicates.note(event.source, event.id, record.offset);

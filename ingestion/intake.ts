@@ -1,11 +1,15 @@
 import type { DeadLetters, NewDeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { Append, Log, RecordHeaders } from "../infra/log/log.ts";
 import { requireUtf8 } from "../infra/log/record-text.ts";
+import { changedTable, isTombstone } from "../views/change.ts";
 import type { Offset, Position } from "../views/cut.ts";
 import { type Decoder, type Envelope, parseEnvelope, requireEnvelope } from "../views/decoder.ts";
 import { withAttributes } from "../views/envelope-text.ts";
 import { type ErrorCode, TidemarkError } from "../views/errors.ts";
+import type { Event } from "../views/event.ts";
+import { envelopeText } from "../views/record-envelope.ts";
 import { formatTime } from "../views/time.ts";
+import { bareChange } from "./bare-change.ts";
 import { type Completion, missingAttributes } from "./completion.ts";
 import type { KeyPartitions } from "./key-partitions.ts";
 import type { Pressure } from "./pressure.ts";
@@ -85,23 +89,24 @@ export class Intake {
 
   /** An event's text and the bytes it was sent as, which must not change until they are in the log. */
   take(text: string, bytes: Buffer, index: number): void {
+    if (text === "null" && this.#saysNothing(null)) return;
     let envelope: Envelope | undefined;
     try {
       envelope = parseEnvelope(text);
       this.#add(envelope, text, bytes);
     } catch (failure) {
-      this.reject(failure, bytes, index, { type: envelope?.type });
+      this.reject(failure, bytes, index, { type: typeOf(envelope) });
     }
   }
 
   /** The same for text that was parsed already, of any length. */
   takeParsed(value: unknown, text: string, bytes: Buffer, index: number): void {
+    if (value === null && this.#saysNothing(value)) return;
     try {
       if (bytes.length > this.#parts.eventBytes) throw this.#tooLarge(bytes.length);
       this.#add(requireEnvelope(value), text, bytes);
     } catch (failure) {
-      const { type } = Object(value) as { readonly type?: unknown };
-      this.reject(failure, bytes, index, { type });
+      this.reject(failure, bytes, index, { type: typeOf(value) });
     }
   }
 
@@ -176,10 +181,26 @@ export class Intake {
 
   #add(envelope: Envelope, text: string, bytes: Buffer): void {
     requireUtf8(text, bytes);
+    if (this.#saysNothing(envelope)) return;
+    const change = bareChange(envelope, this.#completion, this.#parts.decoder);
+    if (change !== undefined) {
+      const value = envelopeText(change, text);
+      this.#keep(this.#parts.decoder.event(change.envelope, text), Buffer.from(value));
+      return;
+    }
     const missing = missingAttributes(envelope, this.#completion);
     const isWhole = missing === undefined;
-    const { type, key } = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
-    const value = isWhole ? bytes : Buffer.from(withAttributes(text, missing));
+    const event = this.#parts.decoder.event(isWhole ? envelope : { ...envelope, ...missing }, text);
+    this.#keep(event, isWhole ? bytes : Buffer.from(withAttributes(text, missing)));
+  }
+
+  /** Whether it is a tombstone of the changes that the request is of: neither taken nor rejected. */
+  #saysNothing(value: unknown): boolean {
+    const { type } = this.#completion;
+    return isTombstone(value) && type !== undefined && this.#parts.decoder.changesOf(type) !== undefined;
+  }
+
+  #keep({ type, key }: Pick<Event, "type" | "key">, value: Buffer): void {
     const partition = this.#parts.partitions.of(type, key);
     const headers = this.#headers;
     this.#records.push({ topic: type, partition, key, value, ...(headers && { headers }) });
@@ -229,4 +250,9 @@ export class Intake {
       `the event is of ${bytes} bytes; an event may be of ${this.#parts.eventBytes} at most`,
     );
   }
+}
+
+/** What the value says that it is of, if it says anything. */
+function typeOf(value: unknown): unknown {
+  return (Object(value) as { readonly type?: unknown }).type ?? changedTable(value);
 }

@@ -1,4 +1,5 @@
 import type { Operations, Schema } from "../infra/openapi/operation.ts";
+import { operationField } from "../views/change.ts";
 import type { EventType } from "../views/event.ts";
 
 /** What the gateway takes: events of the app's types, one or many. */
@@ -8,7 +9,8 @@ export function ingestionOperations(events: readonly EventType[]): Operations {
   return {
     "POST /v1/events": {
       summary: "Sends events",
-      description: "Plain JSON, NDJSON, or CloudEvents 1.0 in structured, batch or binary form.",
+      description:
+        "Plain JSON, NDJSON, or CloudEvents 1.0 in structured, batch or binary form; changes of tables as Debezium writes them.",
       query: [
         { name: "type", schema: { type: "string" }, description: "Of events that carry none" },
         { name: "source", schema: { type: "string" }, description: "Of events that carry none" },
@@ -55,23 +57,43 @@ export function ingestionOperations(events: readonly EventType[]): Operations {
   };
 }
 
-/** The envelope of each event type, by its name. */
+/** What is sent of each event type, by its name: the envelope, or a change as Debezium writes it. */
 export function eventSchemas(events: readonly EventType[]): Readonly<Record<string, Schema>> {
   return Object.fromEntries(
-    events.map(({ name, schema }) => [
+    events.map(({ name, schema, changes }) => [
       name,
-      {
-        type: "object",
-        required: ["data"],
-        properties: {
-          id: { type: "string" },
-          source: { type: "string" },
-          type: { const: name },
-          time: { type: "string", format: "date-time" },
-          partitionkey: { type: "string" },
-          data: JSON.parse(JSON.stringify(schema)),
-        },
-      },
+      changes === undefined ? envelopeSchema(name, schema) : changeSchema(schema),
     ]),
   );
+}
+
+function changeSchema(schema: EventType["schema"]): Schema {
+  const { [operationField]: _, ...columns } = JSON.parse(JSON.stringify(schema.properties));
+  const row = { type: "object", properties: columns };
+  return {
+    type: "object",
+    required: ["op"],
+    properties: {
+      op: { enum: ["c", "u", "d", "r"] },
+      before: { anyOf: [{ type: "object" }, { type: "null" }] },
+      after: { anyOf: [row, { type: "null" }] },
+      source: { type: "object" },
+      ts_ms: { type: "integer" },
+    },
+  };
+}
+
+function envelopeSchema(name: string, schema: EventType["schema"]): Schema {
+  return {
+    type: "object",
+    required: ["data"],
+    properties: {
+      id: { type: "string" },
+      source: { type: "string" },
+      type: { const: name },
+      time: { type: "string", format: "date-time" },
+      partitionkey: { type: "string" },
+      data: JSON.parse(JSON.stringify(schema)),
+    },
+  };
 }

@@ -8,6 +8,8 @@ import { withAttributes } from "../views/envelope-text.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { envelopeText, recordEnvelope } from "../views/record-envelope.ts";
+import { bareChange } from "./bare-change.ts";
+import { missingAttributes } from "./completion.ts";
 import type { Reception } from "./reception.ts";
 
 export interface ReplayParts {
@@ -28,7 +30,7 @@ export function registerReplay(server: FastifyInstance, parts: ReplayParts): voi
       if (letter.isReplayed) {
         throw new TidemarkError("TIDEMARK_DEAD_LETTER_REPLAYED", `dead letter "${id}" was replayed already`);
       }
-      const text = eventText(letter, events);
+      const text = eventText(letter, events, decoder);
       // What is no event still would become another letter.
       decoder.decode(text);
       const request = reception.receive({ kind: "plain", source: "/http", type: undefined });
@@ -47,7 +49,7 @@ export function registerReplay(server: FastifyInstance, parts: ReplayParts): voi
  * The whole envelope of what was sent. What it lacks is made of the letter, so that an event which is replayed twice, since
  * the first time could not be noted, is a duplicate. Throws TIDEMARK_EVENT_* and TIDEMARK_DEAD_LETTER_CUT.
  */
-function eventText(letter: DeadLetter, events: readonly EventType[]): string {
+function eventText(letter: DeadLetter, events: readonly EventType[], decoder: Decoder): string {
   const { id, raw, bytes, topic, record, receivedAt } = letter;
   if (raw.length < bytes) {
     throw new TidemarkError(
@@ -60,15 +62,20 @@ function eventText(letter: DeadLetter, events: readonly EventType[]): string {
   if (record !== null && topic !== null) {
     const declaresData = events.some(({ name, shape }) => name === topic && shape.names.has("data"));
     const { headers, timestampMs } = record;
+    const changes = decoder.changesOf(topic);
     return envelopeText(
-      recordEnvelope(value, { ...record, headers, timestampMs, topic, declaresData }),
+      recordEnvelope(value, { ...record, headers, timestampMs, topic, declaresData, changes }),
       text,
     );
   }
-  return withAttributes(text, {
-    ...(value.type === undefined && topic !== null && { type: topic }),
-    ...(value.id === undefined && { id: `dead-letter-${id}` }),
-    ...(value.source === undefined && { source: "/http" }),
-    ...(value.time === undefined && { time: receivedAt }),
-  });
+  const completion = {
+    kind: "plain",
+    source: "/http",
+    type: topic ?? undefined,
+    clock: () => Date.parse(receivedAt),
+    newId: () => `dead-letter-${id}`,
+  } as const;
+  const change = bareChange(value, completion, decoder);
+  if (change !== undefined) return envelopeText(change, text);
+  return withAttributes(text, missingAttributes(value, completion) ?? {});
 }

@@ -79,7 +79,7 @@ export class Admission {
     const events: (Event | null)[] = [];
     for (const record of records) {
       let event = this.#decode(record);
-      if (event === null) this.#skipped.undecodable++;
+      if (event === null) this.#skipped.undecodable += this.#reader.saysNothing(record) ? 0 : 1;
       else if (this.#window.note(event.source, event.id, record.offset)) {
         this.#skipped.duplicates++;
         event = null;

@@ -38,6 +38,8 @@ export interface Aggregate {
   readonly input: Node | undefined;
   /** Only records for which this is true are added. */
   readonly where: Node | undefined;
+  /** Set if records whose input is null are added as well; otherwise they are passed over. */
+  readonly takesNull?: true;
   readonly state: readonly StateColumn[];
   /** What `present` goes by besides the state, where the state's columns don't say it: a share, a divisor. */
   readonly shown?: string | number;
@@ -54,7 +56,7 @@ export interface Aggregate {
   };
   /**
    * JavaScript statements, a block of their own, that add one input to the cells, which are assignable texts. The input
-   * is not null and `where` holds. `addIntegers` is in scope.
+   * is not null, unless `takesNull`, and `where` holds. `addIntegers` is in scope.
    */
   add(cells: readonly string[], input: string, scope: AddScope): string;
   /**
@@ -139,7 +141,8 @@ export function addToJs({ aggregate, firstCell }: Measure, cells: string, scope:
   const input = aggregate.input === undefined ? "" : scope.value(aggregate.input);
   const conditions: string[] = [];
   if (aggregate.where !== undefined) conditions.push(`${scope.value(aggregate.where)} === true`);
-  if (aggregate.input?.nullable === true) conditions.push(`${input} !== null`);
+  if (aggregate.input?.nullable === true && aggregate.takesNull !== true)
+    conditions.push(`${input} !== null`);
   const guard = conditions.length === 0 ? "" : `if (${conditions.join(" && ")}) `;
   return `${guard}{ ${aggregate.add(names, input, scope)} }`;
 }

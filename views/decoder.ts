@@ -1,5 +1,6 @@
 import type { TObject } from "typebox";
 import type { Validator } from "typebox/compile";
+import { type ChangeForm, changedRow, rowKey } from "./change.ts";
 import { type Data, holdsMore, readData, requireSafe, textsIn } from "./data.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Event, EventType } from "./event.ts";
@@ -50,7 +51,8 @@ export class Decoder {
     const source = requireName(envelope, "source");
     const time = requireTime(envelope);
     requireSupported(envelope);
-    const data = envelope.data;
+    const { changes } = known.type;
+    const data = changes === undefined ? envelope.data : changedRow(known.type, changes, envelope.data);
     if (!known.validator.Check(data)) throw dataError(known, data);
     const record = known.integers === undefined ? readData(known.type.shape, data as Data) : (data as Data);
     for (const name of known.integers ?? noNames) {
@@ -67,10 +69,15 @@ export class Decoder {
     return { id, source, type, time, key, data: record };
   }
 
+  /** How events of that type are read if they are changes. */
+  changesOf(type: string): ChangeForm | undefined {
+    return this.#types.get(type)?.type.changes;
+  }
+
   /** Whether the envelope holds anything that the typed columns of the master dataset do not. */
   hasRest(envelope: Envelope): boolean {
     const known = this.#types.get(envelope.type as string);
-    if (known === undefined) return true;
+    if (known === undefined || known.type.changes !== undefined) return true;
     for (const name of Object.keys(envelope)) {
       if (name === "datacontenttype" && envelope[name] === "application/json") continue;
       if (!columnAttributes.has(name)) return true;
@@ -212,6 +219,7 @@ function keyOf(type: EventType, envelope: Envelope, id: string, data: Data): str
     }
     return partitionkey;
   }
+  if (type.changes !== undefined) return rowKey(type.changes.key, data);
   return type.keyField === undefined ? id : String(valueAt(data, type.keyField.path));
 }
 

@@ -1,5 +1,6 @@
 import type { Static, TObject, TProperties } from "typebox";
 import { type Aggregate, defineAggregate } from "./aggregate.ts";
+import { current } from "./aggregates/current.ts";
 import { latest } from "./aggregates/latest.ts";
 import { TidemarkError } from "./errors.ts";
 import type { EventType, FieldsOf } from "./event.ts";
@@ -154,7 +155,8 @@ function eventTable(declaration: EventTableDeclaration<EventType, KeyExpression>
     );
   }
   const types = attributes.map(({ type }) => type);
-  const row = latest(
+  // Changes of a table have the order of the log, which their source has made.
+  const row = (from.changes === undefined ? latest : current)(
     packRow(
       nodes.map(({ node }) => node),
       declaration.deleted?.(fields),

@@ -1,4 +1,5 @@
 import type { Static, TObject, TProperties } from "typebox";
+import type { ChangeForm } from "./change.ts";
 import type { Elements } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
@@ -29,6 +30,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly fields: readonly Field[];
   /** The field that chooses the partition; undefined: the event's id does. */
   readonly keyField: Field | undefined;
+  /** Set if its events are changes of a table's rows, and how they are read; the row's key then chooses the partition. */
+  readonly changes: ChangeForm | undefined;
   readonly partitions: number;
   /** N of the duplicate rule: how many records before it a record's (source, id) is looked for in. */
   readonly duplicatesWithin: number;
@@ -74,16 +77,29 @@ export interface TopicOptions {
 }
 
 const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){2,}$/;
+/** Names of tables have "_" in them. */
+const tableNamePattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*){2,}$/;
 
 /** Declares an event type. Throws TIDEMARK_DECLARATION_* for what could not be kept or computed with later. */
 export function defineEvent<Properties extends TProperties>(
   declaration: EventDeclaration<Properties>,
 ): EventType<Properties> {
+  return eventType(declaration);
+}
+
+/** An event type; with a form, of changes. */
+export function eventType<Properties extends TProperties>(
+  declaration: EventDeclaration<Properties>,
+  changes?: ChangeForm,
+): EventType<Properties> {
   const { name, schema, partitions = 4, duplicatesWithin = 65_536, topic = {} } = declaration;
-  if (!namePattern.test(name) || name.length > 200) {
+  const pattern = changes === undefined ? namePattern : tableNamePattern;
+  if (!pattern.test(name) || name.length > 200) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_NAME",
-      `event type "${name}" must be named <domain>.<model>.<event type> in lower case, e.g. "aviation.flight.landed"`,
+      changes === undefined
+        ? `event type "${name}" must be named <domain>.<model>.<event type> in lower case, e.g. "aviation.flight.landed"`
+        : `changes "${name}" must be named <source>.<schema>.<table> in lower case as their topic is, e.g. "shop.public.orders"`,
     );
   }
   requireWhole(name, "partitions", partitions, 1, 1024);
@@ -99,6 +115,7 @@ export function defineEvent<Properties extends TProperties>(
     shape,
     fields,
     keyField: key === undefined ? undefined : keyFieldOf(owner, fields, key),
+    changes,
     partitions,
     duplicatesWithin,
     topic: Object.freeze({ ...topic }),

@@ -2,6 +2,7 @@
 
 export { count } from "./aggregates/count.ts";
 export { countDistinct } from "./aggregates/count-distinct.ts";
+export { current } from "./aggregates/current.ts";
 export { distinct } from "./aggregates/distinct.ts";
 export { earliest } from "./aggregates/earliest.ts";
 export { histogram } from "./aggregates/histogram.ts";
@@ -14,6 +15,7 @@ export { stddev } from "./aggregates/stddev.ts";
 export { sum } from "./aggregates/sum.ts";
 export { variance } from "./aggregates/variance.ts";
 export { type App, type AppDeclaration, type BatchDeclaration, defineApp } from "./app.ts";
+export { type Changes, type ChangesDeclaration, defineChanges } from "./changes.ts";
 export type { Derivation } from "./derived.ts";
 export {
   type DimensionTable,
@@ -34,5 +36,6 @@ export { when } from "./expressions/cases.ts";
 export { eventTime } from "./expressions/time-expression.ts";
 export { Type } from "./schema.ts";
 export { type Source, type SourceDeclaration, type SourceOf, source } from "./source.ts";
+export { defineTable, type TableDeclaration } from "./table.ts";
 export { defineView, type View, type ViewDeclaration } from "./view.ts";
 export { session, sliding, tumbling, type Window } from "./window.ts";

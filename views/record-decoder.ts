@@ -70,8 +70,9 @@ export class RecordDecoder {
   /** Whether the record holds anything that the typed columns of the master dataset do not. */
   hasRest(envelope: Envelope, event: Event): boolean {
     const isPassedOver = (name: string) => event.data[name] === undefined;
-    const hasStranger = this.#former.length > 0 && Object.keys(envelope.data as object).some(isPassedOver);
-    return hasStranger || this.#present.hasRest(envelope);
+    const hasStranger = () =>
+      this.#former.length > 0 && Object.keys(envelope.data as object).some(isPassedOver);
+    return this.#present.hasRest(envelope) || hasStranger();
   }
 
   #partAt(at: Offset): FormerPart | undefined {
@@ -106,7 +107,7 @@ function fieldAlone(type: EventType, { schema }: Pick<FormerSchema, "schema">, n
   const property = schema.properties[name];
   const alone = { type: "object", properties: { [name]: property } } as unknown as EventType["schema"];
   const read = readSchema(`former "${type.name}"`, alone);
-  return { ...asDeclared(type, { schema: alone, ...read }), keyField: undefined };
+  return { ...asDeclared(type, { schema: alone, ...read }), keyField: undefined, changes: undefined };
 }
 
 /** The value of the field as it was declared at first; undefined if it is none. */

@@ -1,3 +1,4 @@
+import { type ChangeForm, changeAttributes } from "./change.ts";
 import type { Offset } from "./cut.ts";
 import type { Envelope } from "./decoder.ts";
 import { withAttributes } from "./envelope-text.ts";
@@ -18,6 +19,8 @@ export interface RecordContext {
   readonly timestampMs: number | undefined;
   /** Whether the topic's type has a field `data`, so that an object with one may be bare. */
   readonly declaresData: boolean;
+  /** Set if the topic's records are changes, which say themselves what their envelope is. */
+  readonly changes?: ChangeForm | undefined;
 }
 
 export interface RecordEnvelope {
@@ -39,14 +42,14 @@ const nothing = Object.freeze({});
  *   (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md).
  * - bare: the value is the data, whatever else it says.
  *
- * What is missing of type, id, source and time is the topic, the record's place and its timestamp. Headers without a
+ * What is missing of type, id, source and time is the topic, what a change says, the record's place and its timestamp. Headers without a
  * meaning here become `_headers`, which is no name of an attribute. Throws TIDEMARK_EVENT_ENVELOPE, _TIME, _NOT_UTF8 and _TYPE_UNKNOWN.
  */
 export function recordEnvelope(value: Envelope, context: RecordContext): RecordEnvelope {
   const { headers } = context;
   if (headers === undefined) {
     if (isEnvelope(value, context)) return completed(value, false, nothing, context);
-    const added = placed(context);
+    const added = placed(value, context);
     return { envelope: { ...added, data: value }, isData: true, added };
   }
   const contentType = headerText(headers, "content-type");
@@ -75,10 +78,9 @@ export function envelopeText({ isData, added }: RecordEnvelope, text: string): s
 
 const attributePrefix = "ce_";
 
-function isEnvelope(value: Envelope, { topic, declaresData }: RecordContext): boolean {
-  return (
-    value.specversion !== undefined || value.type === topic || (value.data !== undefined && !declaresData)
-  );
+function isEnvelope(value: Envelope, { topic, declaresData, changes }: RecordContext): boolean {
+  const isNoField = changes !== undefined || !declaresData;
+  return value.specversion !== undefined || value.type === topic || (value.data !== undefined && isNoField);
 }
 
 function completed(
@@ -97,17 +99,28 @@ function completed(
       `the event is of type "${type.slice(0, 80)}", and topic ${topic} holds only events of its own type`,
     );
   }
+  const said = saidBy(value.data, context);
   const added: Record<string, unknown> = { ...known };
   if (type === undefined) added.type = topic;
-  if (given("id") === undefined) added.id = idOf(context);
-  if (given("source") === undefined) added.source = sourceOf(context);
-  if (given("time") === undefined) added.time = timeOf(context);
+  if (given("id") === undefined) added.id = said.id ?? idOf(context);
+  if (given("source") === undefined) added.source = said.source ?? sourceOf(context);
+  if (given("time") === undefined) added.time = said.time ?? timeOf(context);
   return { envelope: { ...added, ...value }, isData, added };
 }
 
-/** What the log says of a record that says nothing of itself. */
-function placed(context: RecordContext) {
-  return { type: context.topic, id: idOf(context), source: sourceOf(context), time: timeOf(context) };
+/** What is known of bare data: what a change says of itself, and for the rest what the log says. */
+function placed(data: unknown, context: RecordContext) {
+  const said = saidBy(data, context);
+  return {
+    type: context.topic,
+    id: said.id ?? idOf(context),
+    source: said.source ?? sourceOf(context),
+    time: said.time ?? timeOf(context),
+  };
+}
+
+function saidBy(data: unknown, { changes }: RecordContext) {
+  return changes === undefined ? {} : changeAttributes(changes, data);
 }
 
 function idOf({ topic, partition, offset }: RecordContext): string {

@@ -12,7 +12,7 @@ export interface RecordedType {
   readonly name: string;
   readonly partitions: number;
   readonly duplicatesWithin: number;
-  /** The field that chooses the partition; null: the event's id does. */
+  /** The field that chooses the partition, of changes the row's key, in braces; null: the event's id does. */
   readonly key: string | null;
   readonly schema: JsonSchema;
   /** Oldest first. */
@@ -35,8 +35,8 @@ export interface FormerSchema {
 
 /** The type as it is declared, to be written down. */
 export function recordType(type: EventType, former: readonly RecordedSchema[] = []): RecordedType {
-  const { name, partitions, duplicatesWithin, keyField, schema } = type;
-  const key = keyField?.name ?? null;
+  const { name, partitions, duplicatesWithin, keyField, changes, schema } = type;
+  const key = changes === undefined ? (keyField?.name ?? null) : `{${changes.key.join(",")}}`;
   return { name, partitions, duplicatesWithin, key, schema: JSON.parse(JSON.stringify(schema)), former };
 }
 

@@ -1,4 +1,5 @@
 import type { JsonSchema } from "./recorded-type.ts";
+import { requiredColumns } from "./schema.ts";
 
 /** Whether the later of two schemas of a value takes everything that the earlier one took, as far as can be seen. */
 export type ValueWidening =
@@ -51,6 +52,8 @@ function isWider(keyword: string, before: unknown, now: unknown, was: JsonSchema
     const taken = before === undefined && "const" in was ? [was.const] : before;
     return Array.isArray(taken) && taken.every((value) => now.some((other) => isSameJson(value, other)));
   }
+  if (keyword === requiredColumns && Array.isArray(before) && Array.isArray(now))
+    return now.every((column) => before.includes(column));
   if (typeof before !== "number" || typeof now !== "number") return false;
   return (lower.includes(keyword) && now <= before) || (upper.includes(keyword) && now >= before);
 }

@@ -103,7 +103,7 @@ export function compileSessionState(
   const refuse = (): never => {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_TYPE",
-      `view "${view}": latest and earliest can't be measures over sessions: of two that start at one instant neither is the first`,
+      `view "${view}": latest, earliest and current can't be measures over sessions: of two that start at one instant neither is the first`,
     );
   };
   const addScope: AddScope = {

@@ -1,13 +1,14 @@
 import type { Measure } from "./aggregate.ts";
+import type { Existence } from "./existence.ts";
 import { partitionsOf } from "./mapping.ts";
 import type { StateColumn } from "./state.ts";
 import type { Sessions, View } from "./view.ts";
 
 /** A view but for what follows from its mappings and measures. */
-export type Unfinished = Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions">;
+export type Unfinished = Omit<View, "partitions" | "columns" | "sketchColumns" | "sessions" | "existence">;
 
 /** The view, frozen, with its partitions and its state columns. */
-export function finish(view: Unfinished, sessions?: Sessions): View {
+export function finish(view: Unfinished, sessions?: Sessions, existence?: Existence): View {
   const columns = columnsOf(view.measures);
   return Object.freeze({
     ...view,
@@ -15,6 +16,7 @@ export function finish(view: Unfinished, sessions?: Sessions): View {
     columns,
     sketchColumns: Object.freeze(columns.flatMap(({ type }, i) => (type === "sketch" ? [i] : []))),
     sessions,
+    existence,
   });
 }
 

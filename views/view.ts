@@ -2,8 +2,10 @@ import type { Aggregate, Measure } from "./aggregate.ts";
 import { type Derivation, derivations, derivedAggregate } from "./derived.ts";
 import { type Elements, sourceOfView } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
-import type { EventType } from "./event.ts";
+import type { EventType, FieldsOf } from "./event.ts";
+import { type Existence, isVisibleMeasure, viewOfExisting, withDeletion } from "./existence.ts";
 import type { Expression } from "./expression.ts";
+import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { type Layers, readLayers } from "./layers.ts";
@@ -74,6 +76,8 @@ export interface View {
   readonly fingerprint: Fingerprint;
   /** Set where the window is of sessions; `measures` is then what is kept of them, and rows are shown as `shown` says. */
   readonly sessions: Sessions | undefined;
+  /** Set where rows can be deleted; see `existence.ts`. */
+  readonly existence: Existence | undefined;
 }
 
 /** How the sessions of a view are shown; see `session-rows.ts`. */
@@ -83,9 +87,9 @@ export interface Sessions extends PieceKind {
   readonly stateOf: SessionState;
 }
 
-/** The view as queries see it: of sessions their own rows, otherwise the view itself. */
+/** The view as queries see it: of sessions their own rows, of rows that can be deleted what is shown of them, otherwise the view itself. */
 export function shownView(view: View): View {
-  return view.sessions?.shown ?? view;
+  return (view.sessions ?? view.existence)?.shown ?? view;
 }
 
 export type By = Readonly<
@@ -116,7 +120,14 @@ export type ViewDeclaration<
   D extends Readonly<Record<string, Derivation>> = Readonly<Record<string, Derivation>>,
   Version extends number = number,
 > = (
-  | (SourceDeclaration<E, B, M> & { readonly from: E })
+  | (SourceDeclaration<E, B, M> & {
+      readonly from: E;
+      /**
+       * Records that end their key's row, until a later one: of a key's records it is the last in the log that says whether
+       * its row is shown. All records of a key belong into one partition for that: tell rows apart by the event's key.
+       */
+      readonly deleted?: (fields: FieldsOf<E>) => BooleanExpression;
+    })
   | SourcesDeclaration<Key, Measured, Texts, Booleans>
 ) & {
   readonly name: Name;
@@ -176,12 +187,12 @@ export function defineView<
   const layers = readLayers(name, declaration.layers);
   const { from } = declaration as { from: E | readonly Source[] };
   const isOne = "kind" in from;
-  const sources = isOne ? [source(from, declaration as SourceDeclaration<E, B, M>)] : from;
-  const misplaced = ["by", "where", "measures"].find((part) => !isOne && part in declaration);
+  const sources = isOne ? [source(from, withDeletion(declaration as SourceDeclaration<E, B, M>))] : from;
+  const misplaced = ["by", "where", "measures", "deleted"].find((part) => !isOne && part in declaration);
   if (misplaced !== undefined) {
     throw new TidemarkError(
       "TIDEMARK_DECLARATION_VIEW",
-      `view "${name}" is from several sources and has "${misplaced}" of its own: give it to each source`,
+      `view "${name}" is from several sources and has "${misplaced}" of its own: ${misplaced === "deleted" ? "only rows of one event type can be deleted" : "give it to each source"}`,
     );
   }
   const {
@@ -195,9 +206,14 @@ export function defineView<
   );
   const sessions = readSessions(name, window, measured, declaration.sessions as ReadSessions | undefined);
   const all = [...measured, ...sessions];
-  const derived = declaration.derived?.(derivations(name, all) as never) ?? {};
+  const isDeletable = !all.every(isVisibleMeasure);
+  const derived = declaration.derived?.(derivations(name, all.filter(isVisibleMeasure)) as never) ?? {};
   const measures = Object.freeze([...all, ...readDerived(all, derived)]);
-  requireDistinctNames(name, [...dimensions, ...(window === undefined ? [] : [window]), ...measures]);
+  requireDistinctNames(name, [
+    ...dimensions,
+    ...(window === undefined ? [] : [window]),
+    ...measures.filter(isVisibleMeasure),
+  ]);
   const fingerprint = fingerprintOf({ mappings, window, measures: measured });
   const references = readReferences(name, dimensions, declaration.references ?? {});
   const view = {
@@ -210,8 +226,9 @@ export function defineView<
     references,
     fingerprint,
   } as const;
-  const finished =
-    window === undefined || !isOfSessions(window)
+  const finished = isDeletable
+    ? viewOfExisting(view)
+    : window === undefined || !isOfSessions(window)
       ? finish(view)
       : sessionView({ ...view, window }, measured, sessions);
   return finished as View & { readonly name: VersionedName<Name, Version>; readonly family: Name };

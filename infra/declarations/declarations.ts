@@ -20,7 +20,7 @@ export interface Declarations {
 
 const viewsFile = "views.json";
 /** Names of event types have dots in them: none is "views". */
-const typePattern = /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+\.json$/;
+const typePattern = /^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+\.json$/;
 
 /** `<folder>/<event type>.json` and `<folder>/views.json`; empty where an app has not run yet. */
 export async function readDeclarations(folder: string): Promise<Declarations> {

@@ -1,3 +1,4 @@
+import type { ChangeForm } from "../../views/change.ts";
 import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { Event, EventType } from "../../views/event.ts";
@@ -16,13 +17,23 @@ export const maxRecordBytes = 4 * 1024 * 1024;
  */
 export class RecordReader {
   readonly #topic: string;
+  readonly #changes: ChangeForm | undefined;
   readonly #partition: number;
   readonly #decoder: RecordDecoder;
 
   constructor(type: EventType, partition: number) {
     this.#topic = type.name;
+    this.#changes = type.changes;
     this.#partition = partition;
     this.#decoder = new RecordDecoder(type, partition);
+  }
+
+  /**
+   * Whether the record says nothing that was not said before it, so that it is neither an event nor a dead letter: in a topic
+   * of changes a tombstone, by which a compacted topic forgets the key of a row that is gone.
+   */
+  saysNothing({ value }: LogRecord): boolean {
+    return this.#changes !== undefined && value.length === 0;
   }
 
   /** Throws TIDEMARK_EVENT_* for a record that is no event of its topic. */
@@ -58,6 +69,7 @@ export class RecordReader {
       headers: record.headers && headerTexts(record.headers),
       timestampMs: record.timestampMs,
       declaresData: this.#decoder.namesAt(record.offset).has("data"),
+      changes: this.#changes,
     });
   }
 }

@@ -8,7 +8,7 @@ import { quoteIdentifier } from "../../views/expression.ts";
 import type { View } from "../../views/view.ts";
 import { isShownAsStored, shownRows } from "../shown-rows.ts";
 import { inTurns } from "./row-turns.ts";
-import { isShownBySql, type ShownColumn, shownColumns, withPane } from "./shown-columns.ts";
+import { isShownBySql, type ShownColumn, shownColumns, shownCondition, withPane } from "./shown-columns.ts";
 
 /** A generation as statements read it. */
 export interface GenerationTable {
@@ -105,8 +105,8 @@ export class GenerationTables implements AsyncDisposable {
       const shown = columns.map(
         ({ name, type, sql }) => `CAST(${sql} AS ${type}) AS ${quoteIdentifier(name)}`,
       );
-      const files = reader.statesPaths.map(quoteText).join(", ");
-      return { reader, sql: `SELECT ${shown.join(", ")} FROM read_parquet([${files}])` };
+      const states = `read_parquet([${reader.statesPaths.map(quoteText).join(", ")}])`;
+      return { reader, sql: `SELECT ${shown.join(", ")} FROM ${states}${shownCondition(view)}` };
     }
     // One after the other: the connection has one table.
     const written = this.#latest.then(() => this.#present(view, reader, columns, path));

@@ -44,9 +44,16 @@ export function shownColumns(stored: View): readonly ShownColumn[] {
   ];
 }
 
-/** Whether every column can be made from the states' Parquet file by DuckDB alone. */
+/** Whether every row and column can be made from the states' Parquet file by DuckDB alone. */
 export function isShownBySql(stored: View, columns: readonly ShownColumn[]): boolean {
-  return isShownAsStored(stored) && columns.every(({ sql }) => sql !== undefined);
+  const isByRow = isShownAsStored(stored) || stored.existence !== undefined;
+  return isByRow && columns.every(({ sql }) => sql !== undefined);
+}
+
+/** Which rows of the states' Parquet file are shown: behind FROM, all of them by nothing. */
+export function shownCondition({ existence, columns }: View): string {
+  if (existence === undefined) return "";
+  return ` WHERE ${quoteIdentifier(columns[existence.deletedCell]?.name ?? "")} IS DISTINCT FROM true`;
 }
 
 function windowColumn(name: string, window: Window): ShownColumn {

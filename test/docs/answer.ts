@@ -9,6 +9,7 @@ import { compileFold } from "../../speed-layer/fold.ts";
 import { offset } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
+import { exists } from "../../views/existence.ts";
 import type { Mapping } from "../../views/mapping.ts";
 import { sessionRows } from "../../views/session-rows.ts";
 import { slidingRows, slidingWindow } from "../../views/sliding-rows.ts";
@@ -58,9 +59,10 @@ export async function answerOf(
     for (const row of folded(view, mapping, recordsIn(mapping, records.slice(cut)))) merged.mergeRow(row);
   }
   const rows = merged.sortedRows();
-  const { sessions } = view;
+  const { sessions, existence } = view;
+  const existing = rows.filter(({ cells }) => existence === undefined || exists(existence, cells));
   const sliding = slidingWindow(view);
-  const windows = sliding === undefined ? rows : slidingRows(view, sliding, rows);
+  const windows = sliding === undefined ? existing : slidingRows(view, sliding, existing);
   return [...(sessions === undefined ? windows : sessionRows(sessions, rows))].map((row) =>
     shown(shownView(view), row),
   );

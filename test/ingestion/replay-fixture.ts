@@ -12,9 +12,10 @@ import { LocalReception } from "../../ingestion/reception.ts";
 import { registerReplay } from "../../ingestion/replay.ts";
 import { offset } from "../../views/cut.ts";
 import { Decoder } from "../../views/decoder.ts";
+import { orderChanges } from "../changes/orders.ts";
 import { order } from "./gateway-fixture.ts";
 
-const events = [order, { ...order, name: "shop.order.returned" }];
+const events = [order, { ...order, name: "shop.order.returned" }, orderChanges];
 
 /** A server of dead letters on a real port, with a real store and a real log in a folder of its own. */
 export class ReplayFixture {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LetterRecord, NewDeadLetter } from "../../infra/dead-letters/dead-letters.ts";
 import { offset } from "../../views/cut.ts";
+import { ada, change, orderChanges } from "../changes/orders.ts";
 import { order, orderText } from "./gateway-fixture.ts";
 import { ReplayFixture } from "./replay-fixture.ts";
 
@@ -50,6 +51,19 @@ describe("POST /v1/dead-letters/{id}/replay", () => {
       ...{ ...told, id: "9", specversion: "1.0", traceparent: "00-1", data },
       _headers: { app: "till" },
     });
+  });
+
+  test("a change of a table is handed in under the name that it gives itself, wherever it came from", async () => {
+    const sent = change("u", 100, { after: ada });
+    const text = JSON.stringify(sent);
+    // Of a table that was not declared then no type is known.
+    for (const topic of [orderChanges.name, null]) await fixture.replay(await fixture.keep(text, { topic }));
+    await fixture.replay(await fixture.keep(text, { topic: orderChanges.name, record: record() }));
+    const envelope = {
+      ...{ type: "shop.public.orders", id: '100/u/{"id":7}', source: "/debezium/postgresql/shop" },
+      ...{ time: "2024-05-01T12:00:00.100Z", data: sent },
+    };
+    expect(await fixture.stored()).toEqual([envelope, envelope, envelope]);
   });
 
   test("what an event lacks is made of the letter, so that it is the same at any time", async () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { Aggregate } from "../../views/aggregate.ts";
 import { count } from "../../views/aggregates/count.ts";
 import { countDistinct } from "../../views/aggregates/count-distinct.ts";
+import { current } from "../../views/aggregates/current.ts";
 import { distinct } from "../../views/aggregates/distinct.ts";
 import { earliest } from "../../views/aggregates/earliest.ts";
 import { histogram } from "../../views/aggregates/histogram.ts";
@@ -51,6 +52,7 @@ export const instances: Readonly<Record<string, (f: Fields) => Aggregate>> = {
   "stddev(float of population)": (f) => stddev(f.real, { of: "population" }),
   ...overAll("latest", latest),
   ...overAll("earliest", earliest),
+  ...overAll("current", current),
   ...overTexts("countDistinct", countDistinct),
   "countDistinct(optional integer)": (f) => countDistinct(f.maybeWhole),
   "countDistinct(text in few registers)": (f) => countDistinct(f.text, { error: 0.25 }),

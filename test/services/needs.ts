@@ -1,6 +1,6 @@
 /**
- * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, promtool, a browser, or the programs,
- * to start and to kill ones of their own.
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, promtool, a browser, a PostgreSQL or the
+ * programs of Kafka and Redis, to start and to kill ones of their own.
  */
 const needs = {
   kafka: ["kafka"],
@@ -11,9 +11,10 @@ const needs = {
   services: ["programs"],
   "fault/cluster": ["programs"],
   browser: ["chromium"],
+  postgres: ["postgres"],
 } as const satisfies Record<string, readonly ServiceName[]>;
 
-export type ServiceName = "kafka" | "redis" | "kcat" | "promtool" | "programs" | "chromium";
+export type ServiceName = "kafka" | "redis" | "kcat" | "promtool" | "programs" | "chromium" | "postgres";
 
 export const servicesTests: readonly string[] = Object.keys(needs).map(
   (folder) => `test/${folder}/**/*.test.ts`,

@@ -2,6 +2,7 @@ import type { TestProject } from "vitest/node";
 import { startKafka } from "../../infra/kafka/services/kafka.ts";
 import { obtainKafka } from "../../infra/kafka/services/kafka-program.ts";
 import { obtainKcat } from "../../infra/kafka/services/kcat.ts";
+import { obtainPostgres } from "../../infra/kafka/services/postgres.ts";
 import { obtainPromtool } from "../../infra/kafka/services/promtool.ts";
 import { obtainRedis, startRedis } from "../../infra/kafka/services/redis.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
@@ -59,6 +60,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const kcat = await begin("kcat", "", () => obtainKcat(report));
   const chromium = await begin("chromium", "", () => obtainChromium(report));
   const promtool = await begin("promtool", "", () => obtainPromtool(report));
+  await begin("postgres", undefined, async () => void (await obtainPostgres(report)));
   const [kafkaBrokers, redisUrl] = await Promise.all([
     begin<readonly string[]>("kafka", [], async () =>
       KAFKA_BROKERS === undefined

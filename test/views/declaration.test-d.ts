@@ -2,8 +2,11 @@
 import type { FieldsOf } from "../../views/event.ts";
 import {
   count,
+  current,
+  defineChanges,
   defineDimension,
   defineEvent,
+  defineTable,
   defineView,
   each,
   earliest,
@@ -264,3 +267,28 @@ defineDimension({ name, from: click, attributes, key: (f) => f.pages });
 defineDimension({ name, from: click, attributes, key: (f) => f.isNew });
 // @ts-expect-error a deletion that is no condition
 defineDimension({ name, from: click, attributes, key: (f) => f.page, deleted: (f) => f.ms });
+
+const changes = defineChanges({
+  name: "shop.public.lines",
+  row: Type.Object({ order: Type.Integer(), line: Type.String(), sku: Type.String(), at: Type.Time() }),
+  key: ["order", "line"],
+});
+const lines = defineTable({ name: "lines", from: changes });
+type Lines = NonNullable<(typeof lines)["rowTypes"]>;
+const line: Lines["key"] & Lines["measures"] = { order: 1, line: "a", sku: null, at: "2024-05-01T00:00:00Z" };
+// @ts-expect-error a time is shown as a text
+line satisfies { readonly at: Date | null };
+// @ts-expect-error a column that the row doesn't have
+defineTable({ name: "lines", from: changes, columns: (f) => ({ colour: f.colour }) });
+// @ts-expect-error a key that is no column
+defineChanges({ name: "shop.public.lines", row: Type.Object({ order: Type.Integer() }), key: ["id"] });
+// @ts-expect-error a table of events that are no changes
+defineTable({ name: "clicks", from: click });
+// @ts-expect-error a condition that is no condition
+defineView({ name, from: click, by, deleted: (f) => f.page, measures: (f) => ({ n: current(f.ms) }) });
+defineTable({
+  name: "lines",
+  from: changes,
+  columns: (f) => ({ sku: f.sku.upper(), isDeleted: f.__op.eq("d") }),
+  where: (f) => f.sku.ne("gone"),
+});

@@ -1,6 +1,7 @@
 import type { Aggregate, Value } from "../../../views/aggregate.ts";
 import { count, type Where } from "../../../views/aggregates/count.ts";
 import { countDistinct } from "../../../views/aggregates/count-distinct.ts";
+import { current } from "../../../views/aggregates/current.ts";
 import { distinct } from "../../../views/aggregates/distinct.ts";
 import { earliest } from "../../../views/aggregates/earliest.ts";
 import { histogram } from "../../../views/aggregates/histogram.ts";
@@ -18,9 +19,9 @@ import type { FieldType } from "../../../views/field.ts";
 import { decimalOf, unitsOf } from "./decimals.ts";
 import { spreadOf } from "./spread.ts";
 
-/** A record that a measure takes in: its input is not null, its `where` is true. */
+/** A record that a measure takes in: its input is not null, unless its entry takes that, its `where` is true. */
 export interface Input {
-  readonly value: string | number | boolean;
+  readonly value: string | number | boolean | null;
   readonly time: number;
   /** The place of its topic among the view's, in order of their names. */
   readonly topic: number;
@@ -37,6 +38,7 @@ export interface Input {
 export interface AggregateEntry {
   /** Undefined: looks at no field. */
   readonly input?: FieldType;
+  readonly takesNull?: true;
   declared(input: Expression<unknown>, where: Where): Aggregate;
   meant(inputs: readonly Input[]): Value;
   /** How far a value may lie from the meant one; infinite where there is nothing to compare. Absent: exact. */
@@ -172,6 +174,22 @@ function byPlace(declared: typeof latest, input: FieldType): AggregateEntry {
   };
 }
 
+/** By topic, then partition, then offset, then place in the list; a null takes part. */
+function byLog(input: FieldType): AggregateEntry {
+  return {
+    input,
+    takesNull: true,
+    declared: (x, where) => current(x as StringExpression, where),
+    meant: (inputs) => {
+      const inOrder = [...inputs].sort(
+        (a, b) =>
+          b.topic - a.topic || b.partition - a.partition || b.offset - a.offset || b.element - a.element,
+      );
+      return inOrder[0]?.value ?? null;
+    },
+  };
+}
+
 const different = (inputs: readonly Input[]) => new Set(inputs.map(({ value }) => value)).size;
 
 function distinctUpTo(input: FieldType, upTo: number): AggregateEntry {
@@ -285,6 +303,11 @@ export const aggregates: Readonly<Record<string, AggregateEntry>> = {
   latestFloat: byPlace(latest, "number"),
   earliestText: byPlace(earliest, "string"),
   earliestBoolean: byPlace(earliest, "boolean"),
+  currentText: byLog("string"),
+  currentInteger: byLog("integer"),
+  currentFloat: byLog("number"),
+  currentBoolean: byLog("boolean"),
+  currentTime: ofTimes(byLog("time")),
   distinctTexts: distinctUpTo("string", 1_000),
   distinctIntegersUpTo2: distinctUpTo("integer", 2),
   countDistinctTexts: aboutDistinct("string", 0.01),

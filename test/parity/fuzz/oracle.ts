@@ -73,15 +73,17 @@ export function answer(c: Case, entry = windowOf(c)): ReadonlyMap<string, Expect
   const rows = new Map<string, ExpectedRow>();
   for (const [key, members] of groups) {
     const values = measures.map(({ aggregate }, i) => {
+      const { meant, slack, takesNull } = named(aggregates, aggregate);
       const inputs = members.flatMap((member): Input[] => {
         const own = member.of.inputs[i];
         if (own == null || (own.where !== null && evaluate(own.where, member) !== true)) return [];
         const value = own.input === null ? true : evaluate(own.input, member);
         const { time, partition, offset, element } = member;
         const topic = member.of.place === "second" ? 0 : 1;
-        return value === null ? [] : [{ value, time, topic, partition, offset, element }];
+        return value === null && takesNull !== true
+          ? []
+          : [{ value, time, topic, partition, offset, element }];
       });
-      const { meant, slack } = named(aggregates, aggregate);
       const off = slack === undefined || inputs.length === 0 ? 0 : slack(inputs);
       return [`m${i}`, { value: meant(inputs), slack: off }] as const;
     });
