@@ -114,7 +114,7 @@ test("both layers make the same of Debezium's records, tombstones are neither ev
     const { sql, parameters } = copyToParquet(compileSql(view, sources), states);
     await connection.run(sql, [...parameters]);
     const rows: StateRow[] = [];
-    for await (const chunk of readStateRows(connection, view, states)) rows.push(...chunk);
+    for await (const chunk of readStateRows(connection, view, [states])) rows.push(...chunk);
     expect(described(rows)).toEqual(described(segment.sortedRows()));
     if (view !== byOrder.view) continue;
     // A dimension table of changes goes by the log, too.
