@@ -33,17 +33,15 @@ export async function buildIncrement(build: BuildIncrement, ends: Lifecycle): Pr
   progress.computing(view, 0);
   const draft = await build.generations.draft(view, id, base);
   ends.defer(() => draft.discard());
-  const reader = ends.use(await build.generations.open(view, base.id));
   const writer = await build.duckdb.connect();
   ends.defer(() => build.duckdb.disconnect(writer));
-  const basePaths = reader.statesPaths;
   const touched = await TouchedStates.create({
-    ...{ view, base, basePaths, draft, partRows, connection: writer, timers, signal },
+    ...{ view, base, draft, partRows, connection: writer, timers, signal },
   });
   const records = base.records + (await countRecords(build));
   const reconciled = await interruptible(connection, signal, timers, () =>
     reconcileIncrement({
-      ...{ view, base: reader, tail, index: draft },
+      ...{ view, base, tail, index: draft },
       delta: readStatement(connection, view, compileSql(view, sources)),
       onRow: (row, isNew) => touched.append(row, isNew),
       onChunk: () => {

@@ -1,21 +1,20 @@
 import { setImmediate as letOthersRun } from "node:timers/promises";
-import type { GenerationReader } from "../infra/generations/generations.ts";
+import type { GenerationDraft, Manifest } from "../infra/generations/generations.ts";
 import { Cursor, compareCursors } from "../views/sorted-rows.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View } from "../views/view.ts";
-import { BaseStates } from "./base-states.ts";
 import { DriftTally } from "./drift.ts";
 import { type Index, keysPerTurn, type Reconciled } from "./reconcile.ts";
 import type { SealedRows } from "./served.ts";
 
 export interface Increment {
   readonly view: View;
-  readonly base: GenerationReader;
+  readonly base: Manifest;
   /** The states of the records since the base's cut, in order of key. */
   readonly delta: AsyncIterable<readonly StateRow[]>;
   /** What the speed layer makes of the same records. */
   readonly tail: SealedRows;
-  readonly index: Index;
+  readonly index: Index & Pick<GenerationDraft, "baseCells">;
   /** Told of every row that is not the base's, and whether the base has none of its key. */
   readonly onRow: (row: StateRow, isNew: boolean) => void;
   /** After each chunk; what it throws ends the pass. */
@@ -40,11 +39,11 @@ export async function reconcileIncrement(increment: Increment): Promise<Reconcil
     pass.close();
   }
   return {
-    rows: base.manifest.rows + pass.newRows,
+    rows: base.rows + pass.newRows,
     panes: pass.panes,
     reconciliation:
       tail.kind === "sealed"
-        ? pass.tally.reconciliation(base.manifest.id)
+        ? pass.tally.reconciliation(base.id)
         : { kind: "not-compared", reason: tail.reason },
   };
 }
@@ -52,7 +51,6 @@ export async function reconcileIncrement(increment: Increment): Promise<Reconcil
 class IncrementPass {
   readonly tally: DriftTally;
   readonly #parts: Increment;
-  readonly #states: BaseStates;
   readonly #exact: readonly number[];
   readonly #tail: Cursor | undefined;
   #turn = 0;
@@ -63,13 +61,13 @@ class IncrementPass {
     const { view, base, tail } = parts;
     this.tally = new DriftTally(view);
     this.#parts = parts;
-    this.#states = new BaseStates(view, base);
     this.#exact = view.columns.map(() => 0);
     this.#tail = tail.kind === "sealed" ? new Cursor(tail.rows) : undefined;
-    this.panes = base.manifest.panes === null ? null : { ...base.manifest.panes };
+    this.panes = base.panes === null ? null : { ...base.panes };
   }
 
   async take(rows: readonly StateRow[]): Promise<void> {
+    const { index, onRow } = this.#parts;
     const delta = new Cursor(rows);
     const tail = this.#tail;
     for (; delta.row !== undefined; delta.advance()) {
@@ -77,12 +75,20 @@ class IncrementPass {
       if (tail !== undefined) {
         while (compareCursors(tail, delta) < 0) await this.#tailOnly(tail);
       }
-      const former = this.#states.cells(row);
-      const merged = { ...row, cells: this.#merged(former, row.cells) };
-      await this.#add(merged, former === undefined);
+      const { dimensions, pane } = row;
+      const former = index.baseCells(dimensions, pane);
+      const merged =
+        former === undefined ? row : { dimensions, pane, cells: this.#merged(former, row.cells) };
+      if (former === undefined) this.#noteNew(pane);
+      onRow(merged, former === undefined);
+      // Most calls give no promise; awaiting each all the same would cost more than the comparison.
+      const added = index.add(merged);
+      if (added !== undefined) await added;
+      if (++this.#turn % keysPerTurn === 0) await letOthersRun();
       if (tail === undefined) continue;
       const match = compareCursors(tail, delta) === 0 ? tail.row : undefined;
-      await this.#hold(row, merged.cells, this.#served(former, match?.cells));
+      const noted = this.#hold(row, merged.cells, this.#served(former, match?.cells));
+      if (noted !== undefined) await noted;
       if (match !== undefined) tail.advance();
     }
   }
@@ -99,34 +105,29 @@ class IncrementPass {
   async #tailOnly(tail: Cursor): Promise<void> {
     const { row } = tail;
     if (row === undefined) return;
-    const former = this.#states.cells(row);
+    const former = this.#parts.index.baseCells(row.dimensions, row.pane);
     await this.#hold(row, former, this.#served(former, row.cells));
+    if (++this.#turn % keysPerTurn === 0) await letOthersRun();
     tail.advance();
   }
 
-  async #add(row: StateRow, isNew: boolean): Promise<void> {
-    if (isNew) {
-      this.newRows++;
-      const { pane } = row;
-      const { first = pane, last = pane } = this.panes ?? {};
-      this.panes = { first: Math.min(first, pane), last: Math.max(last, pane) };
-    }
-    this.#parts.onRow(row, isNew);
-    await this.#parts.index.add(row);
-    if (++this.#turn % keysPerTurn === 0) await letOthersRun();
+  #noteNew(pane: number): void {
+    this.newRows++;
+    if (this.panes === null) this.panes = { first: pane, last: pane };
+    else if (pane < this.panes.first) this.panes.first = pane;
+    else if (pane > this.panes.last) this.panes.last = pane;
   }
 
-  async #hold(
+  #hold(
     { dimensions, pane }: StateRow,
     batch: readonly Cell[] | undefined,
     served: readonly Cell[] | undefined,
-  ): Promise<void> {
-    const key = { dimensions, pane };
+  ): Promise<void> | void {
     const differs = this.tally.note(
-      batch && { ...key, cells: batch, slack: this.#exact },
-      served && { ...key, cells: served },
+      batch && { dimensions, pane, cells: batch, slack: this.#exact },
+      served && { dimensions, pane, cells: served },
     );
-    if (differs) await this.#parts.index.addDrift({ ...key, cells: served ?? null });
+    if (differs) return this.#parts.index.addDrift({ dimensions, pane, cells: served ?? null });
   }
 
   /** What was being served; undefined: nothing was. */

@@ -49,7 +49,7 @@ export interface RunParts {
   readonly sealWithinMs?: number;
   /** The age of a view's last full computation from which on it is computed in full again. Default: none. */
   readonly fullWithinMs?: number;
-  /** How many rows the latest files of a view's states have. Default 32,768. */
+  /** How many rows the latest files of a view's states have. Default 16,384. */
   readonly partRows?: number;
   /** Without it nothing is erased. */
   readonly erasing?: Erasing;

@@ -14,9 +14,7 @@ import { writeParts } from "./write-parts.ts";
 export interface TouchedParts {
   readonly view: View;
   readonly base: Manifest;
-  /** By `partsOf(base)`. */
-  readonly basePaths: readonly string[];
-  readonly draft: Pick<GenerationDraft, "keep" | "pathOf">;
+  readonly draft: Pick<GenerationDraft, "keep" | "pathOf" | "basePathOf">;
   readonly partRows: number;
   /** For this alone. */
   readonly connection: DuckDBConnection;
@@ -74,7 +72,7 @@ export class TouchedStates {
         continue;
       }
       if (!isTyped)
-        await this.#ofBase(i, `CREATE OR REPLACE TEMP TABLE ${touched} AS ${this.#select()} LIMIT 0`);
+        await this.#ofBase(part, `CREATE OR REPLACE TEMP TABLE ${touched} AS ${this.#select()} LIMIT 0`);
       // Into the columns' own types, which the base's files know.
       if (!isTyped) await this.#run(`INSERT INTO ${touched} SELECT * FROM ${appended}`);
       isTyped = true;
@@ -85,13 +83,14 @@ export class TouchedStates {
 
   async #rewrite(
     i: number,
-    { from }: StatesPart,
+    part: StatesPart,
     rows: number,
     files: Iterator<string, never>,
   ): Promise<readonly StatesPart[]> {
     const { connection, draft, partRows, timers, signal, view } = this.#parts;
     const key = [...view.dimensions.map(({ name }) => quoteIdentifier(name)), "_pane"];
     const isTouched = key.map((column) => `_t.${column} IS NOT DISTINCT FROM _base.${column}`).join(" AND ");
+    const { from } = part;
     const next = this.#before[i + 1]?.from ?? null;
     const range = [
       ...(from === null ? [] : [`_pane >= ${BigInt(from)}`]),
@@ -99,7 +98,7 @@ export class TouchedStates {
     ];
     const where = range.length === 0 ? "" : ` WHERE ${range.join(" AND ")}`;
     await this.#ofBase(
-      i,
+      part,
       `CREATE OR REPLACE TEMP TABLE ${merged} AS SELECT * FROM (
   SELECT * FROM (${this.#select()}) AS _base WHERE NOT EXISTS (SELECT 1 FROM ${touched} AS _t WHERE ${isTouched})
   UNION ALL SELECT * FROM ${touched}${where}
@@ -115,8 +114,8 @@ export class TouchedStates {
     return `SELECT ${names.join(", ")} FROM read_parquet($1)`;
   }
 
-  async #ofBase(i: number, sql: string): Promise<void> {
-    const path = this.#parts.basePaths[i] ?? "";
+  async #ofBase(part: StatesPart, sql: string): Promise<void> {
+    const path = this.#parts.draft.basePathOf(part);
     try {
       await this.#run(sql, [path]);
     } catch (cause) {

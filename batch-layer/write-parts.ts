@@ -8,7 +8,7 @@ import { runStatement } from "./statement.ts";
  * So many rows the latest parts have: what mostly is written anew. Those before them have twice as many each, so that there are
  * few of them, however many rows there are.
  */
-export const defaultPartRows = 32_768;
+export const defaultPartRows = 16_384;
 
 export interface WriteParts {
   /** The temporary table of states, in order of key. */

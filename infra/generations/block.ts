@@ -49,6 +49,19 @@ function packingOf(rows: readonly StateRow[], column: number): Packing {
   return least < -(2 ** 7) || greatest >= 2 ** 7 ? packing.int16 : packing.int8;
 }
 
+/** Where blocks are put together; one is as long as it has to be, and most are short. */
+let scratch = Buffer.allocUnsafeSlow(1 << 16);
+
+/** Room for so many bytes from `at` on; what is before stays. */
+function room(at: number, bytes: number): DataView {
+  if (at + bytes > scratch.length) {
+    const larger = Buffer.allocUnsafeSlow(2 * (at + bytes));
+    scratch.copy(larger, 0, 0, at);
+    scratch = larger;
+  }
+  return new DataView(scratch.buffer);
+}
+
 /** Rows of one group, in order of pane, all within the block that starts at `blockStart`; none is a key without cells. */
 export function encodeBlock(
   view: View,
@@ -57,65 +70,58 @@ export function encodeBlock(
   rows: readonly StateRow[],
 ): Buffer {
   const widthMs = view.window?.window.widthMs ?? 1;
-  const key = Buffer.from(JSON.stringify(dimensions));
-  const head = Buffer.allocUnsafe(5 + key.length + rows.length);
-  head.writeUInt8(rows.length, 0);
-  head.writeUInt32LE(key.length, 1);
-  head.set(key, 5);
-  rows.forEach(({ pane }, i) => {
-    head.writeUInt8((pane - blockStart) / widthMs, 5 + key.length + i);
-  });
-  return Buffer.concat([
-    head,
-    ...(rows.length === 0 ? [] : view.columns.map((_, c) => encodeColumn(rows, c))),
-  ]);
+  const key = JSON.stringify(dimensions);
+  const head = room(0, 5 + 3 * key.length + rows.length);
+  const length = scratch.write(key, 5);
+  head.setUint8(0, rows.length);
+  head.setUint32(1, length, true);
+  let at = 5 + length;
+  for (const { pane } of rows) head.setUint8(at++, (pane - blockStart) / widthMs);
+  if (rows.length > 0) for (let c = 0; c < view.columns.length; c++) at = encodeColumn(rows, c, at);
+  return Buffer.from(scratch.subarray(0, at));
 }
 
-function encodeColumn(rows: readonly StateRow[], column: number): Buffer {
-  const cells = rows.map((row) => row.cells[column] as Cell);
+/** Puts the column at `at`, and gives where the next one goes. */
+function encodeColumn(rows: readonly StateRow[], column: number, at: number): number {
   const kind = packingOf(rows, column);
+  const count = rows.length;
+  const data = room(at, 1 + Math.ceil(count / 8) + 8 * count);
+  data.setUint8(at, kind);
+  const start = at + 1;
+  const numberAt = (i: number) => (rows[i]?.cells[column] ?? 0) as number;
   switch (kind) {
     case packing.int8:
-      return packNumbers(kind, cells, 1, (bytes, cell, at) => bytes.writeInt8(cell, at));
+      for (let i = 0; i < count; i++) data.setInt8(start + i, numberAt(i));
+      return start + count;
     case packing.int16:
-      return packNumbers(kind, cells, 2, (bytes, cell, at) => bytes.writeInt16LE(cell, at));
+      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numberAt(i), true);
+      return start + 2 * count;
     case packing.int32:
-      return packNumbers(kind, cells, 4, (bytes, cell, at) => bytes.writeInt32LE(cell, at));
+      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numberAt(i), true);
+      return start + 4 * count;
     case packing.double:
-      return packNumbers(kind, cells, 8, (bytes, cell, at) => bytes.writeDoubleLE(cell, at));
+      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numberAt(i), true);
+      return start + 8 * count;
     case packing.nullableDouble: {
-      const doubles = packNumbers(kind, cells, 8, (bytes, cell, at) => bytes.writeDoubleLE(cell, at));
-      const nulls = Buffer.alloc(Math.ceil(cells.length / 8));
-      cells.forEach((cell, i) => {
-        if (cell === null) nulls[i >> 3] = (nulls[i >> 3] ?? 0) | (1 << (i & 7));
-      });
-      return Buffer.concat([doubles.subarray(0, 1), nulls, doubles.subarray(1)]);
+      const doubles = start + Math.ceil(count / 8);
+      for (let byte = start; byte < doubles; byte++) data.setUint8(byte, 0);
+      for (let i = 0; i < count; i++) {
+        const byte = start + (i >> 3);
+        if (rows[i]?.cells[column] === null) data.setUint8(byte, data.getUint8(byte) | (1 << (i & 7)));
+        data.setFloat64(doubles + 8 * i, numberAt(i), true);
+      }
+      return doubles + 8 * count;
     }
     case packing.json: {
-      const text = Buffer.from(JSON.stringify(cells.map(encodeCell)));
-      const bytes = Buffer.allocUnsafe(5 + text.length);
-      bytes.writeUInt8(kind, 0);
-      bytes.writeUInt32LE(text.length, 1);
-      bytes.set(text, 5);
-      return bytes;
+      const text = JSON.stringify(rows.map(({ cells }) => encodeCell(cells[column] as Cell)));
+      const json = room(start, 4 + 3 * text.length);
+      const length = scratch.write(text, start + 4);
+      json.setUint32(start, length, true);
+      return start + 4 + length;
     }
     default:
       return unreachable(kind);
   }
-}
-
-function packNumbers(
-  kind: Packing,
-  cells: readonly Cell[],
-  width: number,
-  write: (bytes: Buffer, cell: number, at: number) => void,
-): Buffer {
-  const bytes = Buffer.allocUnsafe(1 + cells.length * width);
-  bytes.writeUInt8(kind, 0);
-  cells.forEach((cell, i) => {
-    write(bytes, (cell ?? 0) as number, 1 + i * width);
-  });
-  return bytes;
 }
 
 /** The dimensions that the block is of. */

@@ -1,6 +1,7 @@
 import { access, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TidemarkError } from "../../views/errors.ts";
+import type { Scalar } from "../../views/expression.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 import { asidePath, moveDurably } from "../durable.ts";
@@ -53,6 +54,10 @@ export class DraftFolder implements GenerationDraft {
     return join(this.#aside, file);
   }
 
+  basePathOf({ file }: StatesPart): string {
+    return join(this.#base?.folder ?? "", file);
+  }
+
   async keep({ file }: StatesPart): Promise<void> {
     if (this.#base === undefined) throw new Error("a generation without a base has no parts to keep");
     await fromBase(this.#base, file, linkOrCopy, this.pathOf(file));
@@ -60,6 +65,10 @@ export class DraftFolder implements GenerationDraft {
 
   add(row: StateRow): void {
     this.#index.add(row);
+  }
+
+  baseCells(dimensions: readonly Scalar[], pane: number): readonly Cell[] | undefined {
+    return this.#index.baseCells(dimensions, pane);
   }
 
   addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): void {

@@ -105,6 +105,8 @@ export interface Generations {
 export interface GenerationDraft {
   /** Where a file of states of this name is written. */
   pathOf(file: string): string;
+  /** Where a part of the base stands. */
+  basePathOf(part: StatesPart): string;
   /** Takes over a part of the base as it stands. TIDEMARK_STORE_CORRUPT if it is not there. */
   keep(part: StatesPart): Promise<void>;
   /**
@@ -112,6 +114,11 @@ export interface GenerationDraft {
    * pane. Await it: it bounds the memory in flight.
    */
   add(row: StateRow): Promise<void> | void;
+  /**
+   * What the base has under the key, undefined if nothing; the cells are its own. Keys are asked for in the order of rows, and
+   * before the row that takes the place. Throws TIDEMARK_STORE_CORRUPT.
+   */
+  baseCells(dimensions: readonly Scalar[], pane: number): readonly Cell[] | undefined;
   /** Notes what was being served under this key where that differs; cells null: nothing was. Kept up to 100,000. */
   addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): Promise<void> | void;
   /** Makes it durable and visible in one step, under `manifest.id`. The pointer is not moved. */

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { TidemarkError } from "../../views/errors.ts";
 import { readInteger, writeInteger } from "../../views/key.ts";
@@ -20,11 +21,27 @@ const pageSize = 4096;
 export function openIndexFile(path: string, access: "write" | "update" | "read"): IndexFile {
   if (access === "write") return openFile(path, false);
   try {
+    requireIndex(path);
     return openFile(path, access === "read");
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TidemarkError("TIDEMARK_STORE_CORRUPT", `"${path}" can't be read: ${reason}`, { cause });
   }
+}
+
+/** Of LMDB's first page, where it stands there. */
+const magic = { at: 24, bytes: Buffer.from("dec0efbe", "hex") } as const;
+
+/** LMDB ends the process over a file that is none of its own. */
+function requireIndex(path: string): void {
+  const head = Buffer.alloc(magic.at + magic.bytes.length);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (!head.subarray(magic.at).equals(magic.bytes)) throw new Error("it is no file of LMDB");
 }
 
 function openFile(path: string, readOnly: boolean): IndexFile {
@@ -51,9 +68,9 @@ export class NumberedKey {
   readonly #view: DataView;
 
   constructor(key: Uint8Array) {
-    this.bytes = Buffer.allocUnsafeSlow(key.length + 8);
+    this.bytes = Buffer.allocUnsafe(key.length + 8);
     this.bytes.set(key);
-    this.#view = new DataView(this.bytes.buffer);
+    this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset);
   }
 
   at(value: number): Buffer {

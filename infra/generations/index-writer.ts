@@ -17,6 +17,14 @@ interface Put {
   readonly value: Buffer;
 }
 
+interface BaseBlock {
+  readonly dimensions: readonly Scalar[];
+  readonly start: number;
+  readonly rows: readonly StateRow[];
+}
+
+const everywhere = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+
 /**
  * Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. Where the file
  * is a copy of a base's, a row takes the place of that of its key, and blocks that no row falls into stay as they are.
@@ -29,6 +37,10 @@ export class IndexWriter {
   #block: StateRow[] = [];
   #blockStart = 0;
   #key: Uint8Array = new Uint8Array();
+  /** Of the base, the rows of the block that is being filled. */
+  #blockBase: readonly StateRow[] = [];
+  #lastBase: BaseBlock | undefined;
+  #lastKey: { readonly dimensions: readonly Scalar[]; readonly key: Uint8Array } | undefined;
   #batch: Put[] = [];
   #batchBytes = 0;
   #rows = 0;
@@ -65,7 +77,7 @@ export class IndexWriter {
     if (isSameGroup) {
       if (row.pane <= before.pane) throw outOfOrder(this.#view, before, row);
     } else {
-      const key = storageKey(row.dimensions);
+      const key = this.#keyOf(row.dimensions);
       if (before !== undefined && compareKeys(key, this.#key) <= 0) throw outOfOrder(this.#view, before, row);
       this.#endBlock();
       this.#key = key;
@@ -73,10 +85,27 @@ export class IndexWriter {
     const start = blockStartOf(this.#blockMs, row.pane);
     if (isSameGroup && start !== this.#blockStart) this.#endBlock();
     this.#blockStart = start;
+    if (this.#hasBase && this.#block.length === 0) this.#blockBase = this.#baseAt(row.dimensions, start).rows;
     this.#block.push(row);
     if (!this.#hasBase) this.#rows++;
     if (row.pane < this.#first) this.#first = row.pane;
     if (row.pane > this.#last) this.#last = row.pane;
+  }
+
+  /**
+   * What the base has under the key, undefined if nothing; the cells are its own. Keys are asked for in the order of rows, and
+   * before the row that takes the place. Throws TIDEMARK_STORE_CORRUPT.
+   */
+  baseCells(dimensions: readonly Scalar[], pane: number): readonly Cell[] | undefined {
+    const { rows } = this.#baseAt(dimensions, blockStartOf(this.#blockMs, pane));
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((rows[middle]?.pane ?? 0) < pane) low = middle + 1;
+      else high = middle;
+    }
+    const row = rows[low];
+    return row?.pane === pane ? row.cells : undefined;
   }
 
   /** In any order; what goes beyond `maxDrift` is let go of. */
@@ -102,25 +131,55 @@ export class IndexWriter {
     const [first] = this.#block;
     if (first === undefined) return;
     const key = new NumberedKey(this.#key).at(this.#blockStart);
-    const rows = this.#hasBase ? this.#overBase(key, this.#block) : this.#block;
+    const rows = this.#hasBase ? this.#overBase(this.#blockBase, this.#block) : this.#block;
     const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, rows);
     this.#block = [];
     this.#put({ into: "rows", key, value });
   }
 
-  /** The base's rows of the block, of which those given replace what has their key. */
-  #overBase(key: Buffer, rows: readonly StateRow[]): readonly StateRow[] {
-    const bytes = this.#file.rows.getBinary(key);
-    const before: StateRow[] = [];
-    const { dimensions = [] } = rows[0] ?? {};
-    if (bytes !== undefined) {
-      const [from, to] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-      decodeRows(this.#view, bytes, this.#blockStart, dimensions, from, to, before);
+  /** The rows of the base's block, of which those given replace what has their key. */
+  #overBase(before: readonly StateRow[], rows: readonly StateRow[]): readonly StateRow[] {
+    const merged: StateRow[] = [];
+    let next = 0;
+    for (const row of rows) {
+      for (let kept = before[next]; kept !== undefined && kept.pane < row.pane; kept = before[++next]) {
+        merged.push(kept);
+      }
+      if (before[next]?.pane === row.pane) next++;
+      else this.#rows++;
+      merged.push(row);
     }
-    const panes = new Set(rows.map(({ pane }) => pane));
-    const kept = before.filter(({ pane }) => !panes.has(pane));
-    this.#rows += kept.length + rows.length - before.length;
-    return [...kept, ...rows].sort((a, b) => a.pane - b.pane);
+    for (let kept = before[next]; kept !== undefined; kept = before[++next]) merged.push(kept);
+    return merged;
+  }
+
+  /** The base's block, which is mostly the one that was asked for last. */
+  #baseAt(dimensions: readonly Scalar[], start: number): BaseBlock {
+    const last = this.#lastBase;
+    if (last !== undefined && last.start === start && sameValues(last.dimensions, dimensions)) return last;
+    const rows: StateRow[] = [];
+    const key = new NumberedKey(this.#keyOf(dimensions)).at(start);
+    try {
+      const bytes = this.#file.rows.getBinaryFast(key);
+      if (bytes !== undefined) decodeRows(this.#view, bytes, start, dimensions, ...everywhere, rows);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TidemarkError(
+        "TIDEMARK_STORE_CORRUPT",
+        `the base of view "${this.#view.name}" can't be read at ${JSON.stringify(dimensions)}: ${reason}`,
+        { cause },
+      );
+    }
+    this.#lastBase = { dimensions, start, rows };
+    return this.#lastBase;
+  }
+
+  /** Rows of one group mostly share their dimensions, and follow each other. */
+  #keyOf(dimensions: readonly Scalar[]): Uint8Array {
+    if (this.#lastKey?.dimensions !== dimensions) {
+      this.#lastKey = { dimensions, key: storageKey(dimensions) };
+    }
+    return this.#lastKey.key;
   }
 
   #put(put: Put): void {

@@ -1,12 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type WayParts, wayOf } from "../../batch-layer/base.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
+import type { Manifest } from "../../infra/generations/generations.ts";
+import { partsOf } from "../../infra/generations/state-parts.ts";
 import { dependsOnOrder } from "../../views/exact-merge.ts";
 import {
   count,
   countDistinct,
+  defineApp,
   defineEvent,
   defineView,
   distinct,
@@ -29,7 +33,7 @@ import {
 } from "../../views/index.ts";
 import { Random } from "../fault/random.ts";
 import { instances, sample } from "../laws/aggregate-instances.ts";
-import { Sequence } from "./sequence.ts";
+import { type RunOptions, Sequence } from "./sequence.ts";
 
 const sale = defineEvent({
   name: "test.sale.made",
@@ -237,6 +241,135 @@ test("a generation that goes on from another is the one that all records give, b
   expect(runs).toBeGreaterThan(250);
   expect(incremental).toBeGreaterThan(0.8 * runs);
 }, 240_000);
+
+const sales = (hour: number, ...shops: string[]) =>
+  shops.map((shop) => ({
+    time: hour * hourMs,
+    isDuplicate: false,
+    data: { shop, cents: 1, items: [] },
+  }));
+
+describe("a run after another", () => {
+  let sequence: Sequence;
+  let folders = 0;
+  const [view] = views as [View];
+  const run = async (options?: RunOptions) => (await sequence.run(options))?.generations[0];
+  const pathsOf = (manifest: Manifest) =>
+    partsOf(manifest).map(({ file }) => join(sequence.folderOf(manifest), file));
+  const current = async () => {
+    const manifest = await sequence.current();
+    if (manifest === undefined) throw new Error("no generation serves");
+    return manifest;
+  };
+
+  beforeEach(async () => {
+    sequence = await Sequence.open(view, join(root, `after-${++folders}`), duckdb, 4);
+    await sequence.ingest(sale, 0, Array.from({ length: 10 }, (_, hour) => sales(hour, "a", "b")).flat());
+    await run();
+  });
+
+  test("goes on from it, and says so, also where nothing has come since", async () => {
+    const first = await current();
+    expect(first).toMatchObject({ inFull: "there is no generation of this declaration", rows: 20 });
+    for (let i = 0; i < 2; i++) {
+      const base = (await current()).id;
+      expect(await run()).toMatchObject({ base, inFull: null, rows: 20, differing: 0 });
+    }
+    expect((await current()).base).toEqual({ id: expect.any(String), fullAt: first.createdAt });
+  });
+
+  test("shares the files of states that nothing new lies in", async () => {
+    const before = pathsOf(await current());
+    expect(before.length).toBeGreaterThan(2);
+    await sequence.ingest(sale, 0, sales(9, "c"));
+    await run();
+    const after = pathsOf(await current());
+    const inodes = (paths: readonly string[]) =>
+      Promise.all(paths.map(async (path) => (await stat(path)).ino));
+    const [was, is] = [await inodes(before), await inodes(after)];
+    expect(is.slice(0, -1)).toEqual(was.slice(0, -1));
+    expect(is.at(-1)).not.toBe(was.at(-1));
+  });
+
+  test("computes everything where it is asked for, and where it is a check", async () => {
+    expect(await run({ full: true })).toMatchObject({ base: null, inFull: "it was asked for" });
+    await sequence.ingest(sale, 0, sales(3, "a"));
+    const checked = await sequence.run({ kind: "check" });
+    const { reconciliation } = checked?.reconciliations[0] ?? {};
+    expect(reconciliation).toMatchObject({ kind: "compared", keys: 20, differing: 0 });
+  });
+
+  test("computes everything where the base has lost a file, or its index is none", async () => {
+    await rm(pathsOf(await current())[0] ?? "");
+    await sequence.ingest(sale, 0, sales(0, "a"));
+    expect(await run()).toMatchObject({ base: null, inFull: expect.stringContaining("states"), rows: 20 });
+    const index = join(sequence.folderOf(await current()), "index.mdb");
+    await writeFile(index, "no index of anything".repeat(1_000));
+    expect(await run()).toMatchObject({
+      base: null,
+      inFull: expect.stringContaining("can't be read"),
+      rows: 20,
+    });
+    expect((await current()).reconciliation).toMatchObject({ kind: "not-compared" });
+  });
+
+  test("finds what the tail has wrong, too much or not at all, and batch is served from then on", async () => {
+    await sequence.ingest(sale, 0, sales(9, "a", "b", "c"));
+    const result = await run({
+      served: ([a, , c]) => {
+        if (a === undefined || c === undefined) throw new Error("there are three rows");
+        const wrong = { ...a, cells: [7, ...a.cells.slice(1)] };
+        return [wrong, c, { ...c, dimensions: ["d"] }, { ...c, dimensions: ["e"], pane: 0 }];
+      },
+    });
+    // That of b, which the tail does not have, differs too.
+    expect(result).toMatchObject({ base: expect.any(String), differing: 4, rows: 21 });
+    const { index, files, full } = await sequence.rows(await current());
+    expect([index, files]).toEqual([full, full]);
+    expect((await current()).reconciliation).toMatchObject({
+      ...{ kind: "compared", keys: 5, differing: 4 },
+      examples: [{ dimensions: ["a"] }, { dimensions: ["b"] }, { dimensions: ["d"] }, { dimensions: ["e"] }],
+    });
+    expect(await run()).toMatchObject({ differing: 0 });
+  });
+});
+
+test("a view is computed from the generation that serves, or in full with the reason", () => {
+  const [view] = views;
+  const floating = defineView({
+    name: "floating",
+    from: sale,
+    by: () => ({}),
+    measures: (f) => ({ weight: sum(f.weight) }),
+  });
+  const nowMs = Date.UTC(2026, 0, 2);
+  const young = { id: "g", createdAt: new Date(nowMs - 1_000).toISOString() } as Manifest;
+  const old = { ...young, base: { id: "f", fullAt: new Date(nowMs - 9_000).toISOString() } };
+  const way = (of: View | undefined, manifest: Manifest | undefined, changes: Partial<WayParts> = {}) => {
+    const app = defineApp({ name: "ways", views, batch: { full: "0 3 * * *" } });
+    const run = { kind: "batch", full: false } as const;
+    return wayOf({ app, run, nowMs, fullWithinMs: 8_000, ...changes }, of as View, manifest);
+  };
+  expect(way(view, young)).toEqual({ kind: "incremental", base: young });
+  const always = defineApp({ name: "ways", views, batch: { full: "always" } });
+  expect([
+    way(view, undefined),
+    way(floating, young),
+    way(view, old),
+    way(view, young, { run: { kind: "check", full: false } }),
+    way(view, young, { run: { kind: "batch", full: true } }),
+    way(view, young, { app: always }),
+  ]).toEqual(
+    [
+      "there is no generation of this declaration",
+      'measure "weight" adds floats, whose sum depends on the order',
+      "the last full computation is of 2026-01-01T23:59:51.000Z",
+      "a check computes everything",
+      "it was asked for",
+      'the app says batch.full: "always"',
+    ].map((reason) => ({ kind: "full", reason })),
+  );
+});
 
 test("of every aggregate it is known whether its states merge exactly", () => {
   const byOrder = Object.entries(instances).filter(([, make]) => {

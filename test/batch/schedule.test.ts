@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
-import { longestIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
+import {
+  type Cron,
+  longestFullIntervalMs,
+  longestIntervalMs,
+  scheduleRuns,
+} from "../../batch-layer/schedule.ts";
 import type { Jobs, Run } from "../../infra/jobs/jobs.ts";
 import { defineApp, defineEvent, TidemarkError, Type } from "../../views/index.ts";
 
 const event = defineEvent({ name: "test.thing.seen", schema: Type.Object({ at: Type.Integer() }) });
-const appWith = (batch: { schedule: string | null; timezone?: string }) =>
+const appWith = (batch: { schedule: string | null; full?: string; timezone?: string }) =>
   defineApp({ name: "things", views: [], events: [event], batch });
 
 /** A queue that answers what it is told to; the promise resolves with the second request. */
@@ -87,4 +92,44 @@ test.each([
   ["0 12 * * 1-5", 3 * 24 * 3_600_000],
 ])("the longest time between two runs of %s is %d ms", (schedule, ms) => {
   expect(longestIntervalMs(appWith({ schedule, timezone: "UTC" }))).toBe(ms);
+});
+
+test("full computations are asked for by a schedule of their own, and wait for their turn", async () => {
+  const jobs = queue(() => Promise.reject(new TidemarkError("TIDEMARK_RUN_BUSY", "run 1 is going on")));
+  const due = new Map<string, (time: Date) => void>();
+  const cron: Cron = (expression, _, callback) => {
+    due.set(expression, callback);
+    return { [Symbol.asyncDispose]: async () => undefined };
+  };
+  const app = appWith({ schedule: "*/5 * * * *", full: "0 4 * * *" });
+  const schedule = scheduleRuns(app, jobs, unforeseen, cron);
+  const time = new Date(Date.UTC(2026, 0, 1, 4));
+  for (const callback of due.values()) callback(time);
+  await jobs.asked;
+  await schedule[Symbol.asyncDispose]();
+  expect(jobs.requests).toEqual([
+    { requestedBy: "schedule", ifBusy: "refuse", occasion: `things at ${time.toISOString()}` },
+    {
+      ...{ requestedBy: "schedule", ifBusy: "wait", full: true },
+      occasion: `things in full at ${time.toISOString()}`,
+    },
+  ]);
+});
+
+test("a time for full computations that is no cron expression is refused", () => {
+  const jobs = queue(() => Promise.reject(new Error("must not be asked")));
+  expect(() => scheduleRuns(appWith({ schedule: "* * * * *", full: "nightly" }), jobs, unforeseen)).toThrow(
+    expect.objectContaining({
+      code: "TIDEMARK_CONFIG",
+      message: expect.stringMatching(/batch\.full "nightly".*"0 3 \* \* \*".*"always"/),
+    }),
+  );
+});
+
+test.each([
+  ["0 3 * * *", 24 * 3_600_000],
+  ["0 3 * * 1", 7 * 24 * 3_600_000],
+  ["always", 0],
+])("the longest time between two full computations of %s is %d ms", (full, ms) => {
+  expect(longestFullIntervalMs(appWith({ schedule: null, full, timezone: "UTC" }))).toBe(ms);
 });

@@ -26,6 +26,15 @@ import type { View } from "../../views/view.ts";
 /** Where a run is let die: with the draft written, or with generations published that no pointer names. */
 export type Crash = "before publishing" | "before pointing";
 
+export interface RunOptions {
+  readonly full?: boolean;
+  readonly kind?: "batch" | "check";
+  readonly behind?: number;
+  readonly crash?: Crash;
+  /** What the speed layer says instead of the tail's rows. */
+  readonly served?: (rows: readonly StateRow[]) => readonly StateRow[];
+}
+
 const signal = new AbortController().signal;
 const died = "the process died here";
 
@@ -126,10 +135,8 @@ export class Sequence {
   }
 
   /** The cut is `behind` records before the end of each partition, where the tail goes on from. */
-  async run(
-    options: { full?: boolean; behind?: number; crash?: Crash } = {},
-  ): Promise<RunResult | undefined> {
-    const { full = false, behind = 0, crash } = options;
+  async run(options: RunOptions = {}): Promise<RunResult | undefined> {
+    const { full = false, kind = "batch", behind = 0, crash, served = (rows) => rows } = options;
     const end = Object.fromEntries(
       [...this.#records].map(([{ name }, partitions]) => [
         name,
@@ -141,10 +148,12 @@ export class Sequence {
       ...{ clock: () => (this.#nowMs += 1_000), archive: () => this.#master.cut() },
       generations: dyingAt(crash, this.#generations),
       seal: { seal: async () => end },
-      sealedTail: this.#tail(),
+      sealedTail: {
+        rows: (view: View, from: Cut, to: Cut) => served([...(this.#tail().rows(view, from, to) ?? [])]),
+      },
       partRows: this.#partRows,
     };
-    const run = { id: `run-${++this.#runs}`, kind: "batch", view: null, full } as const;
+    const run = { id: `run-${++this.#runs}`, kind, view: null, full } as const;
     try {
       return await performRun(parts, run, () => undefined, signal);
     } catch (error) {

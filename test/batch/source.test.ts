@@ -29,6 +29,21 @@ test("only a file that reaches past the cut is filtered, one behind the cut is n
     covered: [],
     straddling: [{ path: "0:0-10", next: 1 }],
   });
+  expect(sourceOf(event, files, cut(15, 0), cut(3, 0))).toMatchObject({
+    covered: [],
+    straddling: [
+      { path: "0:0-10", from: 3, next: 10 },
+      { path: "0:10-20", next: 15 },
+    ],
+    records: 12,
+  });
+  expect(sourceOf(event, files, cut(15, 0), cut(12, 0))).toMatchObject({
+    covered: [],
+    straddling: [{ path: "0:10-20", from: 12, next: 15 }],
+    records: 3,
+  });
+  const nothing = { covered: [], straddling: [], records: 0 };
+  expect(sourceOf(event, files, cut(10, 0), cut(10, 0))).toMatchObject(nothing);
   expect(sourceOf(event, files, {})).toMatchObject({ covered: [], straddling: [] });
 });
 
