@@ -348,7 +348,8 @@ test("a view is computed from the generation that serves, or in full with the re
   const way = (of: View | undefined, manifest: Manifest | undefined, changes: Partial<WayParts> = {}) => {
     const app = defineApp({ name: "ways", views, batch: { full: "0 3 * * *" } });
     const run = { kind: "batch", full: false } as const;
-    return wayOf({ app, run, nowMs, fullWithinMs: 8_000, ...changes }, of as View, manifest);
+    const usual = { app, run, hasErased: false, nowMs, fullWithinMs: 8_000 };
+    return wayOf({ ...usual, ...changes }, of as View, manifest);
   };
   expect(way(view, young)).toEqual({ kind: "incremental", base: young });
   const always = defineApp({ name: "ways", views, batch: { full: "always" } });
@@ -357,6 +358,7 @@ test("a view is computed from the generation that serves, or in full with the re
     way(floating, young),
     way(view, old),
     way(view, young, { run: { kind: "check", full: false } }),
+    way(view, young, { hasErased: true }),
     way(view, young, { run: { kind: "batch", full: true } }),
     way(view, young, { app: always }),
   ]).toEqual(
@@ -365,6 +367,7 @@ test("a view is computed from the generation that serves, or in full with the re
       'measure "weight" adds floats, whose sum depends on the order',
       "the last full computation is of 2026-01-01T23:59:51.000Z",
       "a check computes everything",
+      "facts were erased",
       "it was asked for",
       'the app says batch.full: "always"',
     ].map((reason) => ({ kind: "full", reason })),
