@@ -124,6 +124,12 @@ test("rows are gone as soon as they are deleted, from the batch layer's part too
   ]);
   expect(await sql(open)).toEqual([{ country: "IT", orders: 1, cents: 400 }]);
   expect(await sql("SELECT id FROM orders ORDER BY id")).toEqual([{ id: 1 }, { id: 4 }]);
+  expect(
+    await sql('SELECT "__op", id, status FROM "shop.public.orders" WHERE NOT _duplicate AND id = 3'),
+  ).toEqual([
+    { __op: "c", id: 3, status: "open" },
+    { __op: "d", id: 3, status: null },
+  ]);
   const next = await platform.runIsDone(await platform.startRun());
   expect(next).toMatchObject({ state: "succeeded" });
   await platform.isServed(next);
@@ -168,8 +174,10 @@ test("the OpenAPI document says what may be sent of a table's changes", async ()
   });
 });
 
-test("a data folder of changes is found sound", async () => {
+test("a data folder of changes is found sound, and its table is the same by the fold alone", async () => {
   expect(await platform.stop()).toBe(0);
+  const replayed = await tidemarkHere(["replay", "orders", "--app", app, "--data", data]);
+  expect(replayed, replayed.err + replayed.out).toMatchObject({ code: 0 });
   expect(await tidemarkHere(["verify", "--app", app, "--data", data])).toMatchObject({
     code: 0,
     out: expect.stringContaining("clean"),
