@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../../serving-layer/clock.ts";
 import { offset } from "../../views/cut.ts";
 import { count, defineView, sum, tumbling } from "../../views/index.ts";
 import type { Layers } from "../../views/layers.ts";
 import type { StateRow } from "../../views/state.ts";
 import { hour, measured } from "./measured.ts";
+import { PlainTail } from "./plain-stores.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 
 const ofLayers = (layers: Layers) =>
@@ -154,6 +156,27 @@ test("a log that has let go of records says nothing against a view without a tai
   expect((await serving.get("/readyz")).body).not.toHaveProperty("degraded");
 });
 
+test("one that is still being folded for the first time keeps nobody from being ready", async () => {
+  await serving[Symbol.asyncDispose]();
+  const tail = new PlainTail();
+  tail.put(both, [{ partition: 0, from: 0, next: 5, rows: [row("a", 1)] }]);
+  tail.put(folded, [{ partition: 0, from: 3, next: 5, rows: [row("a", 10)] }]);
+  serving = startServing([both, folded], systemClock, new Map(), {}, { tail });
+  await settled();
+  expect((await rows("of-speed")).body).toMatchObject({
+    code: "TIDEMARK_NOT_READY",
+    detail: expect.stringContaining("folding the records that came first"),
+  });
+  expect((await serving.get("/readyz")).status).toBe(200);
+  expect((await serving.get("/v1/status")).body.views["of-speed"].isBuilding).toBe(true);
+  serving.tail.put(folded, [{ partition: 0, from: 0, next: 3, rows: [row("a", 1)] }]);
+  expect((await rows("of-speed")).body.rows).toEqual([{ site: "a", total: 11 }]);
+  // Once it was answered, that it can't be is for all to hear.
+  serving.tail.drop(folded);
+  serving.tail.put(folded, [{ partition: 0, from: 3, next: 5, rows: [row("a", 10)] }]);
+  expect((await serving.get("/readyz")).status).toBe(503);
+});
+
 test("a position is not covered while what came first is still to be folded, wherever the tail has come to", async () => {
   serving.tail.drop(folded);
   serving.tail.put(folded, [
@@ -162,6 +185,8 @@ test("a position is not covered while what came first is still to be folded, whe
   ]);
   expect((await rows("of-speed")).body.code).toBe("TIDEMARK_NOT_READY");
   const waiting = rows("of-speed", after(5).replace("50ms", "20s"));
+  // One that came later is answered: it waits.
+  await rows("of-both");
   serving.tail.put(folded, [{ partition: 0, from: 0, next: 3, rows: [row("a", 1)] }]);
   expect((await waiting).body).toMatchObject({ rows: [{ site: "a", total: 11 }, { site: "b" }] });
 });
