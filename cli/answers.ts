@@ -2,6 +2,7 @@ import type { DeadLetter } from "../infra/dead-letters/dead-letters.ts";
 import type { Erasure } from "../infra/erasures/erasures.ts";
 import type { Manifest } from "../infra/generations/generations.ts";
 import type { ReconciledView, Run } from "../infra/jobs/jobs.ts";
+import type { Layers } from "../views/layers.ts";
 
 /** What the HTTP interface answers, as its clients read it. */
 
@@ -211,9 +212,11 @@ export interface StatusAnswer {
 
 export interface ViewStatus {
   readonly fingerprint: string;
+  /** Which compute it. */
+  readonly layers: Layers;
   /** Whether its name, without a version, means it. */
   readonly isActive: boolean;
-  /** It is answered once a batch run has made its first generation. */
+  /** It is answered once a batch run has made its first generation, or all records are folded. */
   readonly isBuilding: boolean;
   readonly generation:
     | (Pick<Manifest, "id" | "createdAt" | "rows" | "records"> & { readonly cut: string })

@@ -1,5 +1,12 @@
 /** `tidemark/client`: asks a Tidemark server, with the rows' types taken from the app's declarations. Needs `fetch` alone. */
-import type { AnswerRow, IngestAnswer, Provenance, ReconciledGeneration } from "../cli/answers.ts";
+import type {
+  AnswerRow,
+  DiffAnswer,
+  FlipAnswer,
+  IngestAnswer,
+  Provenance,
+  ReconciledGeneration,
+} from "../cli/answers.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
 import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import type { App } from "../views/app.ts";
@@ -70,6 +77,13 @@ export interface ClientOptions {
   readonly key?: string;
   /** Default: the global one. */
   readonly fetch?: typeof fetch;
+}
+
+/** Two versions of a view, by their numbers, and how many of the rows that differ are shown. */
+export interface VersionPair {
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit?: number;
 }
 
 export interface SqlAnswer {
@@ -190,6 +204,19 @@ export class TidemarkClient<A extends App> {
     reconciliations: async (): Promise<readonly ReconciledGeneration[]> =>
       (await this.#json<{ reconciliations: readonly ReconciledGeneration[] }>("GET", "/v1/reconciliations"))
         .reconciliations,
+  };
+
+  /** Of a view that the app declares several versions of. */
+  readonly versions = {
+    /** What two of them differ in, row by row at one cut; from the active one to the newest, unless it says otherwise. */
+    diff: (view: ViewName<A>, pair: VersionPair = {}): Promise<DiffAnswer> =>
+      this.#json("GET", `/v1/views/${encodeURIComponent(view)}/diff?${searchOf(pair)}`),
+    /** Lets the name mean this one. */
+    flip: (view: ViewName<A>, version: number): Promise<FlipAnswer> =>
+      this.#json("POST", `/v1/views/${encodeURIComponent(view)}/active`, { version }),
+    /** Lets the name mean the one that it meant before the last flip. */
+    rollback: (view: ViewName<A>): Promise<FlipAnswer> =>
+      this.#json("POST", `/v1/views/${encodeURIComponent(view)}/rollback`),
   };
 
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -18,14 +18,14 @@ export function building(view: View): TidemarkError {
 
 /**
  * Whether somebody is to be told that the view can't be answered: nobody waits for a version that is being built beside the active
- * one, nor, before the first run, for what runs alone compute.
+ * one, nor for the first answer of what one layer alone computes.
  */
 export function isAwaited(
   view: View,
   snapshots: { isBuilding(view: View): boolean },
   versions: { isActive(view: View): boolean },
 ): boolean {
-  return !snapshots.isBuilding(view) || (versions.isActive(view) && isFolded(view));
+  return !snapshots.isBuilding(view) || (versions.isActive(view) && view.layers === "both");
 }
 
 /** Of a view without a generation where one is needed; `instead` says what could be done. */

@@ -5,6 +5,7 @@ import { readListQuery } from "../infra/list-query.ts";
 import type { App } from "../views/app.ts";
 import { formatCut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { isRecomputed, notRecomputed } from "../views/layers.ts";
 import type { Queries } from "./query.ts";
 import { readRunRequest } from "./run-request.ts";
 
@@ -50,7 +51,9 @@ export function registerReconciliationRoutes(server: FastifyInstance, parts: Rec
 
   server.post("/v1/reconciliations", async ({ body }, reply) => {
     const { ifBusy, view: name } = readRunRequest(body, "a check", { texts: ["view"] });
-    const view = name === undefined ? null : queries.view(name).name;
+    const named = name === undefined ? undefined : queries.view(name);
+    if (named !== undefined && !isRecomputed(named)) throw notRecomputed(named, "there is nothing to check");
+    const view = named?.name ?? null;
     const run = await jobs.submit({ requestedBy: "http", ifBusy, kind: "check", view });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });

@@ -36,7 +36,7 @@ interface ViewState {
   /** Counts the pointer's moves, so that a slow opening does not overtake a later one. */
   moves: number;
   failure: string | undefined;
-  /** It needs a generation and has none yet. */
+  /** It needs a generation and has none yet; or all of it is to be folded, and is not yet. */
   isBuilding: boolean;
 }
 
@@ -67,7 +67,9 @@ export class Snapshots implements AsyncDisposable {
   constructor(parts: SnapshotParts) {
     this.#parts = parts;
     const fresh = { serving: undefined, next: undefined, moves: 0, failure: undefined, isBuilding: false };
-    this.#states = new Map(parts.views.map((view) => [view, { view, ...fresh }]));
+    this.#states = new Map(
+      parts.views.map((view) => [view, { view, ...fresh, isBuilding: !isRecomputed(view) }]),
+    );
     this.#families = familiesOf(parts.views);
     this.#ends.push(
       parts.generations.watch(
@@ -84,11 +86,8 @@ export class Snapshots implements AsyncDisposable {
   serving(view: View): Snapshot {
     const { serving, failure, isBuilding } = this.#state(view);
     if (serving !== undefined) return serving.snapshot;
-    if (isBuilding) throw building(view);
-    throw notReady(
-      failure ??
-        `view "${view.name}": the speed layer is still reading the log up to where the generation ends`,
-    );
+    if (isBuilding && isRecomputed(view)) throw building(view);
+    throw notReady(failure ?? `view "${view.name}": the speed layer is still ${whatIsRead(view)}`);
   }
 
   /** The snapshot for the generation alone, which needs no tail; undefined if there is no generation. */
@@ -98,7 +97,7 @@ export class Snapshots implements AsyncDisposable {
     return snapshot?.reader === undefined ? undefined : { ...snapshot, reader: snapshot.reader };
   }
 
-  /** Whether it is known that the view can't be answered before a batch run has made its first generation. */
+  /** Whether it is known that the view can't be answered before a batch run has made its first generation, or all records are folded. */
   isBuilding(view: View): boolean {
     return this.#state(view).isBuilding;
   }
@@ -141,7 +140,8 @@ export class Snapshots implements AsyncDisposable {
   segments({ view, cut }: Snapshot): readonly Segment[] {
     const segments = this.#parts.tail.segments(view, cut);
     if (segments !== undefined) return segments;
-    throw notReady(`view "${view.name}": the speed layer is aligning itself to the generation`);
+    const how = isRecomputed(view) ? "aligning itself to the generation" : whatIsRead(view);
+    throw notReady(`view "${view.name}": the speed layer is ${how}`);
   }
 
   /** Keeps the snapshot's generation open until disposed of. Not needed by who does not give up the thread. */
@@ -198,8 +198,10 @@ export class Snapshots implements AsyncDisposable {
 
   async #aim(state: ViewState, manifest: Manifest | undefined): Promise<void> {
     const move = ++state.moves;
-    state.isBuilding = manifest === undefined && needsGeneration(state.view) && state.serving === undefined;
-    if (state.isBuilding) return;
+    if (isRecomputed(state.view)) {
+      state.isBuilding = manifest === undefined && needsGeneration(state.view) && state.serving === undefined;
+      if (state.isBuilding) return;
+    }
     let reader: GenerationReader | undefined;
     try {
       reader = manifest && (await this.#parts.generations.open(state.view, manifest.id));
@@ -240,6 +242,7 @@ export class Snapshots implements AsyncDisposable {
     if (next === undefined || this.#parts.tail.segments(view, next.snapshot.cut) === undefined) return;
     state.serving = next;
     state.next = undefined;
+    state.isBuilding = false;
     this.#parts.tail.release(view, next.snapshot.cut);
     this.#retire(serving);
   }
@@ -259,6 +262,12 @@ export class Snapshots implements AsyncDisposable {
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
+}
+
+function whatIsRead(view: View): string {
+  return isRecomputed(view)
+    ? "reading the log up to where the generation ends"
+    : "folding the records that came first";
 }
 
 function notReady(reason: string): TidemarkError {

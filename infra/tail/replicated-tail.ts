@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { App } from "../../views/app.ts";
 import type { Cut, Offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { isRecomputed } from "../../views/layers.ts";
 import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import type { View } from "../../views/view.ts";
 import type { Consumer, Log, LogBatch } from "../log/log.ts";
@@ -71,6 +72,9 @@ export class ReplicatedTail extends ChainedTail {
    * which is then the cut itself. So what runs make is served though nobody folds.
    */
   override segments(view: View, cut: Cut): readonly Segment[] | undefined {
+    // What no generation is made of is not known to be empty before somebody has begun to fold it.
+    if (!isRecomputed(view) && !this.chainsOf(view).every((chain) => this.#hasStarted(chain)))
+      return undefined;
     return super.segments(view, cut) ?? (this.#beginAt(view, cut) ? super.segments(view, cut) : undefined);
   }
 
@@ -85,6 +89,11 @@ export class ReplicatedTail extends ChainedTail {
     }
     this.forgetPaths();
     return true;
+  }
+
+  #hasStarted(chain: Chain): boolean {
+    const { topic, partition } = viewPartition(chain.view, chain.partition);
+    return this.#followed.get(topic)?.[partition]?.replica.hasStarted(chain) === true;
   }
 
   /** Whether it is known to its end, as far as others have told. */

@@ -2,6 +2,7 @@ import type { Generations, Manifest } from "../../infra/generations/generations.
 import type { Segment } from "../../infra/tail/tail.ts";
 import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { isRecomputed } from "../../views/layers.ts";
 import type { View } from "../../views/view.ts";
 import type { Clock } from "../clock.ts";
 import type { Layer } from "../layer.ts";
@@ -68,7 +69,8 @@ export class Pasts implements AsyncDisposable {
    * TIDEMARK_ASOF_AHEAD, _COSTLY and _BUSY; TIDEMARK_QUERY_NO_GENERATION if the layer is `batch` and no generation lies there.
    */
   async open(view: View, layer: Layer, asOf: AsOf, end: Cut): Promise<Past> {
-    const kept = await this.#parts.generations.list(view.name);
+    // What was made of a view while it was declared otherwise has no part in answers of the speed layer alone.
+    const kept = isRecomputed(view) ? await this.#parts.generations.list(view.name) : [];
     const found = findPast(view, asOf, kept, end);
     const { generation, position } = found;
     if (layer === "batch" && generation === undefined) throw noGeneration(view, position);

@@ -9,9 +9,9 @@ export interface Sample {
   readonly at: number;
   readonly log: number;
   readonly archived: number;
-  /** What every view's generation covers. */
+  /** What every view's generation covers, of those that have some. */
   readonly cut: number;
-  /** What every view has folded. */
+  /** What every view has folded that is. */
   readonly folded: number;
 }
 
@@ -56,6 +56,8 @@ export function rateOf(samples: readonly Sample[], figure: Exclude<keyof Sample,
 
 function sampleOf(status: StatusAnswer, at: number): Sample {
   const views = Object.values(status.views).filter(({ isBuilding }) => !isBuilding);
+  const of = (layer: "batch" | "speed") =>
+    views.filter(({ layers }) => layers === "both" || layers === layer);
   const log = Object.values(status.log).reduce(
     (sum, { nexts }) => sum + nexts.reduce((records, next) => records + next, 0),
     0,
@@ -64,8 +66,8 @@ function sampleOf(status: StatusAnswer, at: number): Sample {
     at,
     log,
     archived: countRecords(status.archived),
-    cut: leastOf(views.map(({ generation }) => generation?.cut ?? "")),
-    folded: leastOf(views.map(({ position }) => position)),
+    cut: leastOf(of("batch").map(({ generation }) => generation?.cut ?? "")),
+    folded: leastOf(of("speed").map(({ position }) => position)),
   };
 }
 

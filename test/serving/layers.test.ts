@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { FoldRange } from "../../serving-layer/as-of/fold-past.ts";
+import { systemClock } from "../../serving-layer/clock.ts";
 import { offset } from "../../views/cut.ts";
 import { count, defineView, sum, tumbling } from "../../views/index.ts";
 import type { Layers } from "../../views/layers.ts";
 import type { StateRow } from "../../views/state.ts";
 import { hour, measured } from "./measured.ts";
+import { PlainTail, plainSegment } from "./plain-stores.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 
 const ofLayers = (layers: Layers) =>
@@ -104,10 +107,31 @@ test("of a view that the speed layer alone computes an answer is the tail of all
   }
 });
 
+test("as of the past all of it is folded, whatever generations lie there", async () => {
+  await serving[Symbol.asyncDispose]();
+  const ranges: unknown[] = [];
+  const fold: FoldRange = async ({ view, from }) => {
+    ranges.push(from);
+    return [plainSegment(view, { partition: 0, from: 0, next: 4, rows: [row("a", 7)] })];
+  };
+  serving = startServing([folded], systemClock, new Map(), {}, { past: { fold } });
+  serving.log.advanceTo(measured.name, [5, 1]);
+  serving.generations.add(folded, "g-old", { [measured.name]: [3, 0].map(offset) }, [row("a", 1_000)]);
+  await settled();
+  expect((await rows("of-speed", `&asOf=${encodeURIComponent(at(4, 0))}`)).body).toMatchObject({
+    rows: [{ site: "a", total: 7 }],
+    provenance: { layer: "speed", generation: null, cut: at(0, 0), position: at(4, 0) },
+  });
+  expect(ranges).toEqual([{}]);
+});
+
 test("what needs a generation of it is refused by name", async () => {
   for (const answer of [
     await rows("of-speed", "&layer=batch"),
     await serving.get("/v1/views/of-speed/compare"),
+    await serving.server
+      .inject({ method: "POST", url: "/v1/reconciliations", payload: { view: "of-speed" } })
+      .then((response) => ({ status: response.statusCode, body: response.json() })),
   ]) {
     expect(answer).toMatchObject({ status: 400, body: { code: "TIDEMARK_VIEW_LAYER" } });
   }
@@ -154,6 +178,27 @@ test("a log that has let go of records says nothing against a view without a tai
   expect((await serving.get("/readyz")).body).not.toHaveProperty("degraded");
 });
 
+test("one that is still being folded for the first time keeps nobody from being ready", async () => {
+  await serving[Symbol.asyncDispose]();
+  const tail = new PlainTail();
+  tail.put(both, [{ partition: 0, from: 0, next: 5, rows: [row("a", 1)] }]);
+  tail.put(folded, [{ partition: 0, from: 3, next: 5, rows: [row("a", 10)] }]);
+  serving = startServing([both, folded], systemClock, new Map(), {}, { tail });
+  await settled();
+  expect((await rows("of-speed")).body).toMatchObject({
+    code: "TIDEMARK_NOT_READY",
+    detail: expect.stringContaining("folding the records that came first"),
+  });
+  expect((await serving.get("/readyz")).status).toBe(200);
+  expect((await serving.get("/v1/status")).body.views["of-speed"].isBuilding).toBe(true);
+  serving.tail.put(folded, [{ partition: 0, from: 0, next: 3, rows: [row("a", 1)] }]);
+  expect((await rows("of-speed")).body.rows).toEqual([{ site: "a", total: 11 }]);
+  // Once it was answered, that it can't be is for all to hear.
+  serving.tail.drop(folded);
+  serving.tail.put(folded, [{ partition: 0, from: 3, next: 5, rows: [row("a", 10)] }]);
+  expect((await serving.get("/readyz")).status).toBe(503);
+});
+
 test("a position is not covered while what came first is still to be folded, wherever the tail has come to", async () => {
   serving.tail.drop(folded);
   serving.tail.put(folded, [
@@ -162,6 +207,8 @@ test("a position is not covered while what came first is still to be folded, whe
   ]);
   expect((await rows("of-speed")).body.code).toBe("TIDEMARK_NOT_READY");
   const waiting = rows("of-speed", after(5).replace("50ms", "20s"));
+  // One that came later is answered: it waits.
+  await rows("of-both");
   serving.tail.put(folded, [{ partition: 0, from: 0, next: 3, rows: [row("a", 1)] }]);
   expect((await waiting).body).toMatchObject({ rows: [{ site: "a", total: 11 }, { site: "b" }] });
 });

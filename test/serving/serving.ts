@@ -28,12 +28,12 @@ export function startServing(
   clock: Clock = systemClock,
   files: DimensionFiles = new Map(),
   options: ServerOptions = {},
-  more: Pick<ServingParts, "pointers" | "past"> = {},
+  { tail = new PlainTail(), ...more }: Pick<ServingParts, "pointers" | "past"> & { tail?: PlainTail } = {},
 ): Serving {
   const app = defineApp({ name: "test", views });
   const parts = {
     generations: new PlainGenerations(),
-    tail: new PlainTail(),
+    tail,
     log: new PlainLog(app.views),
     jobs: new PlainJobs(),
     deadLetters: new PlainDeadLetters(),

@@ -144,8 +144,10 @@ test("declared for both layers again, its tail goes on at the generation that th
 test("of several workers the one that takes over has all of it, and so have serving nodes", async () => {
   several = await SeveralWorkers.start(undefined, app);
   await several.append(0, made(0, 20));
-  several.assign("a", [0, 1]);
   const tail = await several.serve();
+  // Nobody knows yet what there is.
+  expect(tail.segments(folded, {})).toBeUndefined();
+  several.assign("a", [0, 1]);
   await several.append(1, made(100, 5));
   await several.caughtUp(tail, [...visits.views, folded]);
   await several.until(tail, () => tail.segments(folded, {}) !== undefined);

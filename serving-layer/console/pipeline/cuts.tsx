@@ -37,7 +37,11 @@ function ViewCut(props: {
           {view.lag > 0 && <span class="busy"> · {formatCount(view.lag)} behind</span>}
         </span>
         <span class="cut-age">
-          {view.generation === null ? "no generation yet" : formatAge(view.generation.createdAt)}
+          {view.layers === "speed"
+            ? "no generations"
+            : view.generation === null
+              ? "no generation yet"
+              : formatAge(view.generation.createdAt)}
         </span>
       </summary>
       {[view.unready, view.gap].map(

@@ -35,7 +35,13 @@ export function Generations({ view }: { readonly view: string }) {
         {answer !== undefined && <p>{formatCount(answer.generations.length)} kept</p>}
       </div>
       <ProblemNote problem={problem ?? activating.problem} />
-      {answer?.generations.length === 0 && <Empty>None yet: the first run makes one.</Empty>}
+      {answer?.generations.length === 0 && (
+        <Empty>
+          {answer.layers === "speed"
+            ? "None: the speed layer alone computes it."
+            : "None yet: the first run makes one."}
+        </Empty>
+      )}
       {answer !== undefined && answer.generations.length > 0 && (
         <div class="grid">
           <table class="stack">
