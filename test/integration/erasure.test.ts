@@ -196,6 +196,7 @@ test("under up everything but free pages is done at once, and these when it star
     "/v1/views/by-customer",
   );
   expect(before.length).toBeGreaterThan(1);
+  expect(await tidemark("erase", subject)).toEqual({ code: 1, out: expect.stringContaining("--url") });
   const response = await fetch(`${platform.url}/v1/subjects/${subject}`, { method: "DELETE" });
   const asked = (await response.json()) as { readonly id: string; readonly run: string };
   expect([response.status, asked]).toMatchObject([202, { state: "pending", records: null }]);
@@ -235,6 +236,12 @@ test("under up everything but free pages is done at once, and these when it star
   expect((await platform.rows("totals", { groupBy: "", layer: "batch" })).rows).toMatchObject([
     { purchases, cents },
   ]);
+  // Of whom there is nothing, nothing has to go.
+  const nobody = await tidemarkHere(["erase", "C-nobody", "--url", platform.url]);
+  expect(nobody).toMatchObject({ code: 0, out: expect.stringMatching(/: 0 records .*, 0 dead letters\n$/) });
+  expect(await platform.get("/v1/views/by-customer")).toMatchObject({ generations: { length: 3 } });
+  const listed = await tidemarkHere(["erase", "--list", "--url", platform.url]);
+  expect(listed.out.match(/ done /g)).toHaveLength(2);
   await platform.stop();
   expect(await traces(data, others)).toEqual([]);
   expect(await tidemark("verify", "--deep")).toEqual({ code: 0, out: expect.stringContaining("clean") });
