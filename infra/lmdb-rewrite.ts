@@ -7,7 +7,8 @@ import { durableCommits } from "./lmdb.ts";
 
 const raw = { encoding: "binary", keyEncoding: "binary" } as const;
 const dataFile = "data.mdb";
-const entriesPerCommit = 1_000;
+/** What is on its way to the new file at once, at most: in entries, and in bytes. */
+const inFlight = { entries: 1_000, bytes: 16 * 1024 ** 2 };
 
 /**
  * Writes the file of an LMDB folder anew, entry by entry. LMDB keeps what was removed in the free pages of its file, and in the free
@@ -52,10 +53,14 @@ async function copyDatabase(
   target: Database<Buffer, Buffer>,
 ): Promise<void> {
   let last: Promise<unknown> = Promise.resolve();
-  let entries = 0;
+  let [entries, bytes] = [0, 0];
   for (const { key, value } of source.getRange({})) {
     last = target.put(key, value);
-    if (++entries % entriesPerCommit === 0) await last;
+    entries++;
+    bytes += value.length;
+    if (entries < inFlight.entries && bytes < inFlight.bytes) continue;
+    await last;
+    [entries, bytes] = [0, 0];
   }
   await last;
 }

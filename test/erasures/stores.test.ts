@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openErasures } from "../../cli/erasures.ts";
 import { LmdbDeadLetters } from "../../infra/dead-letters/lmdb-dead-letters.ts";
+import { EmbeddedJobs } from "../../infra/jobs/embedded-jobs.ts";
 import { rewriteLmdb } from "../../infra/lmdb-rewrite.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
@@ -101,6 +102,33 @@ test("letters that are erased are gone from lists, counts and, written anew, fro
   const again = await LmdbDeadLetters.open({ path });
   expect((await again.list({ limit: 10 })).letters).toEqual(listed);
   await again[Symbol.asyncDispose]();
+});
+
+test("of what former runs found no rows are left, in no free page either", async () => {
+  const path = join(root, "jobs");
+  const jobs = await EmbeddedJobs.open({ path, clock: Date.now, newId: () => "run-1" });
+  const examples = [{ dimensions: ["secret-1"], pane: 0, batch: { visits: 1 }, served: null }];
+  const compared = { against: null, keys: 9, differing: 1, largestDrift: 1, examples };
+  const found = { view: "places", generation: "g-1", createdAt: "2026-01-01T00:00:00Z", cut: "t@0:3" };
+  const reconciliations = [{ ...found, reconciliation: { kind: "compared" as const, ...compared } }];
+  const working = jobs.work(async () => ({ generations: [], records: 3, reconciliations }));
+  const ended = new Promise<void>((resolve) => {
+    jobs.watch(({ finishedAt }) => finishedAt !== null && resolve());
+  });
+  await jobs.submit({ requestedBy: "test", ifBusy: "wait" });
+  await ended;
+  await working[Symbol.asyncDispose]();
+  expect(JSON.stringify(await jobs.list(10))).toContain("secret-1");
+  await jobs.forgetExamples();
+  const [run] = await jobs.list(10);
+  expect(run?.result?.reconciliations).toMatchObject([
+    { reconciliation: { kind: "compared", differing: 1, examples: [] } },
+  ]);
+  await jobs[Symbol.asyncDispose]();
+  await rewriteLmdb(path, { named: true });
+  expect(await bytesOf("jobs", "data.mdb")).not.toContain("secret");
+  await using again = await EmbeddedJobs.open({ path, clock: Date.now, newId: () => "run-2" });
+  expect(await again.list(10)).toEqual([run]);
 });
 
 test("the key is written down while an erasure is pending, and no longer", async () => {
