@@ -32,6 +32,8 @@ export interface TableDeclaration<
   readonly name: Name;
   /** As of any view. Default 1. */
   readonly version?: Version;
+  /** As of any view. Default false. */
+  readonly publish?: boolean;
   readonly from: Changes<Columns, Key>;
   /** What rows show beside their key. Default: every other column that the changes declare. */
   readonly columns?: (fields: FieldsOf<Changes<Columns, Key>>) => Named;
@@ -57,13 +59,14 @@ export function defineTable<
   [Named] extends [never] ? OwnColumns<Columns, Key> : NamedColumns<Named>,
   Name
 > {
-  const { name, version, from, columns, where } = declaration;
+  const { name, version, publish = false, from, columns, where } = declaration;
   const fields = fieldExpressions(`changes "${from.name}"`, from.fields);
   const byName = fields as Readonly<Record<string, Column>>;
   const isDeleted = (byName[operationField] as StringExpression).eq("d");
   const view = defineView({
     name,
     ...(version === undefined ? {} : { version }),
+    publish,
     from: from as EventType,
     by: () => pick(byName, from.changes.key) as Readonly<Record<string, Expression<string>>>,
     deleted: () =>

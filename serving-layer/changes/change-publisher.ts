@@ -13,7 +13,7 @@ import { CurrentRows, type RowMoment } from "./current-rows.ts";
 import { ToldChanges } from "./told-changes.ts";
 
 export interface ChangePublisherParts {
-  /** One whose rows are shown as they are stored. */
+  /** One whose rows are shown as they are stored, or not at all where they are deleted. */
   readonly view: View;
   readonly topic: Topic;
   /** Has the topic. */

@@ -1,6 +1,7 @@
 import type { Change } from "../../infra/changes/change-record.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Segment } from "../../infra/tail/tail.ts";
+import { exists } from "../../views/existence.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { groupKey } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
@@ -15,7 +16,10 @@ export interface RowMoment {
   readonly segments: readonly Segment[];
 }
 
-/** Gives single rows of a view that is shown as it is stored, in the very texts of an answer that asks for all of them. */
+/**
+ * Gives single rows of a view that is shown as it is stored, but for those that are deleted, in the very texts of an answer that
+ * asks for all of them.
+ */
 export class CurrentRows {
   readonly #view: View;
   readonly #keyJson;
@@ -59,6 +63,9 @@ export class CurrentRows {
       isOwn = true;
     }
     const key = `{${this.#keyJson(dimensions, pane)}}`;
-    return { key, row: cells === undefined ? null : this.#rowJson(dimensions, pane, cells) };
+    const { existence } = this.#view;
+    if (cells === undefined || (existence !== undefined && !exists(existence, cells)))
+      return { key, row: null };
+    return { key, row: this.#rowJson(dimensions, pane, cells) };
   }
 }
