@@ -36,11 +36,11 @@ test("of a table that is published a row that is deleted is gone, and is there a
     if (row === undefined) throw new Error("nothing was folded");
     const asTail = rows.find({ reader: undefined, segments: [segment] }, row.dimensions, row.pane);
     expect(rows.merge({ reader: undefined, segments: [] }, row)).toEqual(asTail);
-    return { ...asTail, row: asTail.row === null ? null : JSON.parse(asTail.row).status };
+    return { ...asTail, row: asTail.row === null ? "gone" : JSON.parse(asTail.row).status };
   });
   expect(told).toEqual([
     { key, row: "open" },
-    { key, row: null },
+    { key, row: "gone" },
     { key, row: "again" },
   ]);
 });
