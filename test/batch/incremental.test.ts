@@ -199,7 +199,7 @@ async function play(seed: number): Promise<{ readonly runs: number; readonly inc
   const folder = join(root, `${seed}`);
   const sequence = await (await begin(view, partSizes[random.whole(0, 3)] ?? 1)).copy(folder);
   let [runs, incremental, nowHours] = [0, 0, random.whole(-3, 70)];
-  const steps = random.whole(1, 3);
+  const steps = random.chance(0.25) ? 2 : 1;
   for (let step = 0; step < steps; step++) {
     const { event } = view.mappings[random.whole(0, view.mappings.length)] as View["mappings"][number];
     if (random.chance(0.9))
@@ -238,7 +238,7 @@ test("a generation that goes on from another is the one that all records give, b
     runs += played.runs;
     incremental += played.incremental;
   }
-  expect(runs).toBeGreaterThan(250);
+  expect(runs).toBeGreaterThan(225);
   expect(incremental).toBeGreaterThan(0.8 * runs);
 }, 240_000);
 

@@ -1,15 +1,13 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "./flights-in-order.ts";
 import { Platform } from "./platform.ts";
 
 const app = fileURLToPath(new URL("./every-aggregate-app.ts", import.meta.url));
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 
 interface Flight {
   readonly id: string;
@@ -110,9 +108,8 @@ test("every aggregate answers exactly, or within its error, across the cut, a ki
       },
     });
     expect(await platform.stop()).toBe(0);
-    const verify = [launcher, "verify", "--app", app, "--data", data, "--json"];
-    const { stdout } = await promisify(execFile)(process.execPath, verify);
-    expect(JSON.parse(stdout)).toMatchObject({ clean: true });
+    const { out } = await tidemarkHere(["verify", "--app", app, "--data", data, "--json"]);
+    expect(JSON.parse(out)).toMatchObject({ clean: true });
   } finally {
     await platform.kill();
     await rm(data, { recursive: true, force: true });

@@ -1,18 +1,19 @@
-import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { TidemarkError } from "../../views/errors.ts";
+import { tidemarkHere } from "../cli/here.ts";
 import type { Row } from "../fault/client.ts";
 import { Platform } from "../fault/platform.ts";
+import { PlatformHere } from "./platform-here.ts";
 
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 let folder: string;
 let data: string;
-let platform: Platform | undefined;
+let platform: Platform | PlatformHere | undefined;
 
 /** As it was first declared: a rate is nothing that the schema knows. */
 const first = `Type.Object({ city: Type.String(), cents: Type.Integer({ minimum: 0 }) })`;
@@ -42,7 +43,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await platform?.kill();
+  await platform?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -77,7 +78,7 @@ async function ingest(events: readonly Row[]): Promise<{ accepted: number }> {
   return answer;
 }
 
-function running(): Platform {
+function running(): Platform | PlatformHere {
   if (platform === undefined) throw new Error("nothing runs");
   return platform;
 }
@@ -94,12 +95,9 @@ async function run(): Promise<readonly (number | null)[]> {
   );
 }
 
-function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [launcher, ...args, "--data", data], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out: out + err }),
-    );
-  });
+async function tidemark(...args: readonly string[]): Promise<{ code: number; out: string }> {
+  const { code, out, err } = await tidemarkHere([...args, "--data", data]);
+  return { code, out: out + err };
 }
 
 const early: readonly Row[] = [
@@ -121,14 +119,16 @@ test("events that came before a field was declared answer by it, from the log, f
     await app("second", second, rates),
     await app("third", third, vips),
   ];
-  platform = await Platform.start(data, apps[0]);
+  const killed = await Platform.start(data, apps[0]);
+  platform = killed;
   await ingest(early.slice(0, 3));
   await run();
   expect(await ingest([...early.slice(3), { city: "Oslo", cents: 2.5 }])).toMatchObject({ accepted: 2 });
   expect(await answer()).toMatchObject({ orders: 5, cents: 1_500 });
-  await platform.kill();
+  await killed.kill();
 
-  platform = await Platform.start(data, apps[1]);
+  const again = await Platform.start(data, apps[1]);
+  platform = again;
   await platform.caughtUp();
   // 7 + 5 + 7 + 7 + 7: what is no rate counts as missing.
   expect(await answer()).toMatchObject({ orders: 5, cents: 1_500, rates: 33, noted: 1 });
@@ -140,14 +140,14 @@ test("events that came before a field was declared answer by it, from the log, f
   expect(await run()).toEqual([0, 0]);
   expect(await answer("batch")).toMatchObject(two);
   expect(await answer()).toMatchObject(two);
-  await platform.kill();
+  await again.kill();
 
-  platform = await Platform.start(data, apps[1]);
+  platform = await PlatformHere.start(data, apps[1]);
   await platform.caughtUp();
   expect(await answer()).toMatchObject(two);
-  expect(await platform.stop()).toBe(0);
+  await platform.stop();
 
-  platform = await Platform.start(data, apps[2]);
+  platform = await PlatformHere.start(data, apps[2]);
   await platform.caughtUp();
   // 1.5 was no rate when rates came to be, and does not become one now that a rate may be a fraction.
   const three = { orders: 7, cents: 1_490.5, rates: 42, noted: 2, vips: 1 };
@@ -156,7 +156,7 @@ test("events that came before a field was declared answer by it, from the log, f
   await run();
   expect(await answer("batch")).toMatchObject({ orders: 8, cents: 1_491.5, rates: 43.5, noted: 2, vips: 2 });
   expect(await answer()).toMatchObject({ orders: 8, cents: 1_491.5, rates: 43.5, noted: 2, vips: 2 });
-  expect(await platform.stop()).toBe(0);
+  await platform.stop();
   expect(await tidemark("verify", "--app", apps[2] ?? "")).toEqual({
     code: 0,
     out: expect.stringContaining("clean"),
@@ -187,7 +187,10 @@ test.each([
   "up does not begin on a folder with %s",
   async (_, schema, type, words) => {
     const path = await app(`refused-${ids++}`, schema, "() => ({ orders: count() })", type);
-    await expect(Platform.start(data, path)).rejects.toThrow(words);
+    const error = await PlatformHere.start(data, path).catch((refused: TidemarkError) => refused);
+    expect(error).toBeInstanceOf(Error);
+    const { code, message } = error as TidemarkError;
+    expect(`${code}: ${message}`).toMatch(words);
   },
   120_000,
 );
@@ -197,7 +200,7 @@ test("nothing of what was refused is left behind: the app goes on", async () => 
     code: 0,
     out: expect.stringContaining("deployable"),
   });
-  platform = await Platform.start(data, join(folder, "third.ts"));
+  platform = await PlatformHere.start(data, join(folder, "third.ts"));
   await platform.caughtUp();
   expect(await answer()).toMatchObject({ orders: 8, cents: 1_491.5, rates: 43.5 });
 }, 120_000);

@@ -1,16 +1,14 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tidemarkHere } from "../cli/here.ts";
 import type { Row } from "../fault/client.ts";
 import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 
 const app = fileURLToPath(new URL("./click-through-app.ts", import.meta.url));
-const launcher = fileURLToPath(new URL("../../cli/tidemark.mjs", import.meta.url));
 
 interface Posted {
   readonly type: "ads.impression.shown" | "ads.click.made";
@@ -198,7 +196,6 @@ test("killed and started again it answers the same, and what is on disk is what 
   await platform.caughtUp("click-through");
   expect((await byCampaign()).rows).toEqual(expected(all));
   expect(await platform.stop()).toBe(0);
-  const verify = [launcher, "verify", "--app", app, "--data", data, "--json"];
-  const { stdout } = await promisify(execFile)(process.execPath, verify);
-  expect(JSON.parse(stdout)).toMatchObject({ clean: true });
+  const { out } = await tidemarkHere(["verify", "--app", app, "--data", data, "--json"]);
+  expect(JSON.parse(out)).toMatchObject({ clean: true });
 }, 120_000);
