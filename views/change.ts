@@ -70,6 +70,14 @@ export function changeAttributes({ key }: ChangeForm, change: unknown): ChangeAt
   };
 }
 
+/** The key of the row that a change is of; undefined where it does not say one. */
+export function changedKey({ key }: ChangeForm, change: unknown): string | undefined {
+  const payload = payloadOf(change);
+  const row = objectOf(payload?.after) ?? objectOf(payload?.before);
+  const isSaid = key.every((column) => (row?.[column] ?? null) !== null);
+  return row !== undefined && isSaid ? rowKey(key, row) : undefined;
+}
+
 /** The topic that Debezium puts changes of this table into; undefined for what is no change. */
 export function changedTable(value: unknown): string | undefined {
   const payload = payloadOf(value);
@@ -94,6 +102,20 @@ export function isTombstone(value: unknown): boolean {
 /** The key of a row as Debezium's own records have it, without a schema: `{"id":1}`. */
 export function rowKey(key: readonly string[], row: Data): string {
   return JSON.stringify(Object.fromEntries(key.map((column) => [column, row[column]])));
+}
+
+/** What the columns of the key have in the row with that key, in the key's order; undefined if no row of the table has it. */
+export function keyColumnsIn({ key }: ChangeForm, text: string): readonly unknown[] | undefined {
+  const row = objectOf(parsed(text));
+  return row !== undefined && rowKey(key, row) === text ? key.map((column) => row[column]) : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function payloadOf(change: unknown): Json | undefined {

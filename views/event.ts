@@ -1,5 +1,5 @@
 import type { Static, TObject, TProperties } from "typebox";
-import type { ChangeForm } from "./change.ts";
+import { type ChangeForm, changedKey } from "./change.ts";
 import type { Elements } from "./elements.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Expression } from "./expression.ts";
@@ -127,11 +127,16 @@ export function eventType<Properties extends TProperties>(
  * The partition key in what may be an event of the type, or be wrong in any way; undefined where there is none. Of an event it is
  * its key.
  */
-export function keyIn(type: Pick<EventType, "keyField">, envelope: unknown): string | undefined {
+export function keyIn(type: Pick<EventType, "keyField" | "changes">, envelope: unknown): string | undefined {
   if (typeof envelope !== "object" || envelope === null) return undefined;
   const { partitionkey, id, data } = envelope as Readonly<Record<string, unknown>>;
-  const { keyField } = type;
-  const value = partitionkey ?? (keyField === undefined ? id : valueIn(data, keyField.path));
+  const { keyField, changes } = type;
+  const declared = () => {
+    // A change may stand by itself, as Debezium's records are.
+    if (changes !== undefined) return changedKey(changes, data ?? envelope);
+    return keyField === undefined ? id : valueIn(data, keyField.path);
+  };
+  const value = partitionkey ?? declared();
   return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }
 

@@ -1,4 +1,5 @@
-import { BIGINT, type DuckDBConnection, INTEGER, listValue, VARCHAR } from "@duckdb/node-api";
+import { BIGINT, type DuckDBConnection, INTEGER, LIST, listValue, VARCHAR } from "@duckdb/node-api";
+import { keyColumnsIn } from "../../views/change.ts";
 import { offset, offsetAt } from "../../views/cut.ts";
 import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
 import type { EventType } from "../../views/event.ts";
@@ -91,28 +92,33 @@ async function* recordsOf(
   subjects: readonly SubjectFacts[],
 ): AsyncGenerator<ErasedRecord, void, undefined> {
   const { partition, from, path } = file;
+  const declared = declaredKey(type);
   const asked = subjects.map((each) => ({
     key: each.key,
+    values: declared.valuesOf(each.key),
     next: isOfType(each, type.name) ? offsetAt(each.bound, type.name, partition) : offset(0),
   }));
   if (asked.every(({ next }) => next <= from)) return;
-  const declared =
-    type.keyField === undefined ? "_event_id" : `CAST(${quoteIdentifier(type.keyField.name)} AS VARCHAR)`;
+  const columns = declared.columns.map((column) => `CAST(${quoteIdentifier(column)} AS VARCHAR)`);
   // The attribute's name may be written with escapes.
   const hasAttribute = `coalesce(contains(_rest, 'partitionkey') OR contains(_rest, '\\u'), false)`;
   const result = await reader.stream(
-    `SELECT CAST(_offset AS DOUBLE), _event_source, _event_id, if(${hasAttribute}, _rest, NULL), ${declared}
-FROM read_parquet($1) WHERE ${hasAttribute} OR list_contains($2, ${declared})`,
-    [path, listValue(asked.map(({ key }) => key))],
+    `SELECT CAST(_offset AS DOUBLE), _event_source, _event_id, if(${hasAttribute}, _rest, NULL), ${columns.join(", ")}
+FROM read_parquet($1) WHERE ${hasAttribute} OR list_contains($2, ${columns[0]})`,
+    [path, listValue(asked.flatMap(({ values }) => values?.slice(0, 1) ?? []))],
+    [VARCHAR, LIST(VARCHAR)],
   );
   for await (const chunk of result) {
-    const [offsets = [], sources = [], ids = [], rests = [], keys = []] = chunk.getColumns();
+    const [offsets = [], sources = [], ids = [], rests = [], ...keys] = chunk.getColumns();
     for (const [row, value] of offsets.entries()) {
       const at = offset(value as number);
       const rest = rests[row] as string | null;
       const { partitionkey }: Envelope = rest === null ? {} : parseEnvelope(rest);
-      const key = partitionkey ?? keys[row];
-      const subject = asked.findIndex((each) => each.key === key && at < each.next);
+      const isUnder = ({ key, values }: (typeof asked)[number]) =>
+        partitionkey === undefined
+          ? values?.every((each, column) => keys[column]?.[row] === each)
+          : partitionkey === key;
+      const subject = asked.findIndex((each) => isUnder(each) && at < each.next);
       if (subject === -1) continue;
       yield {
         ...{ partition, offset: BigInt(at), subject },
@@ -120,6 +126,28 @@ FROM read_parquet($1) WHERE ${hasAttribute} OR list_contains($2, ${declared})`,
       };
     }
   }
+}
+
+/** The columns that a type declares as its key, and of each what a record under the key has there, as text; undefined: none is. */
+interface DeclaredKey {
+  readonly columns: readonly string[];
+  valuesOf(key: string): readonly string[] | undefined;
+}
+
+function declaredKey({ keyField, changes, fields }: EventType): DeclaredKey {
+  if (changes === undefined) {
+    return { columns: [keyField?.name ?? "_event_id"], valuesOf: (key) => [key] };
+  }
+  const typeOf = (column: string | undefined) =>
+    fields.find(({ name }) => name === column)?.type === "integer" ? "number" : "string";
+  return {
+    columns: changes.key,
+    valuesOf: (key) => {
+      const values = keyColumnsIn(changes, key);
+      const areOfType = values?.every((value, i) => typeof value === typeOf(changes.key[i]));
+      return areOfType ? values?.map(String) : undefined;
+    },
+  };
 }
 
 /** Notes which of the remaining records change their duplicate mark; says whether a file has any. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { isLetterOf, typesByName } from "../../infra/erasures/letter-of-subject.ts";
 import { offset } from "../../views/cut.ts";
-import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { defineApp, defineChanges, defineEvent, Type } from "../../views/index.ts";
 import type { SubjectFacts } from "../../views/subject.ts";
 
 const bought = defineEvent({
@@ -15,7 +15,12 @@ const counted = defineEvent({
   key: (f) => f.number,
 });
 const seen = defineEvent({ name: "test.thing.seen", schema: Type.Object({}) });
-const types = typesByName(defineApp({ name: "letters", views: [], events: [bought, counted, seen] }));
+const lines = defineChanges({
+  name: "shop.public.lines",
+  row: Type.Object({ order: Type.Integer(), line: Type.String() }),
+  key: ["order", "line"],
+});
+const types = typesByName(defineApp({ name: "letters", views: [], events: [bought, counted, seen, lines] }));
 
 const facts = (key: string, type: string | null = null): SubjectFacts => ({
   ...{ key, type, askedAt: "2026-01-01T00:00:00Z" },
@@ -45,6 +50,20 @@ test("the key of a letter is that which its event would have", () => {
   expect(isOf(facts("12"), counted.name, { data: { number: 12, time: "no" } })).toBe(true);
   expect(isOf(facts("C-17"), seen.name, { id: "C-17" })).toBe(true);
   expect(isOf(facts("C-17"), bought.name, "torn {", { offset: 3, key: "C-17" })).toBe(true);
+});
+
+test("the key of a change is that of its row, with an envelope around it and without", () => {
+  const key = '{"order":7,"line":"a"}';
+  const bound = { [lines.name]: [offset(5)] };
+  const isOfRow = (raw: unknown) =>
+    isLetterOf({ ...facts(key), bound }, letter(lines.name, raw, { offset: 1 }), types);
+  const row = { line: "a", order: 7, units: "many" };
+  expect(isOfRow({ op: "u", before: null, after: row })).toBe(true);
+  expect(isOfRow({ schema: {}, payload: { op: "d", before: row, after: null } })).toBe(true);
+  expect(isOfRow({ id: "x", data: { op: "c", after: row } })).toBe(true);
+  expect(isOfRow({ op: "u", before: row, after: { ...row, line: "b" } })).toBe(false);
+  expect(isOfRow({ op: "u", after: { order: 7 }, more: row })).toBe(false);
+  expect(isOfRow(`{"op":"u","after":${key}, torn`)).toBe(true);
 });
 
 test("where a letter has no key, the key may stand anywhere in it, by itself", () => {

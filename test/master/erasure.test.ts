@@ -21,7 +21,7 @@ import { offset } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
 import type { EventType } from "../../views/event.ts";
 import type { SqlParameters } from "../../views/expression.ts";
-import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { defineApp, defineChanges, defineEvent, Type } from "../../views/index.ts";
 import { recordType, withFormer } from "../../views/recorded-type.ts";
 import type { SubjectFacts } from "../../views/subject.ts";
 import { app, appendOf, type Thing, thing, topics } from "./some-events.ts";
@@ -264,4 +264,48 @@ test("values of fields from before they were declared go with their records, and
     ]);
     expect(JSON.stringify(all.getRowObjectsJson())).not.toContain("C-1");
   }
+});
+
+test("changes stand under their row's key, of which each column counts with its type", async () => {
+  const lines = defineChanges({
+    name: "shop.public.lines",
+    row: Type.Object({ order: Type.Integer(), line: Type.String(), units: Type.Integer() }),
+    key: ["order", "line"],
+    partitions: 1,
+  });
+  const ofLines = [{ name: lines.name, partitions: 1 }];
+  const log = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics: ofLines, mode: "writer" }));
+  const master = await MasterFolder.own(join(root, "master"), ofLines);
+  const app = defineApp({ name: "shop", views: [], events: [lines] });
+  const source = { connector: "postgresql", name: "shop", schema: "public", table: "lines", ts_ms: 1 };
+  const changes = [
+    ...[0, 1, 2, 3].map((i) => ({ op: "c", after: { line: "7", order: i % 2 ? 7 : 8, units: i } })),
+    { op: "u", after: { line: "\u0001é", order: 7, units: 4 } },
+    { op: "d", before: { line: "\u0001é", order: 7 } },
+  ];
+  await log.append(
+    changes.map((change, i) => {
+      const value = Buffer.from(JSON.stringify({ ...change, source: { ...source, lsn: i + 1 } }));
+      return { topic: lines.name, partition: 0, key: null, value };
+    }),
+  );
+  const archiver = new Archiver({ app, log, master, duckdb });
+  await archiver.archive(await archiver.logEnd());
+  const eraser = new Eraser({ app, master, duckdb, timers: globalThis });
+  const subject = (key: string): SubjectFacts => ({
+    ...{ key, type: null, bound: { [lines.name]: [offset(6)] }, askedAt: "2026-01-01T00:00:00Z" },
+  });
+  const keys = [
+    ...['{"order":7,"line":"7"}', JSON.stringify({ order: 7, line: "\u0001é" })],
+    ...['{"order":"7","line":"7"}', '{"line":"7","order":7}', '{"order":7}', "7", "null", "{"],
+  ];
+  const counted = await eraser.count(keys.map(subject), signal);
+  expect(counted.map(({ records }) => records[lines.name] ?? 0)).toEqual([2, 2, 0, 0, 0, 0, 0, 0]);
+  expect(await eraser.count([subject("nobody")], signal)).toMatchObject([{ files: 0 }]);
+  await eraser.takeOut([subject(keys[0] ?? "")], signal);
+  const files = await master.files(lines.name);
+  const read = await connection.runAndReadAll("SELECT CAST(_offset AS DOUBLE) FROM read_parquet($1)", [
+    listValue(files.map(({ path }) => path)),
+  ]);
+  expect(read.getRows().flat()).toEqual([0, 2, 4, 5]);
 });
