@@ -1,7 +1,7 @@
-import { setImmediate } from "node:timers/promises";
 import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { Tracing } from "../infra/tracing.ts";
+import { ownTurn } from "../infra/turn.ts";
 import type { Offset } from "../views/cut.ts";
 import type { EventType } from "../views/event.ts";
 import { Admission, type Past, type Skipped } from "./admission.ts";
@@ -75,7 +75,7 @@ async function handle(
   // Not warm at the start, and after every view has jumped forward.
   if (!admission.isWarmAt(from)) await admission.warmUp(consumption, from);
   for (let first = 0; first < records.length; first += recordsPerTurn) {
-    if (first > 0) await setImmediate();
+    if (first > 0) await ownTurn();
     while (bound.isFull) await bound.room();
     const part = records.slice(first, first + recordsPerTurn);
     const partNext = records[first + recordsPerTurn]?.offset ?? next;

@@ -1,7 +1,7 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { Offset } from "../../views/cut.ts";
 import type { Consumer, Consumption } from "../log/log.ts";
 import type { Timers } from "../timers.ts";
+import { ownTurn } from "../turn.ts";
 import { Backoff } from "./backoff.ts";
 import type { KafkaConnections } from "./connections.ts";
 import { type Fetched, fetchRequest } from "./fetch.ts";
@@ -86,7 +86,7 @@ export class KafkaConsumer implements Consumer {
 
   async #deliver(lane: FetchLane): Promise<void> {
     // So that nothing is handled before the caller holds the consumer.
-    await turn();
+    await ownTurn();
     while (!this.#isStopped) {
       lane.moveTo(this.#consumption.position(lane.partition));
       const batch = lane.take();
@@ -97,7 +97,7 @@ export class KafkaConsumer implements Consumer {
       }
       await this.#consumption.handle(batch);
       // A handler that never waits must not keep the event loop from everyone else.
-      await turn();
+      await ownTurn();
     }
   }
 

@@ -1,5 +1,5 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { Offset } from "../../views/cut.ts";
+import { ownTurn } from "../turn.ts";
 import type { Consumer, Consumption, LogBatch } from "./log.ts";
 
 /** Where a consumer's batches come from. */
@@ -40,7 +40,7 @@ export class PartitionConsumer implements Consumer {
 
   async #follow(partition: number): Promise<void> {
     // So that nothing is handled before the caller holds the consumer.
-    await turn();
+    await ownTurn();
     while (!this.#isStopped) {
       const batch = this.#source.fetch(partition, this.#consumption.position(partition));
       if (batch === undefined) {
@@ -49,7 +49,7 @@ export class PartitionConsumer implements Consumer {
       }
       await this.#consumption.handle(batch);
       // A handler that never waits must not keep the event loop from everyone else.
-      await turn();
+      await ownTurn();
     }
   }
 

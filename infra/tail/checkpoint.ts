@@ -43,7 +43,7 @@ export interface ChangingChain {
 }
 
 /** How long encoding may hold the thread, in milliseconds. */
-const sliceMs = 2;
+const sliceMs = 1;
 
 /**
  * The speed layer's segments on disk, with the positions up to which they are folded: written together, in one
