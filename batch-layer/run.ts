@@ -252,13 +252,21 @@ async function publish(
   signal: AbortSignal,
 ): Promise<void> {
   let done = 0;
-  for (const { draft, manifest } of built) {
-    progress.publishing(done++ / built.length);
-    signal.throwIfAborted();
-    await draft.publish(manifest);
-  }
+  progress.publishing(0);
   signal.throwIfAborted();
-  for (const { manifest } of built) await generations.point(manifest.view, manifest.id);
-  for (const { manifest } of built) await generations.prune(manifest.view, app.batch.keep);
+  await all(built, async ({ draft, manifest }) => {
+    await draft.publish(manifest);
+    progress.publishing(++done / built.length);
+  });
+  signal.throwIfAborted();
+  await all(built, ({ manifest }) => generations.point(manifest.view, manifest.id));
+  await all(built, ({ manifest }) => generations.prune(manifest.view, app.batch.keep));
   progress.publishing(1);
+}
+
+/** Side by side; rejects only when none is under way any more. */
+async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (const outcome of await Promise.allSettled(items.map(work))) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
 }

@@ -9,7 +9,7 @@ import { quoteIdentifier } from "../views/expression.ts";
 import { type Cell, encodeCell, type StateColumn, type StateRow } from "../views/state.ts";
 import type { View } from "../views/view.ts";
 import { runStatement } from "./statement.ts";
-import { writeParts } from "./write-parts.ts";
+import { copyToSql, isOnePart, writeParts } from "./write-parts.ts";
 
 export interface TouchedParts {
   readonly view: View;
@@ -97,14 +97,17 @@ export class TouchedStates {
       ...(next === null ? [] : [`_pane < ${BigInt(next)}`]),
     ];
     const where = range.length === 0 ? "" : ` WHERE ${range.join(" AND ")}`;
-    await this.#ofBase(
-      part,
-      `CREATE OR REPLACE TEMP TABLE ${merged} AS SELECT * FROM (
+    const rowsInOrder = `SELECT * FROM (
   SELECT * FROM (${this.#select()}) AS _base WHERE NOT EXISTS (SELECT 1 FROM ${touched} AS _t WHERE ${isTouched})
   UNION ALL SELECT * FROM ${touched}${where}
-) ORDER BY ${key.map((column) => `${column} ASC NULLS FIRST`).join(", ")}`,
-    );
+) ORDER BY ${key.map((column) => `${column} ASC NULLS FIRST`).join(", ")}`;
     const pathOf = (file: string) => draft.pathOf(file);
+    if (isOnePart(rows, partRows)) {
+      const { value: file } = files.next();
+      await this.#ofBase(part, copyToSql(rowsInOrder, "$2"), pathOf(file));
+      return [{ file, from, rows }];
+    }
+    await this.#ofBase(part, `CREATE OR REPLACE TEMP TABLE ${merged} AS ${rowsInOrder}`);
     return writeParts({ table: merged, rows, from, partRows, connection, files, pathOf, timers, signal });
   }
 
@@ -114,10 +117,10 @@ export class TouchedStates {
     return `SELECT ${names.join(", ")} FROM read_parquet($1)`;
   }
 
-  async #ofBase(part: StatesPart, sql: string): Promise<void> {
+  async #ofBase(part: StatesPart, sql: string, ...parameters: readonly string[]): Promise<void> {
     const path = this.#parts.draft.basePathOf(part);
     try {
-      await this.#run(sql, [path]);
+      await this.#run(sql, [path, ...parameters]);
     } catch (cause) {
       this.#parts.signal.throwIfAborted();
       throw unreadable(path, cause);

@@ -40,11 +40,22 @@ export async function writeParts(parts: WriteParts): Promise<readonly StatesPart
       ...(next === undefined || next === null ? [] : [`_pane < ${place(next)}`]),
     ];
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
-    const sql = `COPY (SELECT * FROM temp.main.${quoteIdentifier(table)}${where}) TO $${parameters.push(pathOf(file))} (FORMAT parquet, COMPRESSION zstd)`;
+    const rowsToSql = `SELECT * FROM temp.main.${quoteIdentifier(table)}${where}`;
+    const sql = copyToSql(rowsToSql, `$${parameters.push(pathOf(file))}`);
     await runStatement(connection, { sql, parameters }, signal, timers);
     written.push({ file, from, rows });
   }
   return written;
+}
+
+/** `path` as SQL. */
+export function copyToSql(rows: string, path: string): string {
+  return `COPY (${rows}) TO ${path} (FORMAT parquet, COMPRESSION zstd)`;
+}
+
+/** Whether so many rows go into one file, whatever their panes. */
+export function isOnePart(rows: number, partRows: number): boolean {
+  return rows <= 2 * partRows;
 }
 
 type Range = Omit<StatesPart, "file">;
@@ -52,7 +63,7 @@ type Range = Omit<StatesPart, "file">;
 /** From the latest rows on back: two ranges of `partRows`, then each as many as all after it. */
 async function rangesOf(parts: WriteParts): Promise<readonly Range[]> {
   const { connection, table, rows, from, partRows, timers, signal } = parts;
-  if (rows <= 2 * partRows) return [{ from, rows }];
+  if (isOnePart(rows, partRows)) return [{ from, rows }];
   const sql = `SELECT CAST(min(_pane) AS DOUBLE), CAST(sum(_rows) AS DOUBLE) FROM (
   SELECT _pane, _rows, CAST(sum(_rows) OVER (ORDER BY _pane DESC) AS DOUBLE) - _rows AS _later
   FROM (SELECT _pane, count(*) AS _rows FROM temp.main.${quoteIdentifier(table)} GROUP BY 1)

@@ -41,20 +41,27 @@ export async function makeFolder(path: string): Promise<void> {
   for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
 }
 
-/** Moves a file, or a folder of files, that was written aside to its name; visible and durable in one step. */
-export async function moveDurably(aside: string, path: string): Promise<void> {
-  await syncTree(aside);
+/**
+ * Moves a file, or a folder of files, that was written aside to its name; visible and durable in one step. Of a folder's files those
+ * that are `durable` already by another name are not synced again.
+ */
+export async function moveDurably(
+  aside: string,
+  path: string,
+  durable: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  await syncTree(aside, durable);
   await rename(aside, path);
   await sync(dirname(path));
 }
 
-async function syncTree(path: string): Promise<void> {
-  await sync(path);
+async function syncTree(path: string, durable: ReadonlySet<string>): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOTDIR") return [];
     throw error;
   });
-  for (const entry of entries) await syncTree(join(path, entry.name));
+  const written = entries.filter(({ name }) => !durable.has(name));
+  await Promise.all([sync(path), ...written.map(({ name }) => syncTree(join(path, name), durable))]);
 }
 
 /** Replaces a small file in one step. */

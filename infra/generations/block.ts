@@ -35,8 +35,8 @@ function packingOf(rows: readonly StateRow[], column: number): Packing {
   let greatest = 0;
   let isWhole = true;
   let hasNull = false;
-  for (const { cells } of rows) {
-    const cell = cells[column];
+  for (let i = 0; i < rows.length; i++) {
+    const cell = rows[i]?.cells[column] ?? null;
     if (cell === null) hasNull = true;
     else if (typeof cell !== "number") return packing.json;
     else if (!Number.isInteger(cell) || Object.is(cell, -0)) isWhole = false;
@@ -51,6 +51,7 @@ function packingOf(rows: readonly StateRow[], column: number): Packing {
 
 /** Where blocks are put together; one is as long as it has to be, and most are short. */
 let scratch = Buffer.allocUnsafeSlow(1 << 16);
+let scratchView = new DataView(scratch.buffer);
 
 /** Room for so many bytes from `at` on; what is before stays. */
 function room(at: number, bytes: number): DataView {
@@ -58,8 +59,9 @@ function room(at: number, bytes: number): DataView {
     const larger = Buffer.allocUnsafeSlow(2 * (at + bytes));
     scratch.copy(larger, 0, 0, at);
     scratch = larger;
+    scratchView = new DataView(scratch.buffer);
   }
-  return new DataView(scratch.buffer);
+  return scratchView;
 }
 
 /** Rows of one group, in order of pane, all within the block that starts at `blockStart`; none is a key without cells. */
@@ -88,19 +90,18 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
   const data = room(at, 1 + Math.ceil(count / 8) + 8 * count);
   data.setUint8(at, kind);
   const start = at + 1;
-  const numberAt = (i: number) => (rows[i]?.cells[column] ?? 0) as number;
   switch (kind) {
     case packing.int8:
-      for (let i = 0; i < count; i++) data.setInt8(start + i, numberAt(i));
+      for (let i = 0; i < count; i++) data.setInt8(start + i, numberAt(rows, i, column));
       return start + count;
     case packing.int16:
-      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numberAt(i), true);
+      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numberAt(rows, i, column), true);
       return start + 2 * count;
     case packing.int32:
-      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numberAt(i), true);
+      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numberAt(rows, i, column), true);
       return start + 4 * count;
     case packing.double:
-      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numberAt(i), true);
+      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numberAt(rows, i, column), true);
       return start + 8 * count;
     case packing.nullableDouble: {
       const doubles = start + Math.ceil(count / 8);
@@ -108,7 +109,7 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
       for (let i = 0; i < count; i++) {
         const byte = start + (i >> 3);
         if (rows[i]?.cells[column] === null) data.setUint8(byte, data.getUint8(byte) | (1 << (i & 7)));
-        data.setFloat64(doubles + 8 * i, numberAt(i), true);
+        data.setFloat64(doubles + 8 * i, numberAt(rows, i, column), true);
       }
       return doubles + 8 * count;
     }
@@ -122,6 +123,11 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
     default:
       return unreachable(kind);
   }
+}
+
+/** Not a closure of the loops above, which would be made anew for every column. */
+function numberAt(rows: readonly StateRow[], i: number, column: number): number {
+  return (rows[i]?.cells[column] ?? 0) as number;
 }
 
 /** The dimensions that the block is of. */

@@ -26,6 +26,8 @@ export class DraftFolder implements GenerationDraft {
   readonly #view: View;
   readonly #base: DraftBase | undefined;
   readonly #index: IndexWriter;
+  /** Files that are the base's own, by another name. */
+  readonly #linked = new Set<string>();
   #state: "open" | "closed" = "open";
 
   private constructor(aside: string, path: string, view: View, base: DraftBase | undefined) {
@@ -60,7 +62,8 @@ export class DraftFolder implements GenerationDraft {
 
   async keep({ file }: StatesPart): Promise<void> {
     if (this.#base === undefined) throw new Error("a generation without a base has no parts to keep");
-    await fromBase(this.#base, file, linkOrCopy, this.pathOf(file));
+    const how = await fromBase(this.#base, file, linkOrCopy, this.pathOf(file));
+    if (how === "link") this.#linked.add(file);
   }
 
   add(row: StateRow): void {
@@ -81,7 +84,7 @@ export class DraftFolder implements GenerationDraft {
     for (const { file } of partsOf(manifest)) await access(this.pathOf(file));
     await writeFile(join(this.#aside, generationFiles.manifest), formatManifest(manifest));
     // A folder that is there already makes the rename fail: what is published never changes.
-    await moveDurably(this.#aside, this.#path);
+    await moveDurably(this.#aside, this.#path, this.#linked);
   }
 
   async discard(): Promise<void> {
@@ -114,14 +117,14 @@ export class DraftFolder implements GenerationDraft {
   }
 }
 
-async function fromBase(
+async function fromBase<How>(
   { folder, manifest: { id, view } }: DraftBase,
   file: string,
-  take: (from: string, to: string) => Promise<void>,
+  take: (from: string, to: string) => Promise<How>,
   to: string,
-): Promise<void> {
+): Promise<How> {
   try {
-    await take(join(folder, file), to);
+    return await take(join(folder, file), to);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
     throw new TidemarkError("TIDEMARK_STORE_CORRUPT", `generation "${id}" of view "${view}" has no ${file}`, {

@@ -44,12 +44,14 @@ export function* freeFiles(taken: readonly string[]): Generator<string, never, u
 const unlinkable: readonly string[] = ["EPERM", "EXDEV", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
 
 /** The same file by another name, which stays when the first goes; a copy where the file system has no such thing. */
-export async function linkOrCopy(from: string, to: string): Promise<void> {
+export async function linkOrCopy(from: string, to: string): Promise<"link" | "copy"> {
   try {
     await link(from, to);
+    return "link";
   } catch (error) {
     if (!unlinkable.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     await copyAll(from, to);
+    return "copy";
   }
 }
 
