@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { open } from "lmdb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tidemarkHere } from "../cli/here.ts";
 import { PlatformHere } from "./platform-here.ts";
@@ -126,6 +127,8 @@ test("an erasure destroys the key: both layers are without the person, and the l
   // Two were destroyed; seven others, two of whom came back, have one each, and so has the subject.
   const { keys } = await platform.get<{ readonly keys: object }>("/v1/status");
   expect(keys).toMatchObject({ held: 9, destroyed: 2 });
+  const { out } = await tidemarkHere(["status", "--url", platform.url]);
+  expect(out).toContain("9 keys of subjects held, 2 destroyed;");
   await platform.runIsDone(await platform.startRun());
   expect(await answer(platform, "batch")).toMatchObject(oracle([...left, ...later]));
   await platform.stop();
@@ -148,6 +151,14 @@ test("from the log alone everything comes back without the person", async () => 
   expect(await verify()).toMatchObject({ ...clean, out: expect.stringContaining("20 more are forgotten") });
 });
 
+async function wrappedKeys(path: string): Promise<readonly Buffer[]> {
+  const root = open({ path, noSubdir: false, maxDbs: 4, readOnly: true });
+  const keys = root.openDB<Buffer, string>("keys", { encoding: "binary" });
+  const wrapped = [...keys.getRange({})].map(({ value }) => Buffer.from(value));
+  await root.close();
+  return wrapped;
+}
+
 test("at rest it is the same; keys that a copy brings back go again", async () => {
   const [keys, copy] = [join(data, "subject-keys"), `${data}-copy`];
   await cp(keys, copy, { recursive: true });
@@ -158,6 +169,10 @@ test("at rest it is the same; keys that a copy brings back go again", async () =
     { erasures: [{ records: { "test.thing.bought": 10 }, compactedAt: expect.any(String) }] },
   ]);
   expect(await traces(data, [second, "Sirius"])).toEqual([]);
+  // Of all keys one is in no byte of the store any more.
+  const bytes = await readFile(join(keys, "data.mdb"));
+  const wrapped = await wrappedKeys(copy);
+  expect([wrapped.length, wrapped.filter((key) => bytes.includes(key)).length]).toEqual([9, 8]);
   const forgotten = { ...clean, out: expect.stringContaining("30 more are forgotten") };
   expect(await verify()).toMatchObject(forgotten);
 

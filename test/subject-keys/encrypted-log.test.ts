@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { open } from "lmdb";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -25,6 +26,7 @@ const letter = sentType("test.letter.sent", true);
 const parcel = sentType("test.parcel.sent", true);
 const poster = sentType("test.poster.hung", false);
 const types = [letter, parcel, poster];
+const encrypted = new Set([letter.name, parcel.name]);
 
 const masterKey = Buffer.alloc(32, 7);
 const lifecycle = new Lifecycle();
@@ -38,7 +40,6 @@ let reader: EncryptedLog;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "tidemark-encrypted-"));
   const topics = types.map(({ name, partitions }) => ({ name, partitions }));
-  const encrypted = new Set([letter.name, parcel.name]);
   const path = join(root, "keys");
   stored = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics, mode: "writer" }));
   keys = lifecycle.use(await SubjectKeys.open({ path, masterKey, mode: "writer" }));
@@ -72,6 +73,17 @@ async function recordsOf(from: Log, topic: string, first: number) {
     forgotten: batches.flatMap(({ forgotten = [] }) => forgotten),
     covered: batches.reduce((sum, batch) => sum + batch.next - batch.from, 0),
   };
+}
+
+/** Its disk takes a while. */
+function slowed(to: LmdbLog): LmdbLog {
+  return new Proxy(to, {
+    get(_, name) {
+      if (name === "append") return (records: readonly Append[]) => pause(30).then(() => to.append(records));
+      const member = Reflect.get(to, name) as unknown;
+      return typeof member === "function" ? member.bind(to) : member;
+    },
+  });
 }
 
 const endOf = async (topic: string) => Number((await log.nexts(topic))[0]);
@@ -174,10 +186,11 @@ test("a destroyed key's records are forgotten, and no others; the subject's late
   const stay = both("Fenchurch");
   await log.append([...both("Zarniwoop"), ...stay]);
   // Appends that are under way lie before the cut with the former key, those that come after it have the next one.
-  const underWay = log.append([eventOf(letter, "Zarniwoop")]);
-  const asked = log.retire({ key: "Zarniwoop", type: letter.name });
+  await using slow = new EncryptedLog({ log: slowed(stored), keys, topics: encrypted });
+  const underWay = slow.append([eventOf(letter, "Zarniwoop")]);
+  const asked = slow.retire({ key: "Zarniwoop", type: letter.name });
   const later = eventOf(letter, "Zarniwoop", "a new fact");
-  const after = log.append([later]);
+  const after = slow.append([later]);
   const cut = await asked;
   expect(cut[letter.name]).toEqual([letters + 3]);
   await Promise.all([underWay, after]);
