@@ -36,6 +36,7 @@ let keys: SubjectKeys;
 let log: EncryptedLog;
 /** What another process has: it reads. */
 let reader: EncryptedLog;
+let readKeys: SubjectKeys;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "tidemark-encrypted-"));
@@ -47,7 +48,7 @@ beforeAll(async () => {
   const storedReader = lifecycle.use(
     await LmdbLog.open({ path: join(root, "log"), topics, mode: "reader", pollMs: 2 }),
   );
-  const readKeys = lifecycle.use(await SubjectKeys.open({ path, masterKey, mode: "reader" }));
+  readKeys = lifecycle.use(await SubjectKeys.open({ path, masterKey, mode: "reader" }));
   reader = lifecycle.use(new EncryptedLog({ log: storedReader, keys: readKeys, topics: encrypted }));
 });
 afterAll(async () => {
@@ -76,10 +77,15 @@ async function recordsOf(from: Log, topic: string, first: number) {
 }
 
 /** Its disk takes a while. */
-function slowed(to: LmdbLog): LmdbLog {
+function slowed(to: LmdbLog, onAppend: (records: readonly Append[]) => void = () => undefined): LmdbLog {
+  const append = async (records: readonly Append[]) => {
+    onAppend(records);
+    await pause(20);
+    return to.append(records);
+  };
   return new Proxy(to, {
     get(_, name) {
-      if (name === "append") return (records: readonly Append[]) => pause(30).then(() => to.append(records));
+      if (name === "append") return append;
       const member = Reflect.get(to, name) as unknown;
       return typeof member === "function" ? member.bind(to) : member;
     },
@@ -220,6 +226,33 @@ async function storedIn(path: string, id: string): Promise<Buffer> {
   if (wrapped === undefined) throw new Error(`there is no key ${id}`);
   return wrapped;
 }
+
+test("whatever is under way, exactly what lies before the cut is forgotten; a record finds its key durable", async () => {
+  const withoutKey: number[] = [];
+  const watched = slowed(stored, (records) => {
+    readKeys.refresh();
+    const ids = records.map(({ value }) => JSON.parse(Buffer.from(value).toString()).encryptionkey as string);
+    withoutKey.push(ids.filter((id) => readKeys.find(id) === undefined).length);
+  });
+  await using slow = new EncryptedLog({ log: watched, keys, topics: encrypted });
+  for (let before = 0; before <= 4; before++) {
+    const from = await endOf(letter.name);
+    const who = `Agrajag-${before}`;
+    const subject = { key: who, type: null };
+    const appends: Promise<unknown>[] = [];
+    const append = () => appends.push(slow.append([eventOf(letter, who), eventOf(letter, "Prosser")]));
+    for (let n = 0; n < before; n++) append();
+    const asked = slow.retire(subject);
+    for (let n = before; n < 4; n++) append();
+    const cut = await asked;
+    await Promise.all(appends);
+    await slow.destroyKeys([subject]);
+    const { forgotten, records } = await recordsOf(reader, letter.name, from);
+    expect([cut[letter.name], records.length]).toEqual([[from + 2 * before], 8 - before]);
+    expect(forgotten).toEqual(Array.from({ length: before }, (_, n) => from + 2 * n));
+  }
+  expect([withoutKey.length, Math.max(...withoutKey)]).toEqual([20, 0]);
+});
 
 test("a destroyed key is in no byte of the store once its file is written anew, and the others are", async () => {
   const path = join(root, "shredded");
