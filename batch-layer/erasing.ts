@@ -10,9 +10,11 @@ export interface OtherStores {
   /** How many dead letters there are of each subject; what is of several is the first's. */
   countLetters(subjects: readonly SubjectFacts[]): Promise<readonly number[]>;
   eraseLetters(subjects: readonly SubjectFacts[]): Promise<void>;
+  /** Destroys the keys with which the log holds their records, where it holds them encrypted; gives how many there were. */
+  destroyKeys(subjects: readonly SubjectFacts[]): Promise<number>;
   /**
    * Called once the pointers name generations that were computed without the subjects: nothing from before the cut, which is of the
-   * event types that they were of, is to be held any more by log, speed layer, serving layer or the queue of runs.
+   * event types that had any of theirs, is to be held any more by log, speed layer, serving layer or the queue of runs.
    */
   forget(cut: Cut): Promise<void>;
 }
@@ -80,18 +82,27 @@ export class Erasing {
     const { erasures, eraser, generations, others } = this.#parts;
     const made = new Map(manifests.map(({ view, id }) => [view, id]));
     const withAny = erased.filter(hasFound);
+    // First: what is folded anew in `forget` is to be without them. Also where nothing was found: a copy may have brought keys back.
+    const keys = await others.destroyKeys(erased);
     if (withAny.length > 0) {
-      const ofTypes = Object.entries(cut).filter(([topic]) => withAny.some((each) => isOfType(each, topic)));
+      const ofTypes = Object.entries(cut).filter(([topic]) => withAny.some((each) => isFoundIn(each, topic)));
       await others.forget(Object.fromEntries(ofTypes));
       await generations.keepOnly(made);
       await eraser.removeFormer(new AbortController().signal);
     }
-    for (const each of erased) await erasures.done(each, Object.fromEntries(made), hasFound(each));
+    for (const each of erased)
+      await erasures.done(each, Object.fromEntries(made), hasFound(each) || keys > 0);
   }
 }
 
 export interface FoundErasure extends PendingErasure {
   readonly found: Found;
+}
+
+/** Whether the topic may hold any of it; which one a dead letter came from is not counted. */
+function isFoundIn(erased: FoundErasure, topic: string): boolean {
+  const { records, deadLetters } = erased.found;
+  return records[topic] !== undefined || (deadLetters > 0 && isOfType(erased, topic));
 }
 
 export function hasFound({ found }: FoundErasure): boolean {

@@ -208,6 +208,13 @@ export interface StatusAnswer {
   readonly deadLetters: number | null;
   /** Undefined of a server of a former version. */
   readonly erasures?: { readonly pending: number; readonly uncompacted: number };
+  /** Of subjects whose events the log holds encrypted; null where none are. Undefined of a server of a former version. */
+  readonly keys?: {
+    readonly held: number;
+    readonly destroyed: number;
+    /** Records that the speed layer has passed by since it started, since their key was destroyed. */
+    readonly forgotten: number;
+  } | null;
 }
 
 export interface ViewStatus {

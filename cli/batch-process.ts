@@ -26,6 +26,7 @@ import { compactBeside } from "./compaction.ts";
 import { dataFolder } from "./data-folder.ts";
 import { openErasures } from "./erasures.ts";
 import { loadApp } from "./load-app.ts";
+import { inClear } from "./subject-keys.ts";
 
 const [appPath = "", root = ""] = process.argv.slice(2);
 // Whoever started this is gone: what is half done is left, as after a crash, for the next owner of the folder.
@@ -48,7 +49,8 @@ const duckdb = lifecycle.use(
     temporaryFolder: folder.scratch,
   }),
 );
-const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+const stored = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+const { log } = await inClear({ stored, mode: "reader", app, folder, environment: process.env }, lifecycle);
 const master = await MasterFolder.own(folder.master, topics);
 const fail = (error: unknown) =>
   peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
@@ -75,6 +77,7 @@ const erasing = new Erasing({
   others: {
     countLetters: async (subjects) => (await peer.call("count-letters", subjects)) as readonly number[],
     eraseLetters: async (subjects) => void (await peer.call("erase-letters", subjects)),
+    destroyKeys: async (subjects) => (await peer.call("destroy-keys", subjects)) as number,
     forget: async (cut) => void (await peer.call("forget", cut)),
   },
   alone: (work) => compaction.alone(() => archiver.alone(work)),

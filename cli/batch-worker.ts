@@ -95,6 +95,7 @@ export class BatchWorker implements AsyncDisposable {
         "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
         "count-letters": (subjects) => others.countLetters(subjects as readonly SubjectFacts[]),
         "erase-letters": (subjects) => others.eraseLetters(subjects as readonly SubjectFacts[]),
+        "destroy-keys": (subjects) => others.destroyKeys(subjects as readonly SubjectFacts[]),
         forget: (cut) => others.forget(cut as Cut),
         failed: async (message) => failed(String(message)),
       });

@@ -13,6 +13,9 @@ export function dataFolder(root: string) {
     declarations: join(root, "declarations"),
     versions: join(root, "versions"),
     erasures: join(root, "erasures"),
+    subjectKeys: join(root, "subject-keys"),
+    /** What subjects' keys are wrapped with, unless the environment says it. */
+    masterKey: join(root, "subject-keys.master"),
     scratch: join(root, "scratch"),
   } as const;
 }

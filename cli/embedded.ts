@@ -20,6 +20,7 @@ import { EmbeddedJobs } from "../infra/jobs/embedded-jobs.ts";
 import { measureRuns } from "../infra/jobs/run-metrics.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
+import { logEnd } from "../infra/log/log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Tracing } from "../infra/tracing.ts";
@@ -31,16 +32,16 @@ import { registerReplay } from "../ingestion/replay.ts";
 import { registerServing, type Serving } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
-import type { Cut } from "../views/cut.ts";
 import { archivedPast } from "./archived-past.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
-import { compactStores, erasableLetters, openErasures, undeclaredTypes } from "./erasures.ts";
+import { compactStores, erasableLetters, legible, openErasures, undeclaredTypes } from "./erasures.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
 import { SqlWorker } from "./sql-worker.ts";
+import { inClear } from "./subject-keys.ts";
 import { type DriftOptions, tellingDrift } from "./telling-drift.ts";
 import { openVersionPointers } from "./version-pointers.ts";
 
@@ -96,14 +97,16 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     Date.now,
   );
   const reception = lifecycle.use(await ReceptionWorker.start({ appPath, data, pressure }));
-  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
-  reception.onCommit(() => log.advanced());
+  const stored = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  reception.onCommit(() => stored.advanced());
   // Before the server listens: no event is taken yet.
-  const end: Record<string, Cut[string]> = {};
-  for (const { name } of topics) end[name] = await log.nexts(name);
-  await recordDeclarations(folder.declarations, options.app, end);
+  await recordDeclarations(folder.declarations, options.app, await logEnd(stored, topics));
   const declarations = await readDeclarations(folder.declarations);
   const app = overRecords(options.app, declarations);
+  const { log, keyCount } = await inClear(
+    { stored, mode: "reader", app, folder, environment: process.env },
+    lifecycle,
+  );
   const master = MasterFolder.read(folder.master, topics);
   const erasures = openErasures(folder.erasures);
   const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
@@ -146,10 +149,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       },
       others: {
         ...erasableLetters(app, deadLetters),
+        destroyKeys: (subjects) => reception.destroyKeys(subjects),
         forget: async (cut) => {
           await serving?.renew();
           sql.renew();
-          await speed.renew(() => reception.trim(cut));
+          await speed.renew(() => reception.trim(legible(cut, declarations)));
           await jobs.forgetExamples();
         },
       },
@@ -194,7 +198,12 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       files,
       ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
       master,
-      erasures: { store: erasures, undeclared: undeclaredTypes(app, declarations) },
+      erasures: {
+        store: erasures,
+        undeclared: undeclaredTypes(app, declarations),
+        retire: (subject) => reception.retire(subject),
+      },
+      keys: keyCount && (() => ({ ...keyCount(), forgotten: speed.skipped.forgotten })),
     }),
   );
   // Closed before what its routes rest on: requests in hand are answered.

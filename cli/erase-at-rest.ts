@@ -4,6 +4,7 @@ import { Erasing, type OtherStores } from "../batch-layer/erasing.ts";
 import { performRun } from "../batch-layer/run.ts";
 import { letterOf } from "../infra/dead-letters/letter-of-record.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
+import { readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import type { Erasure } from "../infra/erasures/erasures.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
@@ -15,14 +16,16 @@ import { trimUpTo } from "../infra/log/log.ts";
 import { Eraser } from "../infra/master/eraser.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Archiver } from "../ingestion/archive.ts";
-import type { Cut } from "../views/cut.ts";
 import type { Subject } from "../views/subject.ts";
-import { compactStores, erasableLetters, openErasures } from "./erasures.ts";
+import { compactStores, erasableLetters, legible, openErasures } from "./erasures.ts";
 import type { FolderAtRest } from "./folder-at-rest.ts";
+import { type ClearLog, inClear } from "./subject-keys.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface AtRestOptions {
   readonly report: (progress: RunProgress) => void;
   readonly signal: AbortSignal;
+  readonly environment: Terminal["environment"];
 }
 
 /** How many runs a folder's history keeps. */
@@ -43,12 +46,10 @@ export async function eraseAtRest(
   try {
     const { app } = atRest;
     const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-    const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "writer" }));
-    if (subject !== undefined) {
-      const bound: Record<string, Cut[string]> = {};
-      for (const { name } of topics) bound[name] = await log.nexts(name);
-      await erasures.ask({ ...subject, bound });
-    }
+    const stored = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "writer" }));
+    const { environment } = options;
+    const log = await inClear({ stored, mode: "writer", app, folder, environment }, lifecycle);
+    if (subject !== undefined) await erasures.ask({ ...subject, bound: await log.retire(subject) });
     const pending = new Set((await erasures.pending()).map(({ id }) => id));
     if (pending.size > 0) await run(atRest, log, options, lifecycle);
     await lifecycle[Symbol.asyncDispose]();
@@ -61,7 +62,7 @@ export async function eraseAtRest(
 
 async function run(
   { app, folder }: FolderAtRest,
-  log: LmdbLog,
+  { log, destroyKeys }: ClearLog,
   { report, signal }: AtRestOptions,
   lifecycle: Lifecycle,
 ): Promise<void> {
@@ -83,8 +84,9 @@ async function run(
   });
   const others: OtherStores = {
     ...erasableLetters(app, letters),
+    destroyKeys,
     forget: async (cut) => {
-      await trimUpTo(log, cut);
+      await trimUpTo(log, legible(cut, await readDeclarations(folder.declarations)));
       // All that it holds lies before the log's end, where the cut is.
       await rm(folder.tail, { recursive: true, force: true });
       await using runs = new RunStore(folder.jobs, keptRuns);

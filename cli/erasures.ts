@@ -7,6 +7,7 @@ import { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import { isLetterOf, typesByName } from "../infra/erasures/letter-of-subject.ts";
 import { rewriteLmdb } from "../infra/lmdb-rewrite.ts";
 import type { App } from "../views/app.ts";
+import { type Cut, offset } from "../views/cut.ts";
 import type { dataFolder } from "./data-folder.ts";
 
 export function openErasures(root: string): ErasuresFolder {
@@ -44,13 +45,28 @@ export function erasableLetters(
 }
 
 /**
+ * As far as the log is to let go of records in an erasure: where they are encrypted it keeps them, since those that are erased can't be
+ * read any more.
+ */
+export function legible(cut: Cut, { types }: Declarations): Cut {
+  return Object.fromEntries(
+    Object.entries(cut).map(([topic, nexts]) => {
+      const encryptedFrom = types.get(topic)?.encryptedFrom;
+      if (encryptedFrom === undefined) return [topic, nexts];
+      return [topic, nexts.map((next, partition) => offset(Math.min(next, encryptedFrom[partition] ?? 0)))];
+    }),
+  );
+}
+
+/**
  * After erasures: writes the files of all LMDB stores anew, so that none has anything of before in its free pages, and empties the
  * folder for what is spilled. Only for who owns the data folder, before any store is opened.
  */
 export async function compactStores(folder: ReturnType<typeof dataFolder>): Promise<void> {
   const erasures = openErasures(folder.erasures);
   if (!(await erasures.needsCompaction())) return;
-  for (const store of [folder.log, folder.tail, folder.jobs]) await rewriteLmdb(store, { named: true });
+  for (const store of [folder.log, folder.tail, folder.jobs, folder.subjectKeys])
+    await rewriteLmdb(store, { named: true });
   await rewriteLmdb(folder.deadLetters, { named: false });
   await rm(folder.scratch, { recursive: true, force: true });
   await erasures.compacted();

@@ -17,5 +17,8 @@ export async function openFolderLog(
     return lifecycle.use(await KafkaLog.open({ settings: kafkaSettings(environment), topics }));
   }
   const { LmdbLog } = await import("../infra/log/lmdb-log.ts");
-  return lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  const { inClear } = await import("./subject-keys.ts");
+  const stored = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  const { log } = await inClear({ stored, mode: "reader", app, folder, environment }, lifecycle);
+  return log;
 }

@@ -14,8 +14,10 @@ import { serveReception } from "../ingestion/reception-thread.ts";
 import type { Cut } from "../views/cut.ts";
 import { Decoder } from "../views/decoder.ts";
 import { TidemarkError } from "../views/errors.ts";
+import type { Subject } from "../views/subject.ts";
 import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
+import { inClear } from "./subject-keys.ts";
 
 if (parentPort === null) {
   throw new TidemarkError("TIDEMARK_CONFIG", "this program is started by `tidemark up`, not by hand");
@@ -27,13 +29,17 @@ const folder = dataFolder(data);
 const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
 const lifecycle = new Lifecycle();
 
-const log = lifecycle.use(
+const stored = lifecycle.use(
   await LmdbLog.open({
     path: folder.log,
     topics,
     mode: "writer",
     onCommit: () => void peer.call("committed", null),
   }),
+);
+const { log, retire, destroyKeys } = await inClear(
+  { stored, mode: "writer", app, folder, environment: process.env },
+  lifecycle,
 );
 const deadLetters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
 const reception = new LocalReception({
@@ -44,6 +50,8 @@ const reception = new LocalReception({
 });
 const peer: Peer = serveReception(channelToThread(port), reception, {
   trim: (cut) => trimUpTo(log, cut as Cut),
+  retire: (subject) => retire(subject as Subject),
+  "destroy-keys": (subjects) => destroyKeys(subjects as readonly Subject[]),
   stop: async () => {
     await lifecycle[Symbol.asyncDispose]();
     // What is answered now is the last thing said.

@@ -6,6 +6,7 @@ import type { Reception } from "../ingestion/reception.ts";
 import { ThreadReception } from "../ingestion/reception-thread.ts";
 import type { Cut } from "../views/cut.ts";
 import { reviveError, TidemarkError } from "../views/errors.ts";
+import type { Subject } from "../views/subject.ts";
 
 export interface ReceptionWorkerOptions {
   readonly appPath: string;
@@ -75,6 +76,16 @@ export class ReceptionWorker implements AsyncDisposable {
   /** Lets go of the log's records before the cut, durably. */
   async trim(cut: Cut): Promise<void> {
     await this.#peer.call("trim", cut);
+  }
+
+  /** As `ClearLog` has it. */
+  async retire(subject: Subject): Promise<Cut> {
+    return (await this.#peer.call("retire", subject)) as Cut;
+  }
+
+  /** As `ClearLog` has it. */
+  async destroyKeys(subjects: readonly Subject[]): Promise<number> {
+    return (await this.#peer.call("destroy-keys", subjects)) as number;
   }
 
   /** Waits for commits under way. */

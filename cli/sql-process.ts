@@ -9,6 +9,7 @@ import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
 import { KafkaLog } from "../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../infra/kafka/settings.ts";
+import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import type { Log } from "../infra/log/log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
@@ -21,6 +22,7 @@ import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
 import { type FoldMessage, foldPast } from "./past-folds.ts";
 import { exitOfMemory, spillFolder } from "./sql-worker.ts";
+import { inClear } from "./subject-keys.ts";
 
 const [appPath = "", root = "", folder = "", profile = "", budgetText = ""] = process.argv.slice(2);
 // Whoever started this is gone, and empties the folder when it is started again.
@@ -54,10 +56,16 @@ const duckdb = await Duckdb.open({
 
 /** Opened once it is needed: most statements ask for views alone. */
 let opening: Promise<Log> | undefined;
-const openLog = (): Promise<Log> =>
-  profile === "cluster"
-    ? KafkaLog.open({ settings: kafkaSettings(process.env), topics, warn: (message) => void fail(message) })
-    : LmdbLog.open({ path: stores.log, topics, mode: "reader" });
+const openLog = async (): Promise<Log> => {
+  if (profile === "cluster") {
+    const settings = kafkaSettings(process.env);
+    return KafkaLog.open({ settings, topics, warn: (message) => void fail(message) });
+  }
+  const stored = await LmdbLog.open({ path: stores.log, topics, mode: "reader" });
+  const options = { stored, mode: "reader", app, folder: stores, environment: process.env } as const;
+  // It is open for as long as this process lives.
+  return (await inClear(options, new Lifecycle())).log;
+};
 
 const openedLog = (): Promise<Log> => {
   opening ??= openLog();

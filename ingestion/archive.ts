@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Duckdb } from "../infra/duckdb.ts";
-import type { Log, LogRecord } from "../infra/log/log.ts";
+import { type Log, type LogRecord, logEnd } from "../infra/log/log.ts";
 import { RecordReader } from "../infra/log/record-reader.ts";
 import { archivedIds } from "../infra/master/archived-ids.ts";
 import type { Master } from "../infra/master/master.ts";
@@ -78,10 +78,8 @@ export class Archiver {
   }
 
   /** By topic, the next offset of each partition: all that is durable now. */
-  async logEnd(): Promise<Cut> {
-    const end: Record<string, readonly Offset[]> = {};
-    for (const { name } of this.#parts.app.events) end[name] = await this.#parts.log.nexts(name);
-    return end;
+  logEnd(): Promise<Cut> {
+    return logEnd(this.#parts.log, this.#parts.app.events);
   }
 
   /**

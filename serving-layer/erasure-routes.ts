@@ -2,20 +2,21 @@ import type { FastifyInstance } from "fastify";
 import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import { readListQuery } from "../infra/list-query.ts";
-import type { Log } from "../infra/log/log.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import type { Subject } from "../views/subject.ts";
 
 export interface Erasures {
   readonly store: Pick<ErasuresFolder, "ask" | "list" | "get">;
   /** Event types that the folder has facts of and the app does not declare. */
   readonly undeclared: readonly string[];
+  /** Gives where the log ends. Where it holds events encrypted, those of the subject have another key from there on. */
+  readonly retire: (subject: Subject) => Promise<Cut>;
 }
 
 export interface ErasureRouteParts {
   readonly app: App;
-  readonly log: Pick<Log, "nexts">;
   readonly jobs: Pick<Jobs, "submit">;
   /** Undefined: facts can't be erased here. */
   readonly erasures: Erasures | undefined;
@@ -23,7 +24,7 @@ export interface ErasureRouteParts {
 
 /** Erasures: ask for one, and what became of them. Nothing that is logged or answered says whose facts they are of. */
 export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRouteParts): void {
-  const { app, log, erasures } = parts;
+  const { app, erasures } = parts;
 
   server.delete<{ readonly Params: { readonly key: string } }>(
     "/v1/subjects/:key",
@@ -31,11 +32,10 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
     async (request, reply) => {
       const { type } = readListQuery(request.query, ["type"], { limit: 1, maxLimit: 1 });
       const { key } = request.params;
-      const { store, undeclared } = erasures ?? refuseInCluster();
-      requireErasable(app, { key, type: type ?? null }, undeclared);
-      const bound: Record<string, Cut[string]> = {};
-      for (const { name } of app.events) bound[name] = await log.nexts(name);
-      const erasure = await store.ask({ key, type: type ?? null, bound });
+      const subject = { key, type: type ?? null };
+      const { store, undeclared, retire } = erasures ?? refuseInCluster();
+      requireErasable(app, subject, undeclared);
+      const erasure = await store.ask({ ...subject, bound: await retire(subject) });
       const run = await startRun(parts);
       return reply
         .code(202)

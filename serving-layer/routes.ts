@@ -35,7 +35,7 @@ import type { SqlEngine } from "./sql/engine.ts";
 import { defaultSqlLimits, type SqlLimits } from "./sql/limits.ts";
 import { SqlAnswers } from "./sql/sql-answers.ts";
 import { registerSqlRoutes } from "./sql/sql-routes.ts";
-import { registerStatusRoutes } from "./status-routes.ts";
+import { registerStatusRoutes, type StatusParts } from "./status-routes.ts";
 import { registerVersionRoutes } from "./version-routes.ts";
 import { Versions } from "./versions.ts";
 import { registerViewRoutes } from "./view-routes.ts";
@@ -59,6 +59,8 @@ export interface ServingParts {
   readonly past?: { readonly fold: FoldRange; readonly limits?: Partial<PastLimits> };
   /** Without them none can be asked for. */
   readonly erasures?: Erasures;
+  /** Of subjects whose events the log holds encrypted; for the status only. */
+  readonly keys?: StatusParts["keys"];
   /** For the status only. */
   readonly master?: Pick<Master, "cut">;
   /** "embedded" or "cluster", for the status only. */
@@ -129,10 +131,10 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
   registerRunRoutes(server, jobs, clock);
   registerStatusRoutes(server, {
     ...{ app, versions, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
-    erasures,
+    ...{ erasures, keys: parts.keys },
   });
   registerDeadLetters(server, deadLetters);
-  registerErasureRoutes(server, { app, log: parts.log, jobs, erasures: parts.erasures });
+  registerErasureRoutes(server, { app, jobs, erasures: parts.erasures });
   registerConsole(server, { app: app.name, tidemark: "see these", addresses: addressesOf(app) });
   measureServing(server.metrics, { app, versions, snapshots, logEnd, master, live });
   return {

@@ -3,6 +3,7 @@ import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Master } from "../infra/master/master.ts";
+import type { KeyCount } from "../infra/subject-keys/subject-keys.ts";
 import type { Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { formatCut } from "../views/cut.ts";
@@ -30,7 +31,13 @@ export interface StatusParts {
   readonly deadLetters: DeadLetters;
   readonly master: Pick<Master, "cut"> | undefined;
   readonly erasures: Pick<ErasuresFolder, "list"> | undefined;
+  readonly keys: (() => KeyStatus) | undefined;
   readonly clock: Clock;
+}
+
+/** `forgotten`: records that the speed layer has passed by since it started, since their key was destroyed. */
+export interface KeyStatus extends KeyCount {
+  readonly forgotten: number;
 }
 
 /** How the platform is: status, health, readiness. */
@@ -48,6 +55,7 @@ export function registerStatusRoutes(server: FastifyInstance, parts: StatusParts
       runs: await runStatus(parts.jobs),
       deadLetters: log.logObstacle === null ? await deadLetters.count() : null,
       erasures: await erasureStatus(parts.erasures),
+      keys: parts.keys?.() ?? null,
     };
   });
 

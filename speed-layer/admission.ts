@@ -12,6 +12,12 @@ export interface Skipped {
   duplicates: number;
   /** No event of the topic's type; the archive keeps their bytes as dead letters. */
   undecodable: number;
+  /** Their subject's key was destroyed. */
+  forgotten: number;
+}
+
+export function noneSkipped(): Skipped {
+  return { duplicates: 0, undecodable: 0, forgotten: 0 };
 }
 
 /** Where records that came before are looked up. */
@@ -35,7 +41,7 @@ export class Admission {
   readonly #skipped: Skipped;
   #next = 0 as Offset;
 
-  constructor(type: EventType, partition: number, skipped: Skipped = { duplicates: 0, undecodable: 0 }) {
+  constructor(type: EventType, partition: number, skipped: Skipped = noneSkipped()) {
     this.#type = type;
     this.#partition = partition;
     this.#reader = new RecordReader(type, partition);

@@ -69,12 +69,14 @@ function positionOf(views: readonly FoldedView[], partition: number): Offset {
 async function handle(
   consumption: TopicConsumption,
   admission: Admission,
-  { partition, from, next, records }: LogBatch,
+  { partition, from, next, records, forgotten = [] }: LogBatch,
 ): Promise<void> {
   const { views, tail, bound } = consumption;
   // Not warm at the start, and after every view has jumped forward.
   if (!admission.isWarmAt(from)) await admission.warmUp(consumption, from);
-  for (let first = 0; first < records.length; first += recordsPerTurn) {
+  consumption.skipped.forgotten += forgotten.length;
+  // Offsets without a record are passed, too.
+  for (let first = 0; first === 0 || first < records.length; first += recordsPerTurn) {
     if (first > 0) await ownTurn();
     while (bound.isFull) await bound.room();
     const part = records.slice(first, first + recordsPerTurn);

@@ -12,7 +12,7 @@ import { isFolded, isRecomputed } from "../views/layers.ts";
 import { viewPartition } from "../views/mapping.ts";
 import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
-import type { Past, Skipped } from "./admission.ts";
+import { noneSkipped, type Past, type Skipped } from "./admission.ts";
 import { Checkpointing } from "./checkpointing.ts";
 import { consumeTopic, type FoldTracing } from "./consumer.ts";
 import { Consuming } from "./consuming.ts";
@@ -104,7 +104,7 @@ function start(
       }),
   });
   const stopping = new AbortController();
-  const skipped: Skipped = { duplicates: 0, undecodable: 0 };
+  const skipped: Skipped = noneSkipped();
   const bound = new EntryBound({ entries: limits.entries, onNear: options.onTailNearBound });
   const checkpointing = lifecycle.use(new Checkpointing({ checkpoint, chains: tail.chains, timers, now }));
   lifecycle.use(tail);

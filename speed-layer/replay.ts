@@ -4,7 +4,7 @@ import { type Cut, type Offset, offset } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { offsetIn, viewPartition } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
-import { Admission, type Past, type Skipped } from "./admission.ts";
+import { Admission, noneSkipped, type Past, type Skipped } from "./admission.ts";
 import { compileFolds, type Fold } from "./fold.ts";
 
 /** Archived ids are needed of one that begins in the midst, over a log that lets go of what is archived. */
@@ -49,7 +49,7 @@ export async function replayView(
   const replayed: Replayed = {
     log: { offsets: 0, bytes: 0 },
     master: { offsets: 0, bytes: 0 },
-    skipped: { duplicates: 0, undecodable: 0 },
+    skipped: noneSkipped(),
   };
   for (const [number, { mapping, topic, partition }] of view.partitions.entries()) {
     const [from, next] = [offsetIn(replay.from, view, number), offsetIn(replay.next, view, number)];
@@ -108,6 +108,7 @@ async function foldLog(
   for await (const batch of replay.log.read(topic, partition, from, next)) {
     fold(segment, admission.admit(batch.records, batch.next), 0, batch.records);
     for (const { value } of batch.records) replayed.log.bytes += value.length;
+    replayed.skipped.forgotten += batch.forgotten?.length ?? 0;
     folded(replay, replayed, part, "log", batch.next);
   }
 }

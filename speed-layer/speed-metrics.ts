@@ -24,6 +24,7 @@ export function measureFolding(metrics: Metrics, folding: Folding): void {
     (note) => {
       note(folding.skipped.duplicates, { reason: "duplicate" });
       note(folding.skipped.undecodable, { reason: "undecodable" });
+      note(folding.skipped.forgotten, { reason: "forgotten" });
     },
   );
 }

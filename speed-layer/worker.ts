@@ -5,7 +5,7 @@ import type { App } from "../views/app.ts";
 import type { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
-import type { Past, Skipped } from "./admission.ts";
+import { noneSkipped, type Past, type Skipped } from "./admission.ts";
 import type { FoldTracing } from "./consumer.ts";
 import { EntryBound } from "./entry-bound.ts";
 import { compileFolds } from "./fold.ts";
@@ -45,7 +45,7 @@ interface Owned {
 /** One of the speed layer's processes: folds the partitions that it is assigned. */
 export class SpeedWorker implements AsyncDisposable {
   /** Counts since the start. */
-  readonly skipped: Skipped = { duplicates: 0, undecodable: 0 };
+  readonly skipped: Skipped = noneSkipped();
   /** Rejects when it can't go on; resolves once disposed of. */
   readonly done: Promise<void>;
   readonly #options: SpeedWorkerOptions;

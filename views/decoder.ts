@@ -168,15 +168,26 @@ function requireSupported(envelope: Envelope): void {
   if (specversion !== undefined && specversion !== "1.0") {
     throw new TidemarkError("TIDEMARK_EVENT_ENVELOPE", `"specversion" must be "1.0"`);
   }
+  if (envelope.data_base64 !== undefined) throw binaryError(envelope);
   if (datacontenttype !== undefined && !isJsonMediaType(datacontenttype)) {
     throw new TidemarkError(
       "TIDEMARK_EVENT_ENVELOPE",
       `"datacontenttype" must be JSON, such as "application/json"`,
     );
   }
-  if (envelope.data_base64 !== undefined) {
-    throw new TidemarkError("TIDEMARK_EVENT_ENVELOPE", `"data_base64" is not supported: give "data" as JSON`);
+}
+
+function binaryError({ encryption, encryptionkey }: Envelope): TidemarkError {
+  if (encryption === undefined) {
+    return new TidemarkError(
+      "TIDEMARK_EVENT_ENVELOPE",
+      `"data_base64" is not supported: give "data" as JSON`,
+    );
   }
+  return new TidemarkError(
+    "TIDEMARK_EVENT_ENCRYPTED",
+    `the event is encrypted, and key "${shorten(String(encryptionkey))}" does not open it: it is none of this platform's keys, or the event was changed after it was encrypted`,
+  );
 }
 
 function isJsonMediaType(value: unknown): boolean {

@@ -21,6 +21,7 @@ export const errorCodes = {
   TIDEMARK_EVENT_DATA: { status: 400, canRetry: false },
   TIDEMARK_EVENT_TOO_LARGE: { status: 413, canRetry: false },
   TIDEMARK_EVENT_EMPTY: { status: 400, canRetry: false },
+  TIDEMARK_EVENT_ENCRYPTED: { status: 400, canRetry: false },
   TIDEMARK_CHANGE_TRUNCATE: { status: 400, canRetry: false },
   // ingest requests
   TIDEMARK_INGEST_BODY: { status: 400, canRetry: false },

@@ -35,6 +35,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly partitions: number;
   /** N of the duplicate rule: how many records before it a record's (source, id) is looked for in. */
   readonly duplicatesWithin: number;
+  /** Whether the log holds each event encrypted with a key of its subject: of the event's key. */
+  readonly encrypted: boolean;
   /** How Kafka keeps them. */
   readonly topic: TopicOptions;
   /** What the schema was for records that were written earlier, as a data folder knows it; oldest first. */
@@ -61,6 +63,11 @@ export interface EventDeclaration<Properties extends TProperties> {
   readonly partitions?: number;
   /** Default 65,536 records per partition: about 10 MB of memory in each layer. */
   readonly duplicatesWithin?: number;
+  /**
+   * The log holds each event encrypted, with a key for each `key` that an erasure destroys, so that the log need not be trimmed. Once
+   * declared for good. Default false.
+   */
+  readonly encrypted?: boolean;
   readonly topic?: TopicOptions;
 }
 
@@ -93,6 +100,7 @@ export function eventType<Properties extends TProperties>(
   changes?: ChangeForm,
 ): EventType<Properties> {
   const { name, schema, partitions = 4, duplicatesWithin = 65_536, topic = {} } = declaration;
+  const { encrypted = false } = declaration;
   const pattern = changes === undefined ? namePattern : tableNamePattern;
   if (!pattern.test(name) || name.length > 200) {
     throw new TidemarkError(
@@ -108,6 +116,12 @@ export function eventType<Properties extends TProperties>(
   const owner = `event type "${name}"`;
   const { shape, fields } = readSchema(owner, schema);
   const key = declaration.key?.(fieldExpressions(owner, fields));
+  if (encrypted && key === undefined) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_FIELD",
+      `${owner}: encrypted events have a key for each subject: say by \`key\` which field names the person`,
+    );
+  }
   return Object.freeze({
     kind: "event",
     name,
@@ -118,6 +132,7 @@ export function eventType<Properties extends TProperties>(
     changes,
     partitions,
     duplicatesWithin,
+    encrypted,
     topic: Object.freeze({ ...topic }),
     former: Object.freeze([]),
   });

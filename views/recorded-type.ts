@@ -17,6 +17,8 @@ export interface RecordedType {
   readonly schema: JsonSchema;
   /** Oldest first. */
   readonly former: readonly RecordedSchema[];
+  /** By partition, the first offset whose record is encrypted; undefined where none is. */
+  readonly encryptedFrom?: readonly Offset[];
 }
 
 export interface RecordedSchema {
@@ -34,10 +36,17 @@ export interface FormerSchema {
 }
 
 /** The type as it is declared, to be written down. */
-export function recordType(type: EventType, former: readonly RecordedSchema[] = []): RecordedType {
+export function recordType(
+  type: EventType,
+  former: readonly RecordedSchema[] = [],
+  encryptedFrom?: readonly Offset[],
+): RecordedType {
   const { name, partitions, duplicatesWithin, keyField, changes, schema } = type;
   const key = changes === undefined ? (keyField?.name ?? null) : `{${changes.key.join(",")}}`;
-  return { name, partitions, duplicatesWithin, key, schema: JSON.parse(JSON.stringify(schema)), former };
+  return {
+    ...{ name, partitions, duplicatesWithin, key, schema: JSON.parse(JSON.stringify(schema)), former },
+    ...(encryptedFrom && { encryptedFrom }),
+  };
 }
 
 /** The declared type with the former schemas that its records were written under. */

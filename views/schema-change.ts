@@ -7,7 +7,7 @@ import { isSameJson, valueWidening } from "./schema-widening.ts";
 export interface SchemaChange {
   /** Differences by which other events are taken, or the same ones are read as more: a new version of the schema. */
   readonly widenings: readonly string[];
-  /** Differences in what is made of events, not in which are taken: defaults. */
+  /** Differences in what is made of events, not in which are taken: defaults, and how the log holds them. */
   readonly restatements: readonly string[];
   /** What can't be: records that are kept would not be read as they were written. */
   readonly refusals: readonly string[];
@@ -32,6 +32,10 @@ export function compareTypes(recorded: RecordedType, type: EventType): SchemaCha
       `the key is ${keyWords(present.key)}, was ${keyWords(recorded.key)}, and is fixed for ever: ${fixed.partitions}`,
     );
   }
+  const wasEncrypted = recorded.encryptedFrom !== undefined;
+  if (wasEncrypted && !type.encrypted)
+    change.refusals.push("its records are encrypted, so that it stays declared with encrypted: true");
+  if (!wasEncrypted && type.encrypted) change.restatements.push("records are encrypted from now on");
   compareObjects(recorded, present.schema, change);
   compareFields(recorded, type, present.schema, change);
   return change;

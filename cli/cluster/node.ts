@@ -31,6 +31,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
+import { requireNoneEncrypted } from "../subject-keys.ts";
 import { type DriftOptions, tellingDrift } from "../telling-drift.ts";
 
 export interface NodeOptions extends DriftOptions {
@@ -67,6 +68,7 @@ export class ClusterNode {
     const folder = dataFolder(options.data);
     const declarations = await readDeclarations(folder.declarations);
     requireChangesAllowed(options.app, declarations);
+    requireNoneEncrypted(options.app);
     if (options.app.events.some(({ name }) => !declarations.types.has(name))) {
       throw new TidemarkError(
         "TIDEMARK_CONFIG",

@@ -90,6 +90,7 @@ async function eraseFolder(
     const done = await untilInterrupted((signal) =>
       eraseAtRest(atRest, subject, {
         signal,
+        environment: terminal.environment,
         report: ({ step, view, fraction }) => progress.update(fraction, `${step} ${view ?? ""}`.trimEnd()),
       }),
     );

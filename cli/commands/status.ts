@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { StatusAnswer } from "../answers.ts";
 import { type ClientOptions, clientCommand, withClient } from "../command.ts";
 import { countRecords } from "../provenance.ts";
-import { formatSpan, plural } from "../quantity.ts";
+import { formatCount, formatSpan, plural } from "../quantity.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 import { type Rates, totalOf, watchStatus } from "../watch-status.ts";
@@ -85,6 +85,7 @@ function describeStatus(terminal: Terminal, status: StatusAnswer, rates?: Rates)
     ...(runs.queued === null || runs.queued === 0 ? [] : [`${plural(runs.queued, "run")} waiting`]),
     ...(deadLetters === null ? [] : [deadLetterLine(deadLetters)]),
     ...erasureLines(status),
+    ...keyLines(status),
     "",
   ].join("\n");
 }
@@ -95,6 +96,14 @@ function erasureLines({ erasures: { pending, uncompacted } = { pending: 0, uncom
     ...(uncompacted === 0
       ? []
       : [`after ${plural(uncompacted, "erasure")} free pages of stores are rewritten at the next start`]),
+  ];
+}
+
+function keyLines({ keys }: StatusAnswer) {
+  if (!keys) return [];
+  const { held, destroyed, forgotten } = keys;
+  return [
+    `${plural(held, "key")} of subjects held, ${formatCount(destroyed)} destroyed; ${plural(forgotten, "record")} passed by as forgotten`,
   ];
 }
 

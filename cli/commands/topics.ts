@@ -11,11 +11,12 @@ import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
 import type { TopicStep } from "../../infra/kafka/topic-plan.ts";
 import { wantedTopics } from "../../infra/kafka/topics.ts";
-import type { Cut } from "../../views/cut.ts";
+import { logEnd } from "../../infra/log/log.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
 import { formatCount, plural } from "../quantity.ts";
+import { requireNoneEncrypted } from "../subject-keys.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 
@@ -96,8 +97,7 @@ async function recordApp({ app: path, data }: TopicsOptions, terminal: Terminal)
   const settings = kafkaSettings(terminal.environment);
   const log = await KafkaLog.open({ settings, topics: app.events });
   try {
-    const end: Record<string, Cut[string]> = {};
-    for (const { name } of app.events) end[name] = await log.nexts(name);
+    const end = await logEnd(log, app.events);
     await mkdir(data, { recursive: true });
     await recordDeclarations(dataFolder(data).declarations, app, end);
   } finally {
@@ -110,7 +110,9 @@ async function withAdmin<T>(
   terminal: Terminal,
   work: (admin: TopicAdmin, wanted: ReturnType<typeof wantedTopics>) => Promise<T>,
 ): Promise<T> {
-  const wanted = wantedTopics(await loadApp(app));
+  const loaded = await loadApp(app);
+  requireNoneEncrypted(loaded);
+  const wanted = wantedTopics(loaded);
   const admin = new TopicAdmin(kafkaSettings(terminal.environment));
   try {
     return await work(admin, wanted);

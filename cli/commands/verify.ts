@@ -43,11 +43,12 @@ export function registerVerify(program: Command, terminal: Terminal): void {
 }
 
 async function verify(
-  { app, folder, isCluster }: FolderAtRest,
+  atRest: FolderAtRest,
   options: VerifyOptions,
   terminal: Terminal,
   lifecycle: Lifecycle,
 ): Promise<boolean> {
+  const { app, folder, isCluster } = atRest;
   const checks: Check[] = [];
   const done = (check: Check) => {
     checks.push(check);
@@ -57,7 +58,7 @@ async function verify(
   const { runChecks } = await import("../verify/run-checks.ts");
   const stores = isCluster
     ? await openCluster(app, terminal, lifecycle)
-    : await (await import("../verify/embedded-stores.ts")).embeddedStores(app, folder, lifecycle);
+    : await (await import("../verify/embedded-stores.ts")).embeddedStores(atRest, terminal, lifecycle);
   for await (const check of runChecks(app, folder, stores, lifecycle, options.deep)) done(check);
   const problems = checks.reduce((sum, check) => sum + check.problemCount, 0);
   if (options.json) writeJson(terminal, { clean: problems === 0, checks: checks.map(describe) });

@@ -12,12 +12,13 @@ export function isEqual({ held }: Outcome): boolean {
 
 export function describeOutcome(terminal: Terminal, view: View, outcome: Outcome): string {
   const { generation, held, replayed } = outcome;
-  const { duplicates, undecodable } = replayed.skipped;
+  const { duplicates, undecodable, forgotten } = replayed.skipped;
   const from = [
     `${formatCount(replayed.log.offsets)} of them from the log`,
     `${formatCount(replayed.master.offsets)} from the master dataset`,
     ...(duplicates === 0 ? [] : [plural(duplicates, "duplicate")]),
     ...(undecodable === 0 ? [] : [`${formatCount(undecodable)} no events`]),
+    ...(forgotten === 0 ? [] : [`${formatCount(forgotten)} forgotten`]),
   ];
   return [
     `${paint(terminal, "bold", view.name)}: ${plural(recordsOf(outcome), "record")} up to ${formatCut(outcome.cut)}, ${from.join(", ")}\n`,

@@ -1,18 +1,18 @@
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
-import type { App } from "../../views/app.ts";
-import type { dataFolder } from "../data-folder.ts";
+import type { FolderAtRest } from "../folder-at-rest.ts";
+import { openFolderLog } from "../folder-log.ts";
+import type { Terminal } from "../terminal.ts";
 import type { CheckedStores } from "./run-checks.ts";
 
 /** Log and tail of one folder. */
 export async function embeddedStores(
-  app: App,
-  folder: ReturnType<typeof dataFolder>,
+  atRest: FolderAtRest,
+  terminal: Terminal,
   lifecycle: Lifecycle,
 ): Promise<CheckedStores> {
-  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  const log = lifecycle.use(await LmdbLog.open({ path: folder.log, topics, mode: "reader" }));
+  const { app, folder } = atRest;
+  const log = await openFolderLog(atRest, terminal, lifecycle);
   const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
   const segments = await checkpoint.load();
   return {

@@ -3,14 +3,13 @@ import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import type { Log } from "../../infra/log/log.ts";
+import { type Log, logEnd } from "../../infra/log/log.ts";
 import { type ArchivedEvents, archivedEvents } from "../../infra/master/archived-events.ts";
 import { type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
 import type { App } from "../../views/app.ts";
-import type { Cut } from "../../views/cut.ts";
 import { isFolded, isRecomputed } from "../../views/layers.ts";
 import { familiesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
@@ -48,8 +47,7 @@ export async function* runChecks(
   );
   const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
-  const end: Record<string, Cut[string]> = {};
-  for (const { name } of topics) end[name] = await log.nexts(name);
+  const end = await logEnd(log, topics);
   yield await examine("log", (check) => checkLog(check, app, log, end, isOpenToAll));
   yield await examine("master dataset", (check) =>
     checkMaster(check, app, log, master, end, { connection, reader }),

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { App } from "../../views/app.ts";
-import { type Cut, offset } from "../../views/cut.ts";
+import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
 import { overTypes } from "../../views/mapping.ts";
@@ -64,21 +64,21 @@ export async function recordDeclarations(folder: string, app: App, end: Cut): Pr
   for (const type of app.events) {
     const next = Array.from({ length: type.partitions }, (_, p) => end[type.name]?.[p] ?? offset(0));
     const recorded = types.get(type.name);
-    const record = recorded === undefined ? recordType(type) : followed(recorded, type, next);
+    const record = recorded === undefined ? first(type, next) : followed(recorded, type, next);
     if (!isSameJson(record, recorded)) await writeJson(join(folder, `${type.name}.json`), record);
   }
   const present = Object.fromEntries(app.views.map(({ name, fingerprint }) => [name, fingerprint]));
   if (!isSameJson(present, Object.fromEntries(views))) await writeJson(join(folder, viewsFile), present);
 }
 
-function followed(
-  recorded: RecordedType,
-  type: EventType,
-  next: RecordedType["former"][number]["next"],
-): RecordedType {
+function first(type: EventType, next: readonly Offset[]): RecordedType {
+  return recordType(type, [], type.encrypted ? next : undefined);
+}
+
+function followed(recorded: RecordedType, type: EventType, next: readonly Offset[]): RecordedType {
   const { widenings } = compareTypes(recorded, type);
-  const { schema, former } = recorded;
-  return recordType(type, widenings.length === 0 ? former : [...former, { schema, next }]);
+  const { schema, former, encryptedFrom = first(type, next).encryptedFrom } = recorded;
+  return recordType(type, widenings.length === 0 ? former : [...former, { schema, next }], encryptedFrom);
 }
 
 /**
@@ -115,6 +115,7 @@ function recordedType(value: unknown): RecordedType {
   const type = value as RecordedType;
   if (typeof type.name !== "string" || typeof type.schema !== "object") throw new TypeError("no event type");
   for (const { next } of type.former) next.forEach(offset);
+  type.encryptedFrom?.forEach(offset);
   return type;
 }
 

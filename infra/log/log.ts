@@ -25,6 +25,11 @@ export interface LogBatch {
   /** As far as was known when it was read, where the partition ends: beyond `next` there is more to come at once. */
   readonly end: Offset;
   readonly records: readonly LogRecord[];
+  /**
+   * Where records stand that nobody can read any more, since the key that they were encrypted with was destroyed; undefined
+   * where none do. They are not among the records: to a reader they are gaps.
+   */
+  readonly forgotten?: readonly Offset[];
 }
 
 /** What a producer hands in: the partition was chosen already (`partitionOf`). */
@@ -60,6 +65,13 @@ export interface Consumer extends AsyncDisposable {
    * TIDEMARK_STORE_OUT_OF_RANGE); resolves once disposed of.
    */
   readonly done: Promise<void>;
+}
+
+/** By topic, the next offset of each partition. */
+export async function logEnd(log: Pick<Log, "nexts">, topics: readonly Pick<Topic, "name">[]): Promise<Cut> {
+  const end: Record<string, readonly Offset[]> = {};
+  for (const { name } of topics) end[name] = await log.nexts(name);
+  return end;
 }
 
 /** Lets go of all that lies before the cut. */

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { legible } from "../../cli/erasures.ts";
 import { overRecords, readDeclarations, recordDeclarations } from "../../infra/declarations/declarations.ts";
 import { type App, defineApp } from "../../views/app.ts";
 import { offset } from "../../views/cut.ts";
@@ -79,6 +80,32 @@ test("what can't follow is refused before anything is written", async () => {
     }),
   );
   expect(overRecords(appOf(second), await readDeclarations(folder)).events[0]?.former).toEqual([]);
+});
+
+test("a type may be encrypted from an offset on, and stays so; the log lets go of what lies before it", async () => {
+  const typeOf = (encrypted: boolean, properties: Parameters<typeof Type.Object>[0] = first) => {
+    const schema = Type.Object({ ...properties, city: Type.String() });
+    const type = defineEvent({ name, schema, key: (f) => f.city, partitions: 2, encrypted }) as EventType;
+    const orders = { name: "orders", from: type, by: () => ({}), measures: () => ({ orders: count() }) };
+    return defineApp({ name: "shop", views: [defineView(orders)] });
+  };
+  const encryptedFrom = async () => (await readDeclarations(folder)).types.get(name)?.encryptedFrom;
+  await recordDeclarations(folder, typeOf(false), end(0, 0));
+  expect(await encryptedFrom()).toBeUndefined();
+  const plain = await readDeclarations(folder);
+  expect(() => overRecords(typeOf(true), plain)).toThrow(/encrypted from now on/);
+  expect(legible(end(9, 1), plain)).toEqual(end(9, 1));
+  await recordDeclarations(folder, typeOf(true), end(5, 3));
+  await recordDeclarations(folder, typeOf(true, second), end(7, 7));
+  expect(await encryptedFrom()).toEqual([5, 3]);
+  expect(await formerNexts()).toEqual([[7, 7]]);
+  await expect(recordDeclarations(folder, typeOf(false, second), end(8, 8))).rejects.toMatchObject({
+    code: "TIDEMARK_SCHEMA_REFUSED",
+    message: expect.stringContaining("encrypted: true"),
+  });
+  expect(legible(end(9, 1), await readDeclarations(folder))).toEqual(end(5, 1));
+  const unkeyed = { name, schema: Type.Object(first), encrypted: true };
+  expect(() => defineEvent(unkeyed)).toThrow(expect.objectContaining({ code: "TIDEMARK_DECLARATION_FIELD" }));
 });
 
 test("an app that is not the one that began on the folder is refused, since records would be read by its schema", async () => {

@@ -13,6 +13,7 @@ import { createServer } from "../../infra/http.ts";
 import { EmbeddedJobs } from "../../infra/jobs/embedded-jobs.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { logEnd } from "../../infra/log/log.ts";
 import { registerErasureRoutes } from "../../serving-layer/erasure-routes.ts";
 import { visit, visits } from "../speed/visits.ts";
 
@@ -52,8 +53,8 @@ afterEach(async () => {
 });
 
 function register(undeclared: readonly string[] | undefined = []): void {
-  const erasures = { store, undeclared };
-  registerErasureRoutes(server, { app: visits, log, jobs, erasures });
+  const erasures = { store, undeclared, retire: () => logEnd(log, log.topics) };
+  registerErasureRoutes(server, { app: visits, jobs, erasures });
 }
 
 async function ask(method: "DELETE" | "GET", url: string, as = "s") {
@@ -93,7 +94,7 @@ test("who may not, and what could not be done whole, is refused by name", async 
 });
 
 test("over a cluster's folder it is refused", async () => {
-  registerErasureRoutes(server, { app: visits, log, jobs, erasures: undefined });
+  registerErasureRoutes(server, { app: visits, jobs, erasures: undefined });
   expect(await ask("DELETE", "/v1/subjects/C-17")).toMatchObject({
     body: { code: "TIDEMARK_ERASURE_REFUSED", detail: expect.stringContaining("docs/erasure.md") },
   });

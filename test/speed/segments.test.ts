@@ -205,6 +205,6 @@ test("what is no event is passed over and counted, as are duplicates", async () 
   const speed = await started();
   await speed.append(0, [...visitsFrom(0, 3), "garbage", ...visitsFrom(1, 2)]);
   await speed.caughtUp();
-  expect(speed.speed.skipped).toEqual({ duplicates: 2, undecodable: 1 });
+  expect(speed.speed.skipped).toEqual({ duplicates: 2, undecodable: 1, forgotten: 0 });
   expect(placesSince(speed, [0, 0])).toEqual(expectedPlaces(speed, [0, 0]));
 });
