@@ -45,6 +45,8 @@ export interface IngestRequest {
 export interface SqlRequest {
   readonly sql: string;
   readonly parameters: readonly AnswerValue[] | Readonly<Record<string, AnswerValue>>;
+  /** A position, the id of a kept generation or a time. */
+  readonly asOf?: string;
 }
 
 interface Exchange {

@@ -180,12 +180,16 @@ export class TidemarkClient<A extends App> {
     }
   }
 
-  /** A SELECT over the views; its parameters stand for `$1`, `$2`, … or `$name`. */
+  /** A SELECT over the views; its parameters stand for `$1`, `$2`, … or `$name`. `asOf`: as it was, as with `rows`. */
   sql(
     statement: string,
     parameters: readonly Scalar[] | Readonly<Record<string, Scalar>> = [],
+    { asOf }: { readonly asOf?: string | Date } = {},
   ): Promise<SqlAnswer & { readonly provenance: unknown }> {
-    return this.#json("POST", "/v1/sql", { sql: statement, parameters });
+    return this.#json("POST", "/v1/sql", {
+      ...{ sql: statement, parameters },
+      ...(asOf !== undefined && { asOf: asOf instanceof Date ? asOf.toISOString() : asOf }),
+    });
   }
 
   /** Sends events; of those that are refused the answer says why. */

@@ -50,7 +50,8 @@ export function servingOperations(app: App, versions: Versions): Operations {
     },
     "POST /v1/sql": {
       summary: "A SELECT over views and events",
-      description: "Each view is a table of its rows, each event type one of its facts.",
+      description:
+        "Each view is a table of its rows, each event type one of its facts; all as of one moment, now or in the past.",
       body: {
         required: true,
         content: {
@@ -184,8 +185,7 @@ function sharedParameters(view: View): readonly QueryParameter[] {
     {
       name: "asOf",
       schema: Type.String(),
-      description:
-        "As of a past cut: a position, the id of a kept generation, or the time by which one was published",
+      description: asOfText,
     },
     { name: "timeout", schema: duration },
     ...columns.map(({ name, type }) => ({
@@ -193,6 +193,9 @@ function sharedParameters(view: View): readonly QueryParameter[] {
     })),
   ];
 }
+
+const asOfText =
+  "As of a past cut: a position, the id of a kept generation, or the time by which one was published";
 
 /** Any of the view's columns, as an answer has it. */
 function rowOf(view: View): Schema {
@@ -263,6 +266,8 @@ const statement = Type.Object(
     sql: Type.String(),
     /** By place or by name. */
     parameters: Type.Optional(Type.Union([Type.Array(scalar), Type.Record(Type.String(), scalar)])),
+    /** A position that names every partition of the tables' topics, the id of a kept generation, or a time. */
+    asOf: Type.Optional(Type.String({ description: asOfText })),
   },
   { additionalProperties: false },
 );

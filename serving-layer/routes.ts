@@ -123,7 +123,9 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
   }
   if (parts.sql !== undefined) {
     const { engine, limits = defaultSqlLimits } = parts.sql;
-    const answers = new SqlAnswers({ app, versions, snapshots, tail, logEnd, engine, limits, clock });
+    const answers = new SqlAnswers({
+      ...{ app, versions, snapshots, pasts, generations, tail, logEnd, engine, limits, clock },
+    });
     registerSqlRoutes(server, answers, limits);
   }
   registerRowsRoute(server, queries, live, clock, jobs);

@@ -1,9 +1,8 @@
 import type { Manifest } from "../../infra/generations/generations.ts";
-import { type Cut, cutCovers, recordsBetween } from "../../views/cut.ts";
+import { type Cut, cutCovers, formatCut, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError, unreachable } from "../../views/errors.ts";
 import { cutOf } from "../../views/mapping.ts";
 import type { View } from "../../views/view.ts";
-import { formatOwn } from "../provenance.ts";
 import type { AsOf } from "./as-of.ts";
 
 /** Where an answer as of the past stands. */
@@ -22,7 +21,7 @@ export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end:
   const usable = kept.filter(({ fingerprint }) => fingerprint === view.fingerprint);
   switch (asOf.kind) {
     case "position":
-      if (!cutCovers(end, asOf.position)) throw ahead(view, asOf.position, end);
+      requireReached(asOf.position, end);
       return { generation: nearest(view, asOf.position, usable), position: asOf.position };
     case "generation": {
       const generation = usable.find(({ id }) => id === asOf.id);
@@ -74,9 +73,12 @@ export function describeKept(generations: readonly Manifest[]): string {
   return generations.map(({ id, createdAt }) => `${id} (${createdAt})`).join(", ") || "none";
 }
 
-function ahead(view: View, position: Cut, end: Cut): TidemarkError {
-  return new TidemarkError(
+/** TIDEMARK_ASOF_AHEAD for a position that the log, which ends there, has not reached. */
+export function requireReached(position: Cut, end: Cut): void {
+  if (cutCovers(end, position)) return;
+  const endOfTopics = Object.fromEntries(Object.keys(position).map((topic) => [topic, end[topic] ?? []]));
+  throw new TidemarkError(
     "TIDEMARK_ASOF_AHEAD",
-    `asOf=${formatOwn(view, position)} lies ahead of the present: the log ends at ${formatOwn(view, end)}. To wait for a position, ask with after`,
+    `asOf=${formatCut(position)} lies ahead of the present: the log ends at ${formatCut(endOfTopics)}. To wait for a position, ask with after`,
   );
 }

@@ -42,8 +42,37 @@ test("sessions of several event types and sliding windows are again what they we
       expect(rows.length).toBeGreaterThan(10);
       expect((await platform.rows(view, { asOf: position })).rows, `${view} as of ${position}`).toEqual(rows);
     }
+    await holdsForStatements(platform);
   } finally {
     await platform.stop();
     await rm(data, { recursive: true, force: true });
   }
 });
+
+interface Listed {
+  readonly generations: readonly { readonly id: string; readonly cut: string }[];
+}
+
+/** A generation of one view stands for its run's cut, also of topics that the view is not of. */
+async function holdsForStatements(platform: PlatformHere): Promise<void> {
+  const ask = async (sql: string, asOf: string) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ sql, asOf });
+    const response = await fetch(`${platform.url}/v1/sql`, { method: "POST", headers, body });
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is looked at member by member
+    return (await response.json()) as any;
+  };
+  const [, speed] = (await platform.get<Listed>("/v1/views/speed")).generations;
+  const [, visits] = (await platform.get<Listed>("/v1/views/visits")).generations;
+  const id = speed?.id ?? "";
+  const { rows } = await platform.rows("visits", { asOf: visits?.id ?? "", groupBy: "" });
+  const both = "SELECT (SELECT sum(pages) FROM visits) AS pages, (SELECT count(*) FROM speed) > 0 AS has";
+  const answer = await ask(both, id);
+  expect(answer.rows).toEqual([{ pages: rows[0]?.pages, has: true }]);
+  expect(answer.provenance.views.visits).toMatchObject({ position: visits?.cut, asOf: id });
+  expect(await ask("SELECT * FROM visits", id)).toMatchObject({ code: "TIDEMARK_GENERATION_UNKNOWN" });
+  expect(await ask(both, speed?.cut ?? "")).toMatchObject({
+    code: "TIDEMARK_QUERY_PARAMETER",
+    detail: expect.stringMatching(/says nothing of .*the topics of the statement's tables/),
+  });
+}

@@ -53,7 +53,43 @@ function randomCut(random: Random): readonly number[] {
   return base.map((from, p) => random.whole(from, (end[p] ?? 0) + 1));
 }
 
-test("at 50 past cuts, each view is what SQL gives of the log's bytes before that cut", async () => {
+interface SqlAnswer {
+  readonly rows: readonly Row[];
+  readonly provenance: {
+    readonly views: Readonly<Record<string, Answer["provenance"]>>;
+    readonly events: Readonly<Record<string, Pick<Answer["provenance"], "position" | "lag" | "complete">>>;
+  };
+  readonly code?: string;
+}
+
+async function sql(statement: string, asOf: string): Promise<SqlAnswer> {
+  const body = JSON.stringify({ sql: statement, asOf });
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${platform.url}/v1/sql`, { method: "POST", headers, body });
+  return (await response.json()) as SqlAnswer;
+}
+
+/** Two views and the events, in one statement of one moment. */
+const together = `SELECT (SELECT sum(flights) FROM routes_by_day) AS routes, (SELECT sum(flights) FROM totals_by_hour) AS totals,
+  (SELECT count(*) FROM aviation_flight_landed WHERE NOT _duplicate) AS flights, (SELECT count(*) FROM aviation_flight_landed) AS records`;
+
+async function holdsInSql(nexts: readonly number[], right: Awaited<ReturnType<typeof answersOver>>) {
+  const asOf = positionOf(nexts);
+  const hours = await sql("SELECT * FROM airport_hours ORDER BY origin, hour", asOf);
+  expect(firstDifference(hours.rows, right.get("airport-hours") ?? []), `SQL as of ${nexts}`).toBe(undefined);
+  const { rows, provenance } = await sql(together, asOf);
+  const flights = (right.get("totals-by-hour") ?? []).reduce((sum, row) => sum + Number(row.flights), 0);
+  const ofNone = flights === 0 ? null : flights;
+  const records = nexts.reduce((sum, next) => sum + next, 0);
+  expect(rows).toEqual([{ routes: ofNone, totals: ofNone, flights, records }]);
+  const ground = { position: asOf, asOf, lag: 0, complete: true };
+  expect(provenance).toMatchObject({
+    views: { "routes-by-day": ground, "totals-by-hour": ground },
+    events: { [topic]: ground },
+  });
+}
+
+test("at 50 past cuts, each view is what SQL gives of the log's bytes before that cut, and so are statements over views and events", async () => {
   const random = new Random(50);
   const generations = new Set<string | null>();
   for (let i = 0; i < 50; i++) {
@@ -65,6 +101,7 @@ test("at 50 past cuts, each view is what SQL gives of the log's bytes before tha
       expect(provenance).toMatchObject({ position: positionOf(nexts), lag: 0, complete: true });
       generations.add(view === "airport-hours" ? provenance.generation : null);
     }
+    if (i % 5 === 0) await holdsInSql(nexts, right);
   }
   // None, and the three that are kept.
   expect(generations.size).toBe(4);
@@ -110,4 +147,51 @@ test("tidemark query --as-of: a position, a generation, a time, and what is neit
   const refused = await query("g-20010101000000-000000");
   expect([refused.code, refused.out]).toEqual([1, expect.stringContaining("TIDEMARK_GENERATION_UNKNOWN")]);
   expect(refused.out).toContain(oldest?.id);
+});
+
+test("a statement as of a generation, or of a time, is of the cut of its run; and what there is not is refused as for rows", async () => {
+  const { generations } = await platform.get<{
+    generations: readonly { id: string; createdAt: string; cut: string }[];
+  }>("/v1/views/airport-hours");
+  const [, kept] = generations;
+  const records = nextsOf(kept?.cut ?? "").reduce((sum, next) => sum + next, 0);
+  for (const asOf of [kept?.id ?? "", kept?.createdAt ?? ""]) {
+    const { rows, provenance } = await sql(
+      `SELECT (SELECT count(*) FROM aviation_flight_landed) AS records, count(*) AS hours FROM airport_hours`,
+      asOf,
+    );
+    expect(rows).toMatchObject([{ records }]);
+    expect(provenance.views["airport-hours"]).toMatchObject({
+      generation: kept?.id,
+      position: kept?.cut,
+      asOf,
+    });
+  }
+  const end = cuts.at(-1) ?? [];
+  for (const [asOf, code] of [
+    ["monday", "TIDEMARK_QUERY_PARAMETER"],
+    [`${topic}@0:1`, "TIDEMARK_QUERY_PARAMETER"],
+    ["g-20010101000000-3fa9c1", "TIDEMARK_GENERATION_UNKNOWN"],
+    ["2001-01-01", "TIDEMARK_GENERATION_UNKNOWN"],
+    [positionOf(end.map((next) => next + 1)), "TIDEMARK_ASOF_AHEAD"],
+  ] as const) {
+    for (const table of ["airport_hours", "aviation_flight_landed"]) {
+      expect(await sql(`SELECT count(*) FROM ${table}`, asOf), `${asOf} of ${table}`).toMatchObject({ code });
+    }
+  }
+});
+
+test("tidemark sql --as-of", async () => {
+  const { position } = answered[0] ?? { position: "" };
+  const { code, out } = await tidemark(
+    "sql",
+    "SELECT count(*) AS n FROM aviation_flight_landed",
+    "--as-of",
+    position,
+  );
+  const records = nextsOf(position).reduce((sum, next) => sum + next, 0);
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(new RegExp(`${records}[^]*1 row · as of ${topic}@`)),
+  ]);
 });

@@ -1,0 +1,119 @@
+import type { Generations, Manifest } from "../../infra/generations/generations.ts";
+import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { unlessAborted } from "../../infra/unless-aborted.ts";
+import type { App } from "../../views/app.ts";
+import { type Cut, formatCut } from "../../views/cut.ts";
+import { TidemarkError } from "../../views/errors.ts";
+import type { EventType } from "../../views/event.ts";
+import { isRecomputed } from "../../views/layers.ts";
+import { cutOf } from "../../views/mapping.ts";
+import type { View } from "../../views/view.ts";
+import { type AsOf, readAsOf } from "../as-of/as-of.ts";
+import { describeKept, requireReached } from "../as-of/find-past.ts";
+import type { Pasts } from "../as-of/pasts.ts";
+import { readLayer } from "../layer.ts";
+import type { KnownBound } from "../log-bound.ts";
+import { parameterError } from "../parameter-text.ts";
+import type { SqlMoment, ViewThen } from "./moment.ts";
+import type { Named } from "./table-names.ts";
+
+export interface PastMomentParts {
+  readonly app: App;
+  readonly generations: Pick<Generations, "list">;
+  readonly pasts: Pasts;
+}
+
+/**
+ * The moment that `text` asks for: of every table of the statement the records before one cut, each view as `rows` has it as of that
+ * cut. What it keeps open is the lifecycle's to close. Throws what `rows` throws, and the signal's reason.
+ */
+export async function pastMoment(
+  parts: PastMomentParts,
+  used: readonly Named[],
+  text: string,
+  end: KnownBound,
+  signal: AbortSignal,
+  ends: Lifecycle,
+): Promise<SqlMoment> {
+  const { app, pasts } = parts;
+  const types = typesOf(used);
+  const asked = readAsOf({ name: "the statement's tables", types }, text, app.events);
+  const cut = asked.kind === "position" ? asked.position : await cutOfRun(parts, used, types, asked);
+  requireReached(cut, end.cut);
+  const views = new Map<View, ViewThen>();
+  for (const view of viewsOf(used)) {
+    const asOf = { kind: "position", text, position: cutOf(view, cut) } as const;
+    const layer = readLayer(view);
+    const past = ends.use(await unlessAborted(pasts.open(view, layer, asOf, end.cut), signal));
+    // What one layer alone computes is as of its last generation.
+    views.set(view, layer === "batch" ? { ...past, position: past.snapshot.cut } : past);
+  }
+  return {
+    view: (view) => {
+      const then = views.get(view);
+      if (then === undefined) throw new Error(`view "${view.name}" is not of the statement`);
+      return then;
+    },
+    nexts: ({ name }) => cut[name] ?? [],
+    end: { cut, isCurrent: true },
+    asOf: text,
+  };
+}
+
+function viewsOf(used: readonly Named[]): readonly View[] {
+  return used.flatMap((named) => (named.kind === "view" ? [named.view] : []));
+}
+
+function typesOf(used: readonly Named[]): readonly EventType[] {
+  const types = used.flatMap((named) =>
+    named.kind === "events" ? [named.event] : named.view.mappings.map(({ event }) => event),
+  );
+  return [...new Set(types)];
+}
+
+/**
+ * A generation is of its view's topics alone, so the moment that it stands for is the cut of its run, in which all of the app's views were
+ * computed. Generations are those of the statement's views, or of any where it names events alone.
+ */
+async function cutOfRun(
+  { app, generations }: PastMomentParts,
+  used: readonly Named[],
+  types: readonly EventType[],
+  asked: Exclude<AsOf, { kind: "position" }>,
+): Promise<Cut> {
+  const all = new Map<View, readonly Manifest[]>();
+  for (const view of app.views.filter(isRecomputed)) {
+    const kept = await generations.list(view.name);
+    all.set(
+      view,
+      kept.filter(({ fingerprint }) => fingerprint === view.fingerprint),
+    );
+  }
+  const named = viewsOf(used);
+  const usable = (named.length === 0 ? [...all.keys()] : named).flatMap((view) => all.get(view) ?? []);
+  const found = usable.filter(({ id, createdAt }) =>
+    asked.kind === "generation" ? id === asked.id : Date.parse(createdAt) <= asked.ms,
+  );
+  const [newest] = found.sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
+  if (newest === undefined) throw unknown(asked, usable);
+  const cut: Cut = Object.assign(
+    {},
+    ...[...all.values()].flat().flatMap((each) => (each.run === newest.run ? [each.cut] : [])),
+  );
+  const missing = types.filter(({ name }) => cut[name] === undefined);
+  if (missing.length === 0) return Object.fromEntries(types.map(({ name }) => [name, cut[name] ?? []]));
+  throw parameterError(
+    `asOf: the run that made generation "${newest.id}" computed no view of ${missing.map(({ name }) => name).join(", ")}, so that it has no cut there: give a position, such as ${formatCut(cut)};TOPIC@PARTITION:OFFSET,…`,
+  );
+}
+
+function unknown(asked: Exclude<AsOf, { kind: "position" }>, usable: readonly Manifest[]): TidemarkError {
+  const reason =
+    asked.kind === "generation"
+      ? `generation "${asked.id}" of the statement's views is not kept, or was made from another declaration`
+      : `no generation of the statement's views that is kept was published by ${asked.text}`;
+  return new TidemarkError(
+    "TIDEMARK_GENERATION_UNKNOWN",
+    `${reason}; there ${usable.length === 1 ? "is" : "are"} ${describeKept(usable)}`,
+  );
+}
