@@ -68,8 +68,12 @@ export function servingOperations(app: App, versions: Versions): Operations {
     "POST /v1/batch/runs": {
       summary: "Asks for a batch run",
       description:
-        "Views go on from the generation that serves where their states merge exactly; with `full` every view is computed from all records.",
-      body: runBody({ full: { type: "boolean" } }),
+        "Views go on from the generation that serves where their states merge exactly; with `full` every view is computed from all records. With `asOf` views are computed as of a past position, and kept beside what serves: queries as of that position are then answered at once.",
+      body: runBody({
+        full: { type: "boolean" },
+        asOf: { type: "string", description: "A position, as TIDEMARK_ASOF_COSTLY offers it" },
+        views: { type: "array", minItems: 1, items: oneOf(names), description: "With asOf: which" },
+      }),
       responses: { 202: { description: "The run that was asked for", schema: run, example: exampleRun } },
     },
     "GET /v1/batch/runs": {
@@ -251,8 +255,15 @@ const viewAnswer = Type.Object({
 const run = Type.Object({
   ...{ id: Type.String(), state: Type.String(), kind: Type.String() },
   full: Type.Boolean(),
+  past: nullable(Type.Object({ position: Type.String(), views: Type.Array(Type.String()) })),
 });
-const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", full: false, state: "running" };
+const exampleRun = {
+  id: "run-20260101000000-a1b2c3",
+  kind: "batch",
+  full: false,
+  past: null,
+  state: "running",
+};
 const reconciled = Type.Object({
   view: Type.String(),
   run: Type.String(),

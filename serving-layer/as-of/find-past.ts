@@ -31,7 +31,7 @@ export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end:
       throw unknown(view, `generation "${asOf.id}" ${reason}`, usable);
     }
     case "time": {
-      const generation = usable.find(({ createdAt }) => Date.parse(createdAt) <= asOf.ms);
+      const generation = usable.find((each) => wasPublishedBy(each, asOf.ms));
       if (generation !== undefined) return at(view, generation);
       throw unknown(view, `no generation that is kept was published by ${asOf.text}`, usable);
     }
@@ -43,6 +43,10 @@ export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end:
 /** How many records are to be folded. */
 export function recordsToFold({ generation, position }: FoundPast): number {
   return recordsBetween(generation?.cut ?? {}, position);
+}
+
+export function wasPublishedBy({ createdAt, past }: Manifest, ms: number): boolean {
+  return past === undefined && Date.parse(createdAt) <= ms;
 }
 
 function at(view: View, generation: Manifest): FoundPast {
@@ -68,9 +72,13 @@ function unknown(view: View, reason: string, usable: readonly Manifest[]): Tidem
   );
 }
 
-/** The ids, with when each was published. */
+/** The ids, with when each was published, or what it is as of. */
 export function describeKept(generations: readonly Manifest[]): string {
-  return generations.map(({ id, createdAt }) => `${id} (${createdAt})`).join(", ") || "none";
+  return (
+    generations
+      .map(({ id, createdAt, past, cut }) => `${id} (${past ? formatCut(cut) : createdAt})`)
+      .join(", ") || "none"
+  );
 }
 
 /** TIDEMARK_ASOF_AHEAD for a position that the log, which ends there, has not reached. */

@@ -9,18 +9,22 @@ import { isRecomputed } from "../../views/layers.ts";
 import { cutOf } from "../../views/mapping.ts";
 import type { View } from "../../views/view.ts";
 import { type AsOf, readAsOf } from "../as-of/as-of.ts";
-import { describeKept, requireReached } from "../as-of/find-past.ts";
+import { describeKept, requireReached, wasPublishedBy } from "../as-of/find-past.ts";
+import { offersRun } from "../as-of/offer.ts";
 import type { Pasts } from "../as-of/pasts.ts";
 import { readLayer } from "../layer.ts";
 import type { KnownBound } from "../log-bound.ts";
 import { parameterError } from "../parameter-text.ts";
+import type { Versions } from "../versions.ts";
 import type { SqlMoment, ViewThen } from "./moment.ts";
 import type { Named } from "./table-names.ts";
 
 export interface PastMomentParts {
   readonly app: App;
-  readonly generations: Pick<Generations, "list">;
+  /** Those that answers of the past can go on from. */
+  readonly kept: Pick<Generations, "list">;
   readonly pasts: Pasts;
+  readonly versions: Versions;
 }
 
 /**
@@ -41,10 +45,13 @@ export async function pastMoment(
   const cut = asked.kind === "position" ? asked.position : await cutOfRun(parts, used, types, asked);
   requireReached(cut, end.cut);
   const views = new Map<View, ViewThen>();
-  for (const view of viewsOf(used)) {
+  const all = viewsOf(used);
+  const whole = { kind: "position", text, position: cut } as const;
+  for (const view of all) {
     const asOf = { kind: "position", text, position: cutOf(view, cut) } as const;
     const layer = readLayer(view);
-    const past = ends.use(await unlessAborted(pasts.open(view, layer, asOf, end.cut), signal));
+    const opening = pasts.open(view, layer, asOf, end.cut).catch(offersRun(parts.versions, all, whole));
+    const past = ends.use(await unlessAborted(opening, signal));
     // What one layer alone computes is as of its last generation.
     views.set(view, layer === "batch" ? { ...past, position: past.snapshot.cut } : past);
   }
@@ -76,23 +83,23 @@ function typesOf(used: readonly Named[]): readonly EventType[] {
  * computed. Generations are those of the statement's views, or of any where it names events alone.
  */
 async function cutOfRun(
-  { app, generations }: PastMomentParts,
+  { app, kept }: PastMomentParts,
   used: readonly Named[],
   types: readonly EventType[],
   asked: Exclude<AsOf, { kind: "position" }>,
 ): Promise<Cut> {
   const all = new Map<View, readonly Manifest[]>();
   for (const view of app.views.filter(isRecomputed)) {
-    const kept = await generations.list(view.name);
+    const listed = await kept.list(view.name);
     all.set(
       view,
-      kept.filter(({ fingerprint }) => fingerprint === view.fingerprint),
+      listed.filter(({ fingerprint }) => fingerprint === view.fingerprint),
     );
   }
   const named = viewsOf(used);
   const usable = (named.length === 0 ? [...all.keys()] : named).flatMap((view) => all.get(view) ?? []);
-  const found = usable.filter(({ id, createdAt }) =>
-    asked.kind === "generation" ? id === asked.id : Date.parse(createdAt) <= asked.ms,
+  const found = usable.filter((each) =>
+    asked.kind === "generation" ? each.id === asked.id : wasPublishedBy(each, asked.ms),
   );
   const [newest] = found.sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
   if (newest === undefined) throw unknown(asked, usable);

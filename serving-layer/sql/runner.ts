@@ -33,7 +33,7 @@ export interface RunnerParts {
   readonly app: App;
   /** Confined to the folders of the stores and its own. */
   readonly duckdb: Duckdb;
-  readonly generations: Generations;
+  readonly generations: Pick<Generations, "open">;
   readonly master: Master;
   readonly log: Pick<Log, "read">;
   /** For files of its own. */
