@@ -83,14 +83,17 @@ const reason = "it is of a past cut";
 const notServed = { kind: "unknown", reason: "computed as of a past cut: it has never been served" } as const;
 
 async function keep({ draft, manifest }: Built): Promise<Manifest> {
-  const past = { ...manifest, past: true } as const;
+  const past = { ...manifest, past: "run" } as const;
   await draft.publish(past);
   return past;
 }
 
 async function keptAt(pasts: GenerationsWriter, view: View, cut: Cut): Promise<Manifest | undefined> {
   const kept = await pasts.list(view.name);
-  return kept.find(({ fingerprint, cut: of }) => fingerprint === view.fingerprint && cutsEqual(of, cut));
+  return kept.find(
+    ({ fingerprint, cut: of, past }) =>
+      past === "run" && fingerprint === view.fingerprint && cutsEqual(of, cut),
+  );
 }
 
 /** One that was taken out of the app since, or is declared for the speed layer alone by now, is refused. */

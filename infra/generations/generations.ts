@@ -48,8 +48,11 @@ export interface Manifest {
   readonly base?: Base;
   /** Why it was computed from all records; absent where it was not, and in generations of former versions. */
   readonly inFull?: string;
-  /** Computed as of a past cut: it has never served, and never does. */
-  readonly past?: true;
+  /**
+   * It has never served, and never does: computed by a run as of the past, or folded by a replay, which is asked for by its id
+   * alone.
+   */
+  readonly past?: "run" | "replay";
   /** Milliseconds that the compute step took. */
   readonly computeMs: number;
   readonly reconciliation: Reconciliation;

@@ -58,7 +58,7 @@ function nearest(view: View, position: Cut, usable: readonly Manifest[]): Manife
   let found: Manifest | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const generation of usable) {
-    if (!cutCovers(position, cutOf(view, generation.cut))) continue;
+    if (generation.past === "replay" || !cutCovers(position, cutOf(view, generation.cut))) continue;
     const records = recordsBetween(generation.cut, position);
     if (records < fewest) [found, fewest] = [generation, records];
   }

@@ -2,7 +2,7 @@ import type { Generations, Manifest } from "../../infra/generations/generations.
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import { unlessAborted } from "../../infra/unless-aborted.ts";
 import type { App } from "../../views/app.ts";
-import { type Cut, formatCut } from "../../views/cut.ts";
+import { type Cut, cutsEqual, formatCut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
 import { isRecomputed } from "../../views/layers.ts";
@@ -42,13 +42,16 @@ export async function pastMoment(
   const { app, pasts } = parts;
   const types = typesOf(used);
   const asked = readAsOf({ name: "the statement's tables", types }, text, app.events);
-  const cut = asked.kind === "position" ? asked.position : await cutOfRun(parts, used, types, asked);
+  const found = asked.kind === "position" ? undefined : await findGeneration(parts, used, types, asked);
+  const cut = asked.kind === "position" ? asked.position : (found?.cut ?? {});
   requireReached(cut, end.cut);
   const views = new Map<View, ViewThen>();
   const all = viewsOf(used);
   const whole = { kind: "position", text, position: cut } as const;
   for (const view of all) {
-    const asOf = { kind: "position", text, position: cutOf(view, cut) } as const;
+    const asOf: AsOf = found?.of.has(view.name)
+      ? { kind: "generation", text, id: found.id }
+      : { kind: "position", text, position: cutOf(view, cut) };
     const layer = readLayer(view);
     const opening = pasts.open(view, layer, asOf, end.cut).catch(offersRun(parts.versions, all, whole));
     const past = ends.use(await unlessAborted(opening, signal));
@@ -78,16 +81,24 @@ function typesOf(used: readonly Named[]): readonly EventType[] {
   return [...new Set(types)];
 }
 
+interface FoundGeneration {
+  readonly id: string;
+  /** The views that have it: a replay may have kept several under one name. */
+  readonly of: ReadonlySet<string>;
+  /** Of its run. */
+  readonly cut: Cut;
+}
+
 /**
  * A generation is of its view's topics alone, so the moment that it stands for is the cut of its run, in which all of the app's views were
  * computed. Generations are those of the statement's views, or of any where it names events alone.
  */
-async function cutOfRun(
+async function findGeneration(
   { app, kept }: PastMomentParts,
   used: readonly Named[],
   types: readonly EventType[],
   asked: Exclude<AsOf, { kind: "position" }>,
-): Promise<Cut> {
+): Promise<FoundGeneration> {
   const all = new Map<View, readonly Manifest[]>();
   for (const view of app.views.filter(isRecomputed)) {
     const listed = await kept.list(view.name);
@@ -103,15 +114,22 @@ async function cutOfRun(
   );
   const [newest] = found.sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
   if (newest === undefined) throw unknown(asked, usable);
-  const cut: Cut = Object.assign(
-    {},
-    ...[...all.values()].flat().flatMap((each) => (each.run === newest.run ? [each.cut] : [])),
-  );
+  const ofRun = [...all.values()].flat().filter(({ run }) => run === newest.run);
+  const cut: Cut = Object.assign({}, ...ofRun.map((each) => each.cut), newest.cut);
   const missing = types.filter(({ name }) => cut[name] === undefined);
-  if (missing.length === 0) return Object.fromEntries(types.map(({ name }) => [name, cut[name] ?? []]));
+  if (missing.length === 0) {
+    const ofTypes = Object.fromEntries(types.map(({ name }) => [name, cut[name] ?? []]));
+    const same = ofRun.filter((each) => each.id === newest.id && isWithin(cut, each.cut));
+    return { id: newest.id, of: new Set(same.map(({ view }) => view)), cut: ofTypes };
+  }
   throw parameterError(
     `asOf: the run that made generation "${newest.id}" computed no view of ${missing.map(({ name }) => name).join(", ")}, so that it has no cut there: give a position, such as ${formatCut(cut)};TOPIC@PARTITION:OFFSET,…`,
   );
+}
+
+/** Whether the part's topics stand in the whole just so. */
+function isWithin(whole: Cut, part: Cut): boolean {
+  return cutsEqual(part, Object.fromEntries(Object.keys(part).map((topic) => [topic, whole[topic] ?? []])));
 }
 
 function unknown(asked: Exclude<AsOf, { kind: "position" }>, usable: readonly Manifest[]): TidemarkError {
