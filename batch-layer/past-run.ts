@@ -1,10 +1,18 @@
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import { type Cut, cutCovers, cutsEqual, formatCut, parsePosition, recordsBetween } from "../views/cut.ts";
+import {
+  type Cut,
+  cutAt,
+  cutCovers,
+  cutsEqual,
+  formatCut,
+  parsePosition,
+  recordsBetween,
+} from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { isRecomputed } from "../views/layers.ts";
-import { cutOf, cutOfPosition } from "../views/mapping.ts";
+import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { type Built, buildGeneration } from "./build.ts";
 import { readSources } from "./read-sources.ts";
@@ -28,8 +36,8 @@ export async function performPastRun(
   const { app, archive, pasts, duckdb, clock } = parts;
   if (pasts === undefined) throw new Error("there is nowhere to keep answers of the past");
   const views = past.views.map((name) => viewOf(app.views, name));
-  const position = parsePosition(past.position);
-  const cut: Cut = Object.assign({}, ...views.map((view) => cutOfPosition(view, position)));
+  const types = new Set(views.flatMap(({ mappings }) => mappings.map(({ event }) => event)));
+  const cut = cutAt(parsePosition(past.position), [...types]);
   const progress = new Progress(views, report);
   const ends = new Lifecycle();
   try {
@@ -42,17 +50,15 @@ export async function performPastRun(
     const made: Manifest[] = [];
     for (const view of views) {
       const ofView = cutOf(view, cut);
-      const work = { ...parts, run: id, view, cut: ofView, connection, progress, signal, generations: pasts };
       const kept = await keptAt(pasts, view, ofView);
-      made.push(
-        kept ??
-          (await keep(
-            await buildGeneration(
-              { ...work, sources: await readSources(work, {}), reason, served: async () => notServed },
-              ends,
-            ),
-          )),
-      );
+      if (kept !== undefined) {
+        made.push(kept);
+        continue;
+      }
+      const work = { ...parts, run: id, view, cut: ofView, connection, progress, signal, generations: pasts };
+      const sources = await readSources(work, {});
+      const built = await buildGeneration({ ...work, sources, reason, served: async () => notServed }, ends);
+      made.push(await keep(built));
     }
     progress.publishing(1);
     return {

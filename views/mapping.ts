@@ -1,6 +1,6 @@
 import type { Measure } from "./aggregate.ts";
-import type { Cut, Position } from "./cut.ts";
-import { offset, offsetAt } from "./cut.ts";
+import type { Cut } from "./cut.ts";
+import { offsetAt } from "./cut.ts";
 import type { EventType } from "./event.ts";
 import type { ListNode, Node } from "./expression.ts";
 import type { Dimension, View } from "./view.ts";
@@ -72,16 +72,6 @@ export function cutOf(view: View, cut: Cut): Cut {
     view.mappings.map(({ event: { name, partitions } }) => [
       name,
       Array.from({ length: partitions }, (_, partition) => offsetAt(cut, name, partition)),
-    ]),
-  );
-}
-
-/** The same of a position; what that does not name is 0. */
-export function cutOfPosition(view: View, position: Position): Cut {
-  return Object.fromEntries(
-    view.mappings.map(({ event: { name, partitions } }) => [
-      name,
-      Array.from({ length: partitions }, (_, partition) => position.get(name)?.get(partition) ?? offset(0)),
     ]),
   );
 }

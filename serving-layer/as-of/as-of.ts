@@ -1,4 +1,4 @@
-import { type Cut, type Position, parsePosition } from "../../views/cut.ts";
+import { type Cut, cutAt, type Position, parsePosition } from "../../views/cut.ts";
 import type { TidemarkError } from "../../views/errors.ts";
 import type { EventType } from "../../views/event.ts";
 import type { View } from "../../views/view.ts";
@@ -58,12 +58,7 @@ function requireWhole({ name, types }: PastOf, position: Position): Cut {
       `asOf says nothing of ${listed}${missing.length > 10 ? ", …" : ""}: name every partition of the topics of ${name}, as the position of an answer does`,
     );
   }
-  return Object.fromEntries(
-    types.map((type) => [
-      type.name,
-      [...(position.get(type.name) ?? [])].sort(([a], [b]) => a - b).map(([, next]) => next),
-    ]),
-  );
+  return cutAt(position, types);
 }
 
 /** Those of the type's partitions that the position says nothing of. */
