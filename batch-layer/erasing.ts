@@ -22,7 +22,9 @@ export interface OtherStores {
 export interface ErasingParts {
   readonly erasures: Pick<ErasuresFolder, "pending" | "found" | "done">;
   readonly eraser: Eraser;
-  readonly generations: GenerationsWriter;
+  readonly generations: Pick<GenerationsWriter, "keepOnly">;
+  /** What runs have computed of the past. */
+  readonly pasts: Pick<GenerationsWriter, "keepOnly">;
   readonly others: OtherStores;
   /** Does work while nothing is archived or compacted. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
@@ -79,13 +81,14 @@ export class Erasing {
     cut: Cut,
     manifests: readonly Pick<Manifest, "view" | "id">[],
   ): Promise<void> {
-    const { erasures, eraser, generations, others } = this.#parts;
+    const { erasures, eraser, generations, pasts, others } = this.#parts;
     const made = new Map(manifests.map(({ view, id }) => [view, id]));
     const withAny = erased.filter(hasFound);
     // First: what is folded anew in `forget` is to be without them. Also where nothing was found: a copy may have brought keys back.
     const keys = await others.destroyKeys(erased);
     if (withAny.length > 0) {
       const ofTypes = Object.entries(cut).filter(([topic]) => withAny.some((each) => isFoundIn(each, topic)));
+      await pasts.keepOnly(new Map());
       await others.forget(Object.fromEntries(ofTypes));
       await generations.keepOnly(made);
       await eraser.removeFormer(new AbortController().signal);

@@ -3,12 +3,11 @@ import type { PendingErasure } from "../infra/erasures/erasures.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { GenerationResult, Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import { earlyValues } from "../infra/master/early-values.ts";
 import type { Master } from "../infra/master/master.ts";
 import type { SealedTail, SealRequest } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
-import { type Cut, cutCovers, formatCut, offsetAt, recordsBetween } from "../views/cut.ts";
+import { type Cut, cutCovers, formatCut, recordsBetween } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { isFolded, isRecomputed, notRecomputed } from "../views/layers.ts";
@@ -18,11 +17,12 @@ import { type Way, wayOf } from "./base.ts";
 import { type Build, type Built, buildGeneration } from "./build.ts";
 import { buildIncrement } from "./build-increment.ts";
 import { type Erasing, hasFound } from "./erasing.ts";
+import { dropPasts, performPastRun } from "./past-run.ts";
+import { readSources } from "./read-sources.ts";
 import type { Served } from "./reconcile.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
 import { sealedRows, servedAt } from "./served.ts";
-import { type Source, sourceOf } from "./source.ts";
 
 /**
  * Brings the master dataset up to `until` at least; of topics that it does not name, or of all if it is undefined, up to where the
@@ -38,6 +38,8 @@ export interface RunParts {
   readonly app: App;
   readonly master: Master;
   readonly generations: GenerationsWriter;
+  /** Where runs as of the past keep what they make; without it there are none. */
+  readonly pasts?: GenerationsWriter;
   readonly archive: Archive;
   readonly seal: SealRequest;
   readonly sealedTail: SealedTail;
@@ -57,16 +59,18 @@ export interface RunParts {
 
 /**
  * One batch run, the whole hand-off: seal, archive, compute, reconcile, publish; see `docs/architecture.md`. A check ends before
- * anything is published. All views
+ * anything is published, and a run as of the past is another matter (`performPastRun`). All views
  * are built before any pointer moves, so that a run that fails or is stopped leaves what served before it serving.
  * Doing a run again is harmless. Rejects with TIDEMARK_RUN_CANCELLED once the signal has aborted.
  */
 export async function performRun(
   parts: RunParts,
-  run: Pick<Run, "id" | "kind" | "view" | "full">,
+  run: Pick<Run, "id" | "kind" | "view" | "full"> & Partial<Pick<Run, "past">>,
   report: (progress: RunProgress) => void,
   signal: AbortSignal,
 ): Promise<RunResult> {
+  const { past } = run;
+  if (past) return performPastRun(parts, { id: run.id, past }, report, signal);
   const { app, generations } = parts;
   const views = viewsOf(app, run.view);
   const progress = new Progress(views, report);
@@ -167,13 +171,6 @@ async function buildInFull(reason: string, work: Work, ends: Lifecycle): Promise
   return buildGeneration({ ...work, sources: await readSources(work, {}), reason, served }, ends);
 }
 
-/** By the view's mappings, the records of `[since, cut)`. */
-async function readSources(work: Work, since: Cut): Promise<readonly Source[]> {
-  const sources: Source[] = [];
-  for (const { event } of work.view.mappings) sources.push(await readSource(work, event, since));
-  return sources;
-}
-
 /** What was served held what was erased: a difference is wanted. */
 function erasedSince(erasures: readonly PendingErasure[]): Served {
   const which = erasures.map(({ id }) => id).join(", ");
@@ -195,24 +192,6 @@ function viewsOf({ views }: App, name: string | null): readonly View[] {
     "TIDEMARK_QUERY_VIEW_UNKNOWN",
     `there is no view "${name}" to check; there are ${names}`,
   );
-}
-
-/** Values of fields that are younger than their records are put beside the master's files, where they are not yet. */
-async function readSource(
-  { master, duckdb, cut, signal }: Work,
-  type: EventType,
-  since: Cut,
-): Promise<Source> {
-  const files = await master.files(type.name);
-  const source = sourceOf(type, files, cut, since);
-  if (type.former.length === 0) return source;
-  const read = files.filter(({ partition, next }) => next > offsetAt(since, type.name, partition));
-  const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
-  try {
-    return { ...source, early: await earlyValues({ connection, reader, signal }, type, read) };
-  } finally {
-    for (const used of [connection, reader]) duckdb.disconnect(used);
-  }
 }
 
 /** Gives the cut of the run, which the master then covers: where the tail was sealed, or where the log ends, of topics that no seal speaks of. */
@@ -246,7 +225,7 @@ function isSealed({ views }: App, event: EventType): boolean {
 
 /** Makes all of them visible, then moves the pointers; after that the run counts as done and is not stopped any more. */
 async function publish(
-  { app, generations }: RunParts,
+  { app, generations, pasts, clock }: RunParts,
   built: readonly Built[],
   progress: Progress,
   signal: AbortSignal,
@@ -261,6 +240,7 @@ async function publish(
   signal.throwIfAborted();
   await all(built, ({ manifest }) => generations.point(manifest.view, manifest.id));
   await all(built, ({ manifest }) => generations.prune(manifest.view, app.batch.keep));
+  await dropPasts(pasts, clock());
   progress.publishing(1);
 }
 

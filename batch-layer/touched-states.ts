@@ -45,7 +45,7 @@ export class TouchedStates {
   static async create(parts: TouchedParts): Promise<TouchedStates> {
     return new TouchedStates(
       parts,
-      await AppendedTable.create(parts.connection, appended, columnsOf(parts.view)),
+      await AppendedTable.create(parts.connection, appended, stateColumns(parts.view)),
     );
   }
 
@@ -113,7 +113,7 @@ export class TouchedStates {
 
   /** Of the base's part that is the statement's parameter: the columns of states, by name. */
   #select(): string {
-    const names = columnsOf(this.#parts.view).map(({ name }) => quoteIdentifier(name));
+    const names = stateColumns(this.#parts.view).map(({ name }) => quoteIdentifier(name));
     return `SELECT ${names.join(", ")} FROM read_parquet($1)`;
   }
 
@@ -133,7 +133,8 @@ export class TouchedStates {
   }
 }
 
-function columnsOf(view: View): readonly AppendedColumn<StateRow>[] {
+/** The columns of states, for a table that rows are appended to. */
+export function stateColumns(view: View): readonly AppendedColumn<StateRow>[] {
   return [...dimensionColumns(view), paneColumn, ...view.columns.map(stateColumn)];
 }
 

@@ -21,7 +21,7 @@ export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Ro
   return benchDuring(client, query, {
     ...{ what: "the same query while a batch run is going on", mark: atMost(5, "×"), aim: atMost(2, "×") },
     busy: async () => {
-      const run = await client.submitRun(true);
+      const run = await client.submitRun({ full: true });
       for await (const { state, error } of client.watchRun(run.id)) {
         if (state === "failed") throw new Error(`the run failed: ${error?.message}`);
       }

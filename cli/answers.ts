@@ -126,7 +126,7 @@ export interface DiffAnswer {
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */
 export interface SqlProvenance {
   readonly views: Readonly<Record<string, Provenance>>;
-  readonly events: Readonly<Record<string, Pick<Provenance, "position" | "lag" | "complete">>>;
+  readonly events: Readonly<Record<string, Pick<Provenance, "position" | "lag" | "complete" | "asOf">>>;
 }
 
 export interface SqlAnswer {

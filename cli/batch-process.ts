@@ -55,6 +55,7 @@ const master = await MasterFolder.own(folder.master, topics);
 const fail = (error: unknown) =>
   peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
 const generations = await GenerationsFolder.own({ root: folder.generations, onWatchError: fail });
+const pasts = await GenerationsFolder.own({ root: folder.pasts, onWatchError: fail });
 const sealedTail = lifecycle.use(new SealedTailReader({ path: folder.tail, app }));
 const archiver = new Archiver({
   ...{ app, log, master, duckdb },
@@ -74,6 +75,7 @@ const erasing = new Erasing({
   erasures: openErasures(folder.erasures),
   eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
   generations,
+  pasts,
   others: {
     countLetters: async (subjects) => (await peer.call("count-letters", subjects)) as readonly number[],
     eraseLetters: async (subjects) => void (await peer.call("erase-letters", subjects)),
@@ -92,6 +94,7 @@ const peer: Peer = new Peer(channelToParent(), {
           app,
           master,
           generations,
+          pasts,
           sealedTail,
           duckdb,
           clock: Date.now,

@@ -45,6 +45,17 @@ export interface IngestRequest {
 export interface SqlRequest {
   readonly sql: string;
   readonly parameters: readonly AnswerValue[] | Readonly<Record<string, AnswerValue>>;
+  /** A position, the id of a kept generation or a time. */
+  readonly asOf?: string;
+}
+
+export interface RunRequest {
+  /** Every view from all records, whatever could go on from the generation that serves. */
+  readonly full?: true | undefined;
+  /** A past position: what is computed is kept beside what serves. */
+  readonly asOf?: string | undefined;
+  /** Which, as of the past; all whose topics the position names, if nothing is said. */
+  readonly views?: readonly string[] | undefined;
 }
 
 interface Exchange {
@@ -149,10 +160,10 @@ export class Client implements Disposable {
     };
   }
 
-  /** In full: every view from all records, whatever could go on from the generation that serves. */
-  async submitRun(full = false): Promise<Run> {
-    const asked = full ? { contentType: "application/json", body: JSON.stringify({ full }) } : {};
-    return (await this.#call({ method: "POST", path: "/v1/batch/runs", ...asked })) as unknown as Run;
+  async submitRun(asked: RunRequest = {}): Promise<Run> {
+    const isPlain = Object.values(asked).every((value) => value === undefined);
+    const body = isPlain ? {} : { contentType: "application/json", body: JSON.stringify(asked) };
+    return (await this.#call({ method: "POST", path: "/v1/batch/runs", ...body })) as unknown as Run;
   }
 
   async run(id: string): Promise<Run> {

@@ -8,6 +8,7 @@ export function dataFolder(root: string) {
     deadLetters: join(root, "dead-letters"),
     master: join(root, "master"),
     generations: join(root, "generations"),
+    pasts: join(root, "pasts"),
     tail: join(root, "tail"),
     jobs: join(root, "jobs"),
     declarations: join(root, "declarations"),

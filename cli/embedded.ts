@@ -29,6 +29,7 @@ import { defaultLimits } from "../ingestion/limits.ts";
 import { eventSchemas, ingestionOperations } from "../ingestion/operations.ts";
 import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
+import type { PastLimits } from "../serving-layer/as-of/past-limits.ts";
 import { registerServing, type Serving } from "../serving-layer/routes.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
@@ -55,6 +56,8 @@ export interface EmbeddedOptions extends DriftOptions {
   readonly security: Security;
   readonly drain: DrainTimes;
   readonly tracing: Tracing | undefined;
+  /** What answers as of the past may take, where it is not what they may by themselves. */
+  readonly past?: Partial<PastLimits>;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -114,10 +117,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),
   );
   const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
-  const generations = GenerationsFolder.read({
-    root: folder.generations,
-    onWatchError: (err) => logger.error({ err }, "the generations can't be read"),
-  });
+  const onWatchError = (err: unknown) => logger.error({ err }, "the generations can't be read");
+  const generations = GenerationsFolder.read({ root: folder.generations, onWatchError });
   const speed = lifecycle.use(
     await startSpeedLayer({
       app,
@@ -196,7 +197,12 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       jobs,
       deadLetters,
       files,
-      ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
+      ...{ pointers, scans, sql: { engine: sql } },
+      past: {
+        fold: (range) => sql.fold(range),
+        limits: options.past ?? {},
+        generations: GenerationsFolder.read({ root: folder.pasts, onWatchError }),
+      },
       master,
       erasures: {
         store: erasures,

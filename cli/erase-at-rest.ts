@@ -73,10 +73,8 @@ async function run(
   );
   const letters = lifecycle.use(await LmdbDeadLetters.open({ path: folder.deadLetters }));
   const master = await MasterFolder.own(folder.master, topics);
-  const generations = await GenerationsFolder.own({
-    root: folder.generations,
-    onWatchError: () => undefined,
-  });
+  const own = (root: string) => GenerationsFolder.own({ root, onWatchError: () => undefined });
+  const [generations, pasts] = [await own(folder.generations), await own(folder.pasts)];
   const archiver = new Archiver({
     ...{ app, log, master, duckdb },
     onInvalid: (record, reason, topic, partition) =>
@@ -96,7 +94,7 @@ async function run(
   const erasing = new Erasing({
     erasures: openErasures(folder.erasures),
     eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
-    ...{ generations, others },
+    ...{ generations, pasts, others },
     alone: (work) => archiver.alone(work),
   });
   const id = `erase-${randomBytes(6).toString("hex")}`;

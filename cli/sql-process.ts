@@ -7,6 +7,7 @@ import { constants, setPriority } from "node:os";
 import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
+import { KeptGenerations } from "../infra/generations/kept-generations.ts";
 import { KafkaLog } from "../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../infra/kafka/settings.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
@@ -49,7 +50,7 @@ const duckdb = await Duckdb.open({
   threads: budget.threads,
   temporaryFolder: spillFolder(folder),
   confined: {
-    folders: [stores.master, stores.generations, folder],
+    folders: [stores.master, stores.generations, stores.pasts, folder],
     temporaryLimit: budget.temporaryLimit,
   },
 });
@@ -73,10 +74,12 @@ const openedLog = (): Promise<Log> => {
 };
 const master = MasterFolder.read(stores.master, topics);
 
+const generationsIn = (root: string) => GenerationsFolder.read({ root, onWatchError: fail });
+
 const runner = await SqlRunner.open({
   app,
   duckdb,
-  generations: GenerationsFolder.read({ root: stores.generations, onWatchError: fail }),
+  generations: new KeptGenerations(generationsIn(stores.generations), generationsIn(stores.pasts)),
   master,
   log: {
     async *read(topic, partition, from, next) {

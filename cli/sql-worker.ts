@@ -61,20 +61,23 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
     this.#options = options;
   }
 
-  async check(sql: string): Promise<readonly string[]> {
-    const { child, peer } = await this.#process();
-    this.#running++;
-    try {
-      return (await ofLiving(child, peer.call("check", sql))) as readonly string[];
-    } finally {
-      this.#left();
-    }
+  check(sql: string): Promise<readonly string[]> {
+    return this.#use(
+      async ({ child, peer }) => (await ofLiving(child, peer.call("check", sql))) as readonly string[],
+    );
   }
 
-  async run(statement: SqlStatement, take: (text: string) => void, signal: AbortSignal): Promise<SqlOutcome> {
-    const { child, peer } = await this.#process();
+  run(statement: SqlStatement, take: (text: string) => void, signal: AbortSignal): Promise<SqlOutcome> {
+    return this.#use((started) => this.#run(started, statement, take, signal));
+  }
+
+  async #run(
+    { child, peer }: Started,
+    statement: SqlStatement,
+    take: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<SqlOutcome> {
     signal.throwIfAborted();
-    this.#running++;
     const id = ++this.#statements;
     const { timers } = this.#options;
     let kill: NodeJS.Timeout | undefined;
@@ -102,7 +105,6 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       if (this.#running === 1 && this.#hasSpilled()) this.#replace(child);
       throw signal.aborted ? signal.reason : error;
     } finally {
-      this.#left();
       peer.call("forget", id).catch(() => undefined);
       signal.removeEventListener("abort", killLater);
       timers.clearTimeout(kill);
@@ -110,23 +112,21 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
   }
 
   /** Folds past records there, beside the statements: what comes back is as much as there are entries. */
-  async fold({ signal, ...range }: FoldedRange): Promise<readonly Segment[]> {
-    const { child, peer } = await this.#process();
-    signal.throwIfAborted();
-    this.#running++;
-    const segments = emptySegments(range);
-    try {
-      await peer.call("fold", foldMessage(range), {
-        signal,
-        report: (piece) => takeRows(segments, String(piece)),
-      });
-    } catch (error) {
-      throw signal.aborted ? signal.reason : child.exitCode === exitOfMemory ? tooMany(range) : error;
-    } finally {
-      this.#left();
-    }
-    for (const segment of segments) segment.seal();
-    return segments;
+  fold({ signal, ...range }: FoldedRange): Promise<readonly Segment[]> {
+    return this.#use(async ({ child, peer }) => {
+      signal.throwIfAborted();
+      const segments = emptySegments(range);
+      try {
+        await peer.call("fold", foldMessage(range), {
+          signal,
+          report: (piece) => takeRows(segments, String(piece)),
+        });
+      } catch (error) {
+        throw signal.aborted ? signal.reason : child.exitCode === exitOfMemory ? tooMany(range) : error;
+      }
+      for (const segment of segments) segment.seal();
+      return segments;
+    });
   }
 
   /** Lets go of the files that it has made of generations and records, once no statement uses them. */
@@ -135,9 +135,15 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
     this.#replaceStale();
   }
 
-  #left(): void {
-    this.#running--;
-    this.#replaceStale();
+  /** Who waits for the process to be there uses it already: it is not replaced meanwhile. */
+  async #use<T>(work: (started: Started) => Promise<T>): Promise<T> {
+    this.#running++;
+    try {
+      return await work(await this.#process());
+    } finally {
+      this.#running--;
+      this.#replaceStale();
+    }
   }
 
   #replaceStale(): void {

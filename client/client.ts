@@ -10,7 +10,7 @@ import type {
 import type { Run } from "../infra/jobs/jobs.ts";
 import { readServerSentEvents } from "../infra/server-sent-events.ts";
 import type { App } from "../views/app.ts";
-import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
+import { type ErrorCode, errorCodes, type Offer, TidemarkError } from "../views/errors.ts";
 import type { DeclaredApp, DeclaredView } from "../views/row-types.ts";
 import type { View } from "../views/view.ts";
 
@@ -55,6 +55,19 @@ export interface Rows<R> {
   readonly rows: readonly R[];
   readonly cursor: string | null;
   readonly provenance: Provenance;
+}
+
+/** What a run computes as of the past: views at a position that names every partition of their topics. */
+export interface PastRun<Name extends string> {
+  readonly asOf: string;
+  /** Default: all whose topics the position names. */
+  readonly views?: readonly Name[];
+}
+
+interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly offer: Offer;
 }
 
 /** A row on every side; null where a side has no such row, or there is nothing to compare with. */
@@ -180,12 +193,16 @@ export class TidemarkClient<A extends App> {
     }
   }
 
-  /** A SELECT over the views; its parameters stand for `$1`, `$2`, … or `$name`. */
+  /** A SELECT over the views; its parameters stand for `$1`, `$2`, … or `$name`. `asOf`: as it was, as with `rows`. */
   sql(
     statement: string,
     parameters: readonly Scalar[] | Readonly<Record<string, Scalar>> = [],
+    { asOf }: { readonly asOf?: string | Date } = {},
   ): Promise<SqlAnswer & { readonly provenance: unknown }> {
-    return this.#json("POST", "/v1/sql", { sql: statement, parameters });
+    return this.#json("POST", "/v1/sql", {
+      ...{ sql: statement, parameters },
+      ...(asOf !== undefined && { asOf: asOf instanceof Date ? asOf.toISOString() : asOf }),
+    });
   }
 
   /** Sends events; of those that are refused the answer says why. */
@@ -195,7 +212,8 @@ export class TidemarkClient<A extends App> {
 
   /** Batch runs and checks. */
   readonly runs = {
-    start: (): Promise<Run> => this.#json("POST", "/v1/batch/runs"),
+    /** As of the past: of the position that a refusal offers in its `offer`, or any other. */
+    start: (past?: PastRun<ViewName<A>>): Promise<Run> => this.#json("POST", "/v1/batch/runs", past),
     check: (view?: ViewName<A>): Promise<Run> =>
       this.#json("POST", "/v1/reconciliations", view === undefined ? {} : { view }),
     get: (id: string): Promise<Run> => this.#json("GET", `/v1/batch/runs/${encodeURIComponent(id)}`),
@@ -238,10 +256,10 @@ export class TidemarkClient<A extends App> {
       throw new TidemarkError("TIDEMARK_CLIENT_UNREACHABLE", `${this.#url} can't be reached`, { cause });
     }
     if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
+    const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
     const isKnown = problem.code !== undefined && Object.hasOwn(errorCodes, problem.code);
     const code = isKnown ? (problem.code as ErrorCode) : "TIDEMARK_CLIENT_ANSWER";
-    throw new TidemarkError(code, problem.detail ?? `status ${response.status}`);
+    throw new TidemarkError(code, problem.detail ?? `status ${response.status}`, { offer: problem.offer });
   }
 }
 

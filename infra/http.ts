@@ -7,7 +7,7 @@ import Fastify, {
   LogController,
 } from "fastify";
 import type { Logger } from "pino";
-import { type ErrorCode, TidemarkError } from "../views/errors.ts";
+import { type ErrorCode, type Offer, TidemarkError } from "../views/errors.ts";
 import { auditOperations } from "./access/audit.ts";
 import { type GuardParts, guard } from "./access/guard.ts";
 import { registerDrain } from "./drain.ts";
@@ -21,6 +21,7 @@ export interface Problem {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail: string;
+  readonly offer?: Offer;
 }
 
 /** RFC 9457 problem document of an error; what nobody foresaw is TIDEMARK_INTERNAL without its text. */
@@ -43,6 +44,7 @@ export function problemOf(error: unknown): Problem {
     status: isClientError(error) ? error.statusCode : known.status,
     code: known.code,
     detail: known.message,
+    ...(known.offer && { offer: known.offer }),
   };
 }
 

@@ -50,7 +50,8 @@ export function servingOperations(app: App, versions: Versions): Operations {
     },
     "POST /v1/sql": {
       summary: "A SELECT over views and events",
-      description: "Each view is a table of its rows, each event type one of its facts.",
+      description:
+        "Each view is a table of its rows, each event type one of its facts; all as of one moment, now or in the past.",
       body: {
         required: true,
         content: {
@@ -67,8 +68,12 @@ export function servingOperations(app: App, versions: Versions): Operations {
     "POST /v1/batch/runs": {
       summary: "Asks for a batch run",
       description:
-        "Views go on from the generation that serves where their states merge exactly; with `full` every view is computed from all records.",
-      body: runBody({ full: { type: "boolean" } }),
+        "Views go on from the generation that serves where their states merge exactly; with `full` every view is computed from all records. With `asOf` views are computed as of a past position, and kept beside what serves: queries as of that position are then answered at once.",
+      body: runBody({
+        full: { type: "boolean" },
+        asOf: { type: "string", description: "A position, as TIDEMARK_ASOF_COSTLY offers it" },
+        views: { type: "array", minItems: 1, items: oneOf(names), description: "With asOf: which" },
+      }),
       responses: { 202: { description: "The run that was asked for", schema: run, example: exampleRun } },
     },
     "GET /v1/batch/runs": {
@@ -184,8 +189,7 @@ function sharedParameters(view: View): readonly QueryParameter[] {
     {
       name: "asOf",
       schema: Type.String(),
-      description:
-        "As of a past cut: a position, the id of a kept generation, or the time by which one was published",
+      description: asOfText,
     },
     { name: "timeout", schema: duration },
     ...columns.map(({ name, type }) => ({
@@ -193,6 +197,9 @@ function sharedParameters(view: View): readonly QueryParameter[] {
     })),
   ];
 }
+
+const asOfText =
+  "As of a past cut: a position, the id of a kept generation, or the time by which one was published";
 
 /** Any of the view's columns, as an answer has it. */
 function rowOf(view: View): Schema {
@@ -248,8 +255,15 @@ const viewAnswer = Type.Object({
 const run = Type.Object({
   ...{ id: Type.String(), state: Type.String(), kind: Type.String() },
   full: Type.Boolean(),
+  past: nullable(Type.Object({ position: Type.String(), views: Type.Array(Type.String()) })),
 });
-const exampleRun = { id: "run-20260101000000-a1b2c3", kind: "batch", full: false, state: "running" };
+const exampleRun = {
+  id: "run-20260101000000-a1b2c3",
+  kind: "batch",
+  full: false,
+  past: null,
+  state: "running",
+};
 const reconciled = Type.Object({
   view: Type.String(),
   run: Type.String(),
@@ -263,6 +277,8 @@ const statement = Type.Object(
     sql: Type.String(),
     /** By place or by name. */
     parameters: Type.Optional(Type.Union([Type.Array(scalar), Type.Record(Type.String(), scalar)])),
+    /** A position that names every partition of the tables' topics, the id of a kept generation, or a time. */
+    asOf: Type.Optional(Type.String({ description: asOfText })),
   },
   { additionalProperties: false },
 );

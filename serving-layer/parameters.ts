@@ -6,7 +6,7 @@ import { isRecomputed, notRecomputed } from "../views/layers.ts";
 import { parseDuration } from "../views/time.ts";
 import { shownView, type View } from "../views/view.ts";
 import type { Window } from "../views/window.ts";
-import { type AsOf, readAsOf } from "./as-of/as-of.ts";
+import { type AsOf, pastOf, readAsOf } from "./as-of/as-of.ts";
 import { type AttributeColumn, attributesOf, type Column as KeyColumn, refuseAttribute } from "./columns.ts";
 import { type Fill, readFill } from "./fill.ts";
 import { type Condition, conditions, type Filter, FilterReader } from "./filter.ts";
@@ -137,7 +137,7 @@ export function readQuery(
     layer: readLayer(stored, single.get("layer")),
     differing: isSet("differing"),
     after: after === undefined ? undefined : readPosition("after", after, topicsOf(view, attributes), events),
-    asOf: asOf === undefined ? undefined : readAsOf(stored, asOf, events),
+    asOf: asOf === undefined ? undefined : readAsOf(pastOf(stored), asOf, events),
     timeoutMs: readTimeout(single.get("timeout") ?? "5s"),
     fill: readFill(view, buckets, single.get("fill")),
     hasTotals: requireTotals(view, format, isSet("totals")),

@@ -9,6 +9,7 @@ import type { View } from "../views/view.ts";
 import { type AccessPath, type Planner, pathsOf, planBy } from "./access-path.ts";
 import { type Answer, answerJson, answerOf } from "./answer.ts";
 import type { AsOf } from "./as-of/as-of.ts";
+import { offersRun } from "./as-of/offer.ts";
 import type { Pasts } from "./as-of/pasts.ts";
 import { noGeneration } from "./building.ts";
 import { type Clock, Turns } from "./clock.ts";
@@ -215,9 +216,10 @@ export class Queries {
 
   /** To be disposed of. */
   async #pastMoment({ stored, layer }: Query, asOf: AsOf): Promise<Moment & Disposable> {
-    const { pasts, tail } = this.#parts;
+    const { pasts, tail, versions } = this.#parts;
     const logEnd = await this.#parts.logEnd.current();
-    const past = await pasts.open(stored, layer, asOf, logEnd.cut);
+    const opening = pasts.open(stored, layer, asOf, logEnd.cut);
+    const past = await opening.catch(offersRun(versions, [stored], asOf));
     const { snapshot } = past;
     return { snapshot, version: tail.version, logEnd, past, [Symbol.dispose]: () => past[Symbol.dispose]() };
   }

@@ -4,6 +4,7 @@ import type { DeadLetters } from "../infra/dead-letters/dead-letters.ts";
 import { registerDeadLetters } from "../infra/dead-letters/routes.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
 import type { Generations } from "../infra/generations/generations.ts";
+import { KeptGenerations } from "../infra/generations/kept-generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
 import type { Log } from "../infra/log/log.ts";
 import type { Master } from "../infra/master/master.ts";
@@ -56,7 +57,12 @@ export interface ServingParts {
   /** What carries out SQL; without it there is none. */
   readonly sql?: { readonly engine: SqlEngine; readonly limits?: SqlLimits };
   /** What folds past records; without it answers can be as of generations' cuts alone. */
-  readonly past?: { readonly fold: FoldRange; readonly limits?: Partial<PastLimits> };
+  readonly past?: {
+    readonly fold: FoldRange;
+    readonly limits?: Partial<PastLimits>;
+    /** What runs have computed of the past. */
+    readonly generations?: Pick<Generations, "list" | "open">;
+  };
   /** Without them none can be asked for. */
   readonly erasures?: Erasures;
   /** Of subjects whose events the log holds encrypted; for the status only. */
@@ -99,8 +105,9 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
   const logEnd = new LogBound(parts.log, topics, "nexts", clock);
   const logStart = new LogBound(parts.log, topics, "starts", clock);
   const { past } = parts;
+  const kept = past?.generations ? new KeptGenerations(generations, past.generations) : generations;
   const pasts = new Pasts({
-    generations,
+    generations: kept,
     snapshots,
     fold: past?.fold,
     limits: past?.limits ?? {},
@@ -123,12 +130,14 @@ export function registerServing(server: FastifyInstance, parts: ServingParts): S
   }
   if (parts.sql !== undefined) {
     const { engine, limits = defaultSqlLimits } = parts.sql;
-    const answers = new SqlAnswers({ app, versions, snapshots, tail, logEnd, engine, limits, clock });
+    const answers = new SqlAnswers({
+      ...{ app, versions, snapshots, pasts, kept, tail, logEnd, engine, limits, clock },
+    });
     registerSqlRoutes(server, answers, limits);
   }
   registerRowsRoute(server, queries, live, clock, jobs);
   registerReconciliationRoutes(server, { app, generations, jobs, queries });
-  registerRunRoutes(server, jobs, clock);
+  registerRunRoutes(server, { app, queries, logEnd, jobs, clock });
   registerStatusRoutes(server, {
     ...{ app, versions, profile, snapshots, tail, logStart, logEnd, jobs, deadLetters, master, clock },
     ...{ erasures, keys: parts.keys },

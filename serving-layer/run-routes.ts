@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Jobs, Run } from "../infra/jobs/jobs.ts";
 import { readListQuery } from "../infra/list-query.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { type PastRunParts, readPastRun } from "./as-of/past-run-request.ts";
 import type { Clock } from "./clock.ts";
 import { RunEvents } from "./run-events.ts";
 import { readRunRequest } from "./run-request.ts";
@@ -10,14 +11,29 @@ interface RunRoute {
   readonly Params: { readonly id: string };
 }
 
+export interface RunRouteParts extends PastRunParts {
+  readonly jobs: Jobs;
+  readonly clock: Clock;
+}
+
 /** Batch runs: start, list, look at, follow, cancel. */
-export function registerRunRoutes(server: FastifyInstance, jobs: Jobs, clock: Clock): void {
+export function registerRunRoutes(server: FastifyInstance, parts: RunRouteParts): void {
+  const { jobs, clock } = parts;
   const events = new RunEvents(jobs, clock);
   server.addHook("preClose", async () => events.endAll());
 
   server.post("/v1/batch/runs", async ({ body }, reply) => {
-    const { ifBusy, full = false } = readRunRequest(body, "a run", { flags: ["full"] });
-    const run = await jobs.submit({ requestedBy: "http", ifBusy, full });
+    const {
+      ifBusy,
+      full = false,
+      asOf,
+      views,
+    } = readRunRequest(body, "a run", {
+      ...{ flags: ["full"], texts: ["asOf"], lists: ["views"] },
+    });
+    if (views !== undefined && asOf === undefined) throw needsAsOf();
+    const past = asOf === undefined ? {} : await readPastRun(parts, asOf, views);
+    const run = await jobs.submit({ requestedBy: "http", ifBusy, full, ...past });
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });
 
@@ -45,5 +61,12 @@ async function findRun(jobs: Jobs, id: string): Promise<Run> {
   throw new TidemarkError(
     "TIDEMARK_RUN_UNKNOWN",
     `there is no batch run "${id.slice(0, 100)}"; GET /v1/batch/runs lists those that are remembered`,
+  );
+}
+
+function needsAsOf(): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_REQUEST",
+    "a run computes every view: views can be chosen only of a run as of the past, with asOf",
   );
 }

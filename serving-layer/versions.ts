@@ -51,6 +51,11 @@ export class Versions implements Disposable {
     return this.#families.get(family) ?? [];
   }
 
+  /** The name that means this version, whichever is active. */
+  nameOf(view: View): string {
+    return this.of(view).length > 1 ? exactName(view) : view.name;
+  }
+
   isActive(view: View): boolean {
     return this.#named.get(view.family) === view;
   }

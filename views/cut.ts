@@ -71,6 +71,19 @@ export function cutToPosition(cut: Cut): Position {
   );
 }
 
+/** The cut of these topics at the position; of a partition that it does not name, 0. */
+export function cutAt(
+  position: Position,
+  topics: readonly { readonly name: string; readonly partitions: number }[],
+): Cut {
+  return Object.fromEntries(
+    topics.map(({ name, partitions }) => [
+      name,
+      Array.from({ length: partitions }, (_, partition) => position.get(name)?.get(partition) ?? offset(0)),
+    ]),
+  );
+}
+
 /** Reads what `formatPosition` writes; throws TIDEMARK_QUERY_PARAMETER for anything else. */
 export function parsePosition(text: string): Position {
   const position = new Map<string, Map<number, Offset>>();

@@ -120,14 +120,29 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** A request that brings about what was refused; part of the problem document. */
+export interface Offer {
+  readonly method: "POST";
+  readonly path: string;
+  /** As JSON. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
 /** An error for the person who reads it: what is wrong, what would be right, and a code that stays. */
 export class TidemarkError extends Error {
   override readonly name = "TidemarkError";
   readonly code: ErrorCode;
+  /** What could be asked for instead, if anything could. */
+  readonly offer: Offer | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly offer?: Offer | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    this.offer = options?.offer;
   }
 
   get status(): number {

@@ -82,10 +82,9 @@ async function startWriting(
     const temporaryFolder = await node.makeScratch();
     const duckdb = lifecycle.use(await Duckdb.open({ ...duckdbShare(), temporaryFolder }));
     const master = await MasterFolder.own(folder.master, topics);
-    const generations = await GenerationsFolder.own({
-      root: folder.generations,
-      onWatchError: (err) => logger.error({ err }, "the generations can't be read"),
-    });
+    const onWatchError = (err: unknown) => logger.error({ err }, "the generations can't be read");
+    const generations = await GenerationsFolder.own({ root: folder.generations, onWatchError });
+    const pasts = await GenerationsFolder.own({ root: folder.pasts, onWatchError });
     const archiver = new Archiver({
       ...{ app, log, master, duckdb },
       onInvalid: (record, reason, topic, partition) =>
@@ -112,7 +111,7 @@ async function startWriting(
         return await compaction.whileReading(() =>
           performRun(
             {
-              ...{ app, master, generations, seal, duckdb, clock: Date.now, timers: globalThis },
+              ...{ app, master, generations, pasts, seal, duckdb, clock: Date.now, timers: globalThis },
               sealedTail: seal,
               fullWithinMs: within,
               sealWithinMs: node.sessionMs * sessionsPerSeal,

@@ -141,9 +141,9 @@ export class ClusterNode {
   }
 
   /** For whoever only reads. */
-  generations(): GenerationsFolder {
+  generations(root = this.folder.generations): GenerationsFolder {
     return GenerationsFolder.read({
-      root: this.folder.generations,
+      root,
       onWatchError: (err) => this.logger.error({ err }, "the generations can't be read"),
     });
   }

@@ -34,7 +34,8 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   const serving = lifecycle.use(
     registerServing(server, {
       ...{ app, generations: node.generations(), tail, log, jobs, deadLetters, files },
-      ...{ pointers, scans, sql: { engine: sql }, past: { fold: (range) => sql.fold(range) } },
+      ...{ pointers, scans, sql: { engine: sql } },
+      past: { fold: (range) => sql.fold(range), generations: node.generations(node.folder.pasts) },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
     }),

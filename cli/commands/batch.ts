@@ -1,8 +1,8 @@
-import { Command } from "commander";
-import type { GenerationResult, Run } from "../../infra/jobs/jobs.ts";
+import { Command, Option } from "commander";
+import type { GenerationResult, Run, RunPast } from "../../infra/jobs/jobs.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../../views/errors.ts";
 import { type Client, isFinished } from "../client.ts";
-import { type ClientOptions, clientCommand, wholeNumber, withClient } from "../command.ts";
+import { type ClientOptions, clientCommand, collect, wholeNumber, withClient } from "../command.ts";
 import { Progress } from "../progress.ts";
 import { formatCount, formatSpan } from "../quantity.ts";
 import { describeReconciliation } from "../reconciliation.ts";
@@ -12,9 +12,22 @@ import { type Terminal, writeJson } from "../terminal.ts";
 export function registerBatch(program: Command, terminal: Terminal): void {
   const batch = new Command("batch").description("Start, list and roll back batch runs");
   batch.addCommand(
-    clientCommand(terminal, "run", ["batch run", "batch run --full", "batch run --no-wait"])
-      .description("Compute every view up to this moment and publish a generation of each")
+    clientCommand(terminal, "run", [
+      "batch run",
+      "batch run --full",
+      "batch run --no-wait",
+      'batch run --as-of "aviation.flight.landed@0:120,1:80,2:95,3:101" --view airport-hours',
+    ])
+      .description(
+        "Compute every view up to this moment and publish a generation of each; or some as of the past",
+      )
       .option("--full", "over all records, also where a view could go on from its last generation")
+      .option("--as-of <position>", "compute a past cut for queries as of it; what serves stays as it is")
+      .addOption(
+        new Option("--view <view>", "as of the past, only this view; repeat it for others").argParser(
+          collect,
+        ),
+      )
       .option("--no-wait", "only ask for it; say which run it is")
       .action((options: RunOptions) =>
         withClient(options.url, (client) => runBatch(terminal, client, options)),
@@ -48,10 +61,16 @@ export function registerBatch(program: Command, terminal: Terminal): void {
   program.addCommand(batch);
 }
 
-type RunOptions = ClientOptions & { readonly wait: boolean; readonly full?: true };
+type RunOptions = ClientOptions & {
+  readonly wait: boolean;
+  readonly full?: true;
+  readonly asOf?: string;
+  readonly view?: readonly string[];
+};
 
 async function runBatch(terminal: Terminal, client: Client, options: RunOptions): Promise<void> {
-  const submitted = await client.submitRun(options.full === true);
+  const { full, asOf, view: views } = options;
+  const submitted = await client.submitRun({ full, asOf, views });
   if (!options.wait) {
     if (options.json) writeJson(terminal, submitted);
     else terminal.out.write(`${runLine(submitted)}\n`);
@@ -61,7 +80,8 @@ async function runBatch(terminal: Terminal, client: Client, options: RunOptions)
   if (run.state !== "succeeded" || run.result === null) throw runError(run);
   const { reconciliations } = run.result;
   if (options.json) writeJson(terminal, { run, reconciliations });
-  else terminal.out.write(`${runLine(run)}\n\n${renderGenerations(run)}`);
+  else
+    terminal.out.write(`${runLine(run)}\n\n${run.past ? renderPast(run.past, run) : renderGenerations(run)}`);
 }
 
 export async function followRun(terminal: Terminal, client: Client, submitted: Run): Promise<Run> {
@@ -119,6 +139,16 @@ function renderGenerations({ result }: Run): string {
     { title: "computed", values: generations.map(computedText) },
     { title: "reconciliation", values: drift },
   ]);
+}
+
+function renderPast({ position }: RunPast, { result }: Run): string {
+  const generations = result?.generations ?? [];
+  const table = renderTable([
+    { title: "view", values: generations.map(({ view }) => view) },
+    { title: "kept as", values: generations.map(({ id }) => id) },
+    { title: "rows", values: generations.map(({ rows }) => rows) },
+  ]);
+  return `${table}\nto be asked for with --as-of "${position}"\n`;
 }
 
 /** Which way a generation was come by. */

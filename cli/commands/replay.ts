@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { meantBy } from "../../infra/versions/meant-by.ts";
 import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
@@ -17,6 +17,7 @@ interface ReplayOptions {
   readonly data: string;
   readonly archived?: true;
   readonly entries?: string;
+  readonly as?: string;
   readonly json?: true;
 }
 
@@ -24,12 +25,14 @@ const examples = `
 Examples:
   $ tidemark replay airport-hours                   the app in ./tidemark.app.ts, the folder ./.tidemark
   $ tidemark replay airport-hours --archived        records from the master dataset's files, not from the log
+  $ tidemark replay airport-hours --as kappa        afterwards: tidemark query airport-hours --as-of g-kappa
   $ tidemark replay airport-hours --app examples/flights/app.ts --data /tmp/flights --json
 
 The fold of the speed layer alone computes the view of every record before the cut of the generation that serves, as a Kappa
 architecture would. Records come from the log, and from the master dataset where the log has let go of them. DuckDB then
 computes the same of the same records, as a batch run would; the fold is held against both, state by state, and what each
-has cost stands side by side. Nothing is written to the data folder.
+has cost stands side by side. Nothing is written to the data folder, unless --as says to keep the outcome of the fold there: rows,
+comparisons and SQL can then be asked for as of it, while it is one of the last eight of its view that are kept, for a week.
 
 Of a cluster, with the folder that its nodes share:
   $ KAFKA_BROKERS=127.0.0.1:9092 tidemark replay places --app app.ts --data /shared
@@ -51,6 +54,7 @@ export function registerReplay(program: Command, terminal: Terminal): void {
       "how many (a group in a pane of a partition) the fold may hold; default: as many as the tail of a speed layer",
       wholeNumber,
     )
+    .option("--as <name>", "keep what was folded, to be asked for with --as-of g-NAME", nameToKeep)
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", examples)
     .action((view: string, options: ReplayOptions) =>
@@ -81,6 +85,7 @@ async function replayAtRest(
   const parts = {
     ...{ view, folder: atRest.folder, signal, now: terminal.now, progress },
     log: await openFolderLog(atRest, terminal, lifecycle),
+    keepAs: options.as,
     archived: options.archived ? ("all" as const) : ("let-go" as const),
     maxEntries: options.entries === undefined ? defaultEntries : Number(options.entries),
   };
@@ -88,6 +93,14 @@ async function replayAtRest(
   if (options.json) writeJson(terminal, shownOutcome(view, outcome));
   else terminal.out.write(describeOutcome(terminal, view, outcome));
   return isEqual(outcome);
+}
+
+/** Ids of all that answers can be as of begin with "g-". */
+function nameToKeep(name: string): string {
+  if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) {
+    throw new InvalidArgumentError('Give up to 100 letters, digits, ".", "_" and "-".');
+  }
+  return name.startsWith("g-") ? name : `g-${name}`;
 }
 
 /** By the name of a family, the version that is active. */

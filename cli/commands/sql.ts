@@ -9,6 +9,7 @@ import { paint, type Terminal, writeJson } from "../terminal.ts";
 
 interface SqlOptions extends ClientOptions {
   readonly csv?: true;
+  readonly asOf?: string;
   readonly parameter?: readonly (string | number | boolean | null)[];
 }
 
@@ -17,16 +18,22 @@ export function registerSql(program: Command, terminal: Terminal): void {
     clientCommand(terminal, "sql", [
       `sql 'SELECT origin, sum(flights) AS flights FROM airport_hours GROUP BY origin ORDER BY flights DESC LIMIT 10'`,
       `sql 'SELECT * FROM airport_hours WHERE origin = ? LIMIT 5' --parameter '"ORD"'`,
+      `sql 'SELECT count(*) AS flights FROM aviation_flight_landed' --as-of g-20260601120000-3fa9c1`,
       `sql --csv - < statement.sql > rows.csv`,
     ])
       .argument("<statement>", 'one SELECT over views and event types; "-" reads it from the input')
       .description("Ask by SQL: one SELECT over the app's views and events, as of one moment")
       .option("--parameter <json>", "a value for ? or $1; repeat it for those after it", parameter)
       .option("--csv", "print the rows as CSV")
+      .option(
+        "--as-of <cut>",
+        "as it was: at the position of an answer, or by a kept generation, its id or a time",
+      )
       .action((statement: string, options: SqlOptions) =>
         withClient(options.url, async (client) => {
           const sql = statement === "-" ? await text(process.stdin) : statement;
-          const request = { sql, parameters: options.parameter ?? [] };
+          const { asOf, parameter: parameters = [] } = options;
+          const request = { sql, parameters, ...(asOf !== undefined && { asOf }) };
           if (options.csv) terminal.out.write(await client.sqlCsv(request));
           else {
             const answer = await client.sql(request);
@@ -58,10 +65,10 @@ function writeAnswer(terminal: Terminal, { columns, rows, provenance }: SqlAnswe
     }),
   }));
   terminal.out.write(renderTable(table));
-  const lags = [...Object.values(provenance.views), ...Object.values(provenance.events)].map(
-    ({ lag }) => lag,
-  );
-  const behind = Math.max(0, ...lags);
+  const grounds = [...Object.values(provenance.views), ...Object.values(provenance.events)];
+  const behind = Math.max(0, ...grounds.map(({ lag }) => lag));
+  const asOf = grounds[0]?.asOf;
+  const past = asOf === undefined ? "" : `as of ${asOf} · `;
   const state = behind === 0 ? "all that there is" : `${plural(behind, "record")} behind`;
-  terminal.out.write(`\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${state}`)}\n`);
+  terminal.out.write(`\n${paint(terminal, "dim", `${plural(rows.length, "row")} · ${past}${state}`)}\n`);
 }

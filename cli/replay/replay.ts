@@ -23,12 +23,15 @@ import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
 import { type Cost, measured } from "./cost.ts";
+import { KeptReplay } from "./keep.ts";
 import type { ReplayProgress } from "./progress.ts";
 
 export interface ReplayParts extends Pick<Replay, "archived" | "maxEntries" | "signal"> {
   readonly view: View;
   readonly log: Log;
   readonly folder: ReturnType<typeof dataFolder>;
+  /** The id under which what is folded is kept; absent: it is not. */
+  readonly keepAs?: string | undefined;
   readonly now: () => number;
   readonly progress: Pick<ReplayProgress, "folding" | "folded" | "computing" | "comparing" | "compared">;
 }
@@ -44,6 +47,8 @@ export interface Outcome {
   readonly batch: Cost & { readonly bytes: number };
   /** The fold beside the generation's states, and beside those that DuckDB has computed just now. */
   readonly held: { readonly generation: Compared | null; readonly computed: Compared };
+  /** The id by which the fold can be asked for, if it was kept. */
+  readonly keptAs: string | null;
 }
 
 /**
@@ -59,6 +64,9 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
   const manifest = isRecomputed(view) ? await generations.current(view) : undefined;
   if (manifest === undefined && isRecomputed(view)) throw noGeneration(view);
   const cut = manifest?.cut ?? cutOf(view, await master.cut());
+  const { keepAs } = parts;
+  const kept =
+    keepAs === undefined ? undefined : await KeptReplay.begin(folder.pasts, view, keepAs, lifecycle);
   const aside = await mkdtemp(join(tmpdir(), "tidemark-replay-"));
   lifecycle.defer(() => rm(aside, { recursive: true, force: true }));
   const connection = await lifecycle.use(await openDuckdb(aside)).connect();
@@ -88,16 +96,23 @@ export async function replay(parts: ReplayParts, lifecycle: Lifecycle): Promise<
     });
   const reader = manifest && lifecycle.use(await generations.open(view, manifest.id));
   const { log, master: files } = folded.replayed;
+  const held = {
+    generation: reader === undefined ? null : await heldAgainst(reader.statesPaths),
+    computed: await heldAgainst([statesPath]),
+  };
+  await kept?.keep({
+    ...{ cut, statesPath, connection, signal, computeMs: fold.wallMs },
+    rows: mergeSorted(view, folded.sorted),
+    reconciliation: held.computed,
+  });
   return {
     cut,
     generation: manifest?.id ?? null,
     replayed: folded.replayed,
     fold: { ...fold, bytes: log.bytes + files.bytes },
     batch: { ...batch, bytes: computed.bytes },
-    held: {
-      generation: reader === undefined ? null : await heldAgainst(reader.statesPaths),
-      computed: await heldAgainst([statesPath]),
-    },
+    held,
+    keptAs: keepAs ?? null,
   };
 }
 

@@ -24,6 +24,7 @@ export function describeOutcome(terminal: Terminal, view: View, outcome: Outcome
     `${paint(terminal, "bold", view.name)}: ${plural(recordsOf(outcome), "record")} up to ${formatCut(outcome.cut)}, ${from.join(", ")}\n`,
     held.generation === null ? "" : describeHeld(terminal, held.generation, `generation ${generation}`),
     describeHeld(terminal, held.computed, "the same computed by SQL now"),
+    outcome.keptAs === null ? "" : `kept as ${outcome.keptAs}, by which --as-of asks for it\n`,
     `\n${renderCosts(outcome)}`,
   ].join("");
 }
@@ -65,7 +66,7 @@ function renderCosts(outcome: Outcome): string {
 
 /** As `--json` prints it. */
 export function shownOutcome(view: View, outcome: Outcome): Readonly<Record<string, unknown>> {
-  const { cut, generation, replayed, fold, batch, held } = outcome;
+  const { cut, generation, replayed, fold, batch, held, keptAs } = outcome;
   const records = recordsOf(outcome);
   const cost = ({ wallMs, cpuMs, bytes }: Outcome["fold"]) => ({
     ...{ wallMs: Math.round(wallMs), cpuMs: Math.round(cpuMs), bytesRead: bytes },
@@ -74,7 +75,7 @@ export function shownOutcome(view: View, outcome: Outcome): Readonly<Record<stri
   return {
     ...{ view: view.name, generation, cut: formatCut(cut), equal: isEqual(outcome), records },
     ...{ fromLog: replayed.log.offsets, fromMaster: replayed.master.offsets, ...replayed.skipped },
-    ...{ fold: cost(fold), batch: cost(batch) },
+    ...{ fold: cost(fold), batch: cost(batch), keptAs },
     ...{
       heldAgainstGeneration: held.generation && shownHeld(held.generation),
       heldAgainstSql: shownHeld(held.computed),

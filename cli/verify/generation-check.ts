@@ -28,11 +28,7 @@ export interface GenerationParts {
 export async function checkGenerations(check: Check, parts: GenerationParts): Promise<void> {
   const { view, generations, archived } = parts;
   const manifests = await generations.list(view.name);
-  for (const { id, cut } of manifests) {
-    if (!cutCovers(archived, cut)) {
-      check.problem(`${id}: its cut ${formatCut(cut)} is beyond the archive ${formatCut(archived)}`);
-    }
-  }
+  checkCuts(check, archived, manifests);
   const current = await generations.current(view);
   if (current === undefined) {
     check.covered = manifests.length === 0 ? "none yet" : "none of the present declaration";
@@ -42,6 +38,25 @@ export async function checkGenerations(check: Check, parts: GenerationParts): Pr
   await compareStates(check, parts, current, isWhole);
   const unchecked = isWhole ? "" : "; not held against the log, which no longer begins at 0";
   check.covered = `${manifests.length} kept, ${current.rows.toLocaleString("en")} rows in ${current.id}${unchecked}`;
+}
+
+/** What is kept of the past holds as well the very states that the fold gives for the records before its cut. */
+export async function checkPasts(check: Check, parts: GenerationParts): Promise<void> {
+  const { view, generations, archived } = parts;
+  const all = await generations.list(view.name);
+  const manifests = all.filter(({ fingerprint }) => fingerprint === view.fingerprint);
+  checkCuts(check, archived, manifests);
+  const isWhole = await isLogWhole(parts);
+  for (const manifest of manifests) await compareStates(check, parts, manifest, isWhole);
+  check.covered = `${manifests.length} kept${isWhole ? "" : "; not held against the log, which no longer begins at 0"}`;
+}
+
+function checkCuts(check: Check, archived: Cut, manifests: readonly Manifest[]): void {
+  for (const { id, cut } of manifests) {
+    if (!cutCovers(archived, cut)) {
+      check.problem(`${id}: its cut ${formatCut(cut)} is beyond the archive ${formatCut(archived)}`);
+    }
+  }
 }
 
 async function isLogWhole({ view, log }: GenerationParts): Promise<boolean> {

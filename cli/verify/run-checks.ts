@@ -16,7 +16,7 @@ import type { View } from "../../views/view.ts";
 import type { dataFolder } from "../data-folder.ts";
 import { Check } from "./check.ts";
 import { checkChecksums } from "./checksum-check.ts";
-import { checkGenerations } from "./generation-check.ts";
+import { checkGenerations, checkPasts } from "./generation-check.ts";
 import { checkLog } from "./log-check.ts";
 import { checkMaster } from "./master-check.ts";
 import { checkTail } from "./tail-check.ts";
@@ -46,7 +46,8 @@ export async function* runChecks(
     await Duckdb.open({ memoryLimit: "1GB", threads: 1, temporaryFolder: folder.scratch }),
   );
   const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
-  const generations = GenerationsFolder.read({ root: folder.generations, onWatchError: () => undefined });
+  const generationsIn = (root: string) => GenerationsFolder.read({ root, onWatchError: () => undefined });
+  const [generations, pasts] = [generationsIn(folder.generations), generationsIn(folder.pasts)];
   const end = await logEnd(log, topics);
   yield await examine("log", (check) => checkLog(check, app, log, end, isOpenToAll));
   yield await examine("master dataset", (check) =>
@@ -58,6 +59,12 @@ export async function* runChecks(
   for (const view of app.views.filter(isRecomputed)) {
     yield await examine(`generations of ${view.name}`, async (check) => {
       await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
+    });
+  }
+  for (const view of app.views.filter(isRecomputed)) {
+    if ((await pasts.list(view.name)).length === 0) continue;
+    yield await examine(`pasts of ${view.name}`, async (check) => {
+      await checkPasts(check, { view, generations: pasts, log, archived: await master.cut(), connection });
     });
   }
   for (const [family, versions] of familiesOf(app.views)) {

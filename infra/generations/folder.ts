@@ -144,8 +144,24 @@ export class GenerationsFolder implements GenerationsWriter {
 
   /** One that a reader of this process has open stays until a later call. */
   async prune(view: string, keep: number): Promise<void> {
+    await this.#remove(view, (await this.list(view)).slice(keep));
+  }
+
+  async pruneAll(keep: number, sinceMs: number): Promise<void> {
+    for (const entry of await readdir(this.#root, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      const manifests = await this.list(entry.name);
+      const isOld = ({ createdAt }: Manifest) => Date.parse(createdAt) < sinceMs;
+      await this.#remove(
+        entry.name,
+        manifests.filter((manifest, i) => i >= keep || isOld(manifest)),
+      );
+    }
+  }
+
+  async #remove(view: string, manifests: readonly Manifest[]): Promise<void> {
     const pointed = await this.#pointer(view);
-    for (const { id } of (await this.list(view)).slice(keep)) {
+    for (const { id } of manifests) {
       const folder = this.#folder(view, id);
       if (id === pointed || this.#readers.has(folder)) continue;
       const aside = asidePath(folder);
@@ -206,6 +222,6 @@ export class GenerationsFolder implements GenerationsWriter {
   }
 }
 
-function newestFirst(a: Manifest, b: Manifest): number {
+export function newestFirst(a: Manifest, b: Manifest): number {
   return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1);
 }

@@ -48,6 +48,11 @@ export interface Manifest {
   readonly base?: Base;
   /** Why it was computed from all records; absent where it was not, and in generations of former versions. */
   readonly inFull?: string;
+  /**
+   * It has never served, and never does: computed by a run as of the past, or folded by a replay, which is asked for by its id
+   * alone.
+   */
+  readonly past?: "run" | "replay";
   /** Milliseconds that the compute step took. */
   readonly computeMs: number;
   readonly reconciliation: Reconciliation;
@@ -133,6 +138,8 @@ export interface GenerationsWriter extends Generations {
   draft(view: View, id: string, base?: Manifest): Promise<GenerationDraft>;
   /** Deletes all but the newest `keep` generations; never the one that the pointer names. */
   prune(view: string, keep: number): Promise<void>;
+  /** Deletes of every view, declared or not, all but the newest `keep` generations, and those made before `sinceMs` (since the epoch). */
+  pruneAll(keep: number, sinceMs: number): Promise<void>;
   /** Deletes every generation, also of views that no app declares any more, but the one that is given of each view by its name. */
   keepOnly(ids: ReadonlyMap<string, string>): Promise<void>;
 }

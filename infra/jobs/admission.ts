@@ -2,13 +2,21 @@ import { createHash } from "node:crypto";
 import { TidemarkError } from "../../views/errors.ts";
 import type { Run } from "./jobs.ts";
 
-export const mostQueued = 10;
+/** How many runs may wait for one of the kind to be taken in: those as of the past leave room for others. */
+export function mostQueued(kind: Run["kind"]): number {
+  return kind === "past" ? 5 : 10;
+}
+
+/** Whether a run that does not wait is refused for one that has not ended: of what is as of the past, others make nothing. */
+export function isInTheWay(other: Run, run: Run): boolean {
+  return run.kind === "past" || other.kind !== "past";
+}
 
 /** Why a run is not taken in while `first` is the one that is going on or waits in front. */
-export function busy(reason: "busy" | "full", first: Run): TidemarkError {
+export function busy(reason: "busy" | "full", first: Run, { kind }: Run): TidemarkError {
   const words =
     reason === "full"
-      ? `${mostQueued} runs wait already, behind run ${first.id}; cancel one or wait for one to end`
+      ? `${mostQueued(kind)} runs wait already, behind run ${first.id}; cancel one or wait for one to end`
       : `run ${first.id}, asked for by ${first.requestedBy}, ${first.state === "running" ? "is going on" : "waits to begin"}`;
   return new TidemarkError("TIDEMARK_RUN_BUSY", words);
 }

@@ -79,7 +79,7 @@ export class BullmqJobs implements Jobs {
     // The run is taken in: should its ticket get lost, whoever asks or works next makes it.
     await this.#tickets.make().catch(this.#options.failed);
     if (admission.kind === "known") return admission.run;
-    if (admission.kind !== "admitted") throw busy(admission.kind, admission.run);
+    if (admission.kind !== "admitted") throw busy(admission.kind, admission.run, stored.run);
     await this.#changes.reached(admission.change);
     return stored.run;
   }

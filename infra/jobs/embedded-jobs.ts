@@ -1,5 +1,5 @@
 import { TidemarkError } from "../../views/errors.ts";
-import { busy, mostQueued, occasionId } from "./admission.ts";
+import { busy, isInTheWay, mostQueued, occasionId } from "./admission.ts";
 import type { Jobs, Run, RunHandler, RunProgress, RunRequest } from "./jobs.ts";
 import { RunStore, type StoredRun } from "./run-store.ts";
 import { attempt, begun, cancelled, giveBack, hasEnded, requested, retryDelaysMs, settle } from "./settle.ts";
@@ -49,13 +49,14 @@ export class EmbeddedJobs implements Jobs {
     const known = occasion === undefined ? undefined : (this.#active.get(id)?.run ?? this.#store.get(id));
     if (known !== undefined) return known;
     const runs = [...this.#active.values()].map(({ run }) => run);
-    const [first] = runs;
-    if (first !== undefined && ifBusy === "refuse") throw busy("busy", first);
-    if (first !== undefined && runs.filter(({ state }) => state === "queued").length >= mostQueued) {
-      throw busy("full", first);
-    }
+    const held = requested(id, request, this.#clock());
+    const first = runs.find((other) => ifBusy === "refuse" && isInTheWay(other, held.run));
+    if (first !== undefined) throw busy("busy", first, held.run);
+    const [front] = runs;
+    const waiting = runs.filter(({ state }) => state === "queued").length;
+    if (front !== undefined && waiting >= mostQueued(held.run.kind)) throw busy("full", front, held.run);
     // Taken in before it is durable, so that two requests at once see each other.
-    const stored = { number: this.#nextNumber++, ...requested(id, request, this.#clock()) };
+    const stored = { number: this.#nextNumber++, ...held };
     this.#active.set(id, stored);
     await this.#save(stored);
     this.#worker?.wake();

@@ -3,12 +3,17 @@ import type { Reconciliation } from "../generations/generations.ts";
 /** A batch run as everyone sees it. Times are RFC 3339. */
 export interface Run {
   readonly id: string;
-  /** "check": everything is computed and held against what is served, and nothing is published. */
-  readonly kind: "batch" | "check";
+  /**
+   * "check": everything is computed and held against what is served, and nothing is published. "past": some views are computed as of
+   * a past position, and kept beside what serves.
+   */
+  readonly kind: "batch" | "check" | "past";
   /** The only view that is checked; null: all of them. */
   readonly view: string | null;
   /** Whether every view is to be computed from all records, also where the run could go on from the generation that serves. */
   readonly full: boolean;
+  /** Of a run as of the past; else null. */
+  readonly past: RunPast | null;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
   /** Who asked: "schedule", "http", "tail-bound" or a name given. */
   readonly requestedBy: string;
@@ -18,6 +23,12 @@ export interface Run {
   readonly progress: RunProgress | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly result: RunResult | null;
+}
+
+/** What is computed as of when: views by their exact names, at a position that names every partition of their topics. */
+export interface RunPast {
+  readonly position: string;
+  readonly views: readonly string[];
 }
 
 export interface RunProgress {
@@ -64,6 +75,7 @@ export function reviveRun(stored: Run): Run {
     kind: stored.kind ?? "batch",
     view: stored.view ?? null,
     full: stored.full ?? false,
+    past: stored.past ?? null,
   };
   if (run.result === null) return run;
   const { generations, reconciliations = [] } = run.result;
@@ -103,12 +115,15 @@ export interface RunRequest {
   readonly view?: string | null;
   /** Default false. */
   readonly full?: boolean;
+  /** Of a run as of the past. */
+  readonly past?: RunPast | null;
 }
 
 /** Batch runs: durable, one at a time per app, in order. */
 export interface Jobs extends AsyncDisposable {
   /**
-   * Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits; with "wait" if ten wait.
+   * Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits, where it is not one as of the past,
+   * which makes nothing of what others ask for; with "wait" if ten wait, for a run as of the past five.
    * This and all that follow reject with TIDEMARK_JOBS_UNAVAILABLE while the queue can't be reached.
    */
   submit(request: RunRequest): Promise<Run>;

@@ -7,18 +7,22 @@ local function tell(text)
 end
 `;
 
-/** ARGV: id, run, "wait" or "refuse", how many may wait. Gives a word, and the change or the run that it is about. */
+/** ARGV: id, run, "wait" or "refuse", how many may wait. What is in the way is as `isInTheWay` has it. Gives a word, and the change or the run that it is about. */
 export const admitScript = `${tell}
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return {'known', known} end
+local kind = cjson.decode(ARGV[2]).run.kind
 local first = nil
+local inTheWay = nil
 local waiting = 0
 for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   local text = redis.call('HGET', KEYS[1], id)
   if not first then first = text end
-  if cjson.decode(text).run.state == 'queued' then waiting = waiting + 1 end
+  local run = cjson.decode(text).run
+  if not inTheWay and (kind == 'past' or run.kind ~= 'past') then inTheWay = text end
+  if run.state == 'queued' then waiting = waiting + 1 end
 end
-if first and ARGV[3] == 'refuse' then return {'busy', first} end
+if inTheWay and ARGV[3] == 'refuse' then return {'busy', inTheWay} end
 if first and waiting >= tonumber(ARGV[4]) then return {'full', first} end
 local number = redis.call('INCR', KEYS[4])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])

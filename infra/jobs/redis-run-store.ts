@@ -48,7 +48,8 @@ export class RedisRunStore {
 
   async admit(stored: RedisRun, ifBusy: RunRequest["ifBusy"]): Promise<Admission> {
     const { id } = stored.run;
-    const reply = await this.#eval(admitScript, [], id, JSON.stringify(stored), ifBusy, `${mostQueued}`);
+    const most = `${mostQueued(stored.run.kind)}`;
+    const reply = await this.#eval(admitScript, [], id, JSON.stringify(stored), ifBusy, most);
     const [kind, text] = reply as [Admission["kind"], string];
     return kind === "admitted" ? { kind, change: text } : { kind, run: parse(text).run };
   }

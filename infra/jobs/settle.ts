@@ -73,7 +73,7 @@ export function begun<H extends HeldRun>(held: H, nowMs: number): H {
 
 export function requested(
   id: string,
-  { requestedBy, kind = "batch", view = null, full = false }: RunRequest,
+  { requestedBy, kind = "batch", view = null, full = false, past = null }: RunRequest,
   nowMs: number,
 ): HeldRun {
   const run: Run = {
@@ -82,6 +82,7 @@ export function requested(
     kind,
     view,
     full,
+    past,
     requestedBy,
     requestedAt: timeOf(nowMs),
     startedAt: null,

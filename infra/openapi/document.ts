@@ -138,5 +138,11 @@ const problemSchema: Schema = {
     status: { type: "integer" },
     code: { enum: Object.keys(errorCodes) },
     detail: { type: "string" },
+    offer: {
+      type: "object",
+      description: "A request that brings about what was refused",
+      required: ["method", "path", "body"],
+      properties: { method: { const: "POST" }, path: { type: "string" }, body: { type: "object" } },
+    },
   },
 };

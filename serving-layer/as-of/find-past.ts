@@ -1,9 +1,8 @@
 import type { Manifest } from "../../infra/generations/generations.ts";
-import { type Cut, cutCovers, recordsBetween } from "../../views/cut.ts";
+import { type Cut, cutCovers, formatCut, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError, unreachable } from "../../views/errors.ts";
 import { cutOf } from "../../views/mapping.ts";
 import type { View } from "../../views/view.ts";
-import { formatOwn } from "../provenance.ts";
 import type { AsOf } from "./as-of.ts";
 
 /** Where an answer as of the past stands. */
@@ -22,7 +21,7 @@ export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end:
   const usable = kept.filter(({ fingerprint }) => fingerprint === view.fingerprint);
   switch (asOf.kind) {
     case "position":
-      if (!cutCovers(end, asOf.position)) throw ahead(view, asOf.position, end);
+      requireReached(asOf.position, end);
       return { generation: nearest(view, asOf.position, usable), position: asOf.position };
     case "generation": {
       const generation = usable.find(({ id }) => id === asOf.id);
@@ -32,7 +31,7 @@ export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end:
       throw unknown(view, `generation "${asOf.id}" ${reason}`, usable);
     }
     case "time": {
-      const generation = usable.find(({ createdAt }) => Date.parse(createdAt) <= asOf.ms);
+      const generation = usable.find((each) => wasPublishedBy(each, asOf.ms));
       if (generation !== undefined) return at(view, generation);
       throw unknown(view, `no generation that is kept was published by ${asOf.text}`, usable);
     }
@@ -46,6 +45,10 @@ export function recordsToFold({ generation, position }: FoundPast): number {
   return recordsBetween(generation?.cut ?? {}, position);
 }
 
+export function wasPublishedBy({ createdAt, past }: Manifest, ms: number): boolean {
+  return past === undefined && Date.parse(createdAt) <= ms;
+}
+
 function at(view: View, generation: Manifest): FoundPast {
   return { generation, position: cutOf(view, generation.cut) };
 }
@@ -55,7 +58,7 @@ function nearest(view: View, position: Cut, usable: readonly Manifest[]): Manife
   let found: Manifest | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const generation of usable) {
-    if (!cutCovers(position, cutOf(view, generation.cut))) continue;
+    if (generation.past === "replay" || !cutCovers(position, cutOf(view, generation.cut))) continue;
     const records = recordsBetween(generation.cut, position);
     if (records < fewest) [found, fewest] = [generation, records];
   }
@@ -69,14 +72,21 @@ function unknown(view: View, reason: string, usable: readonly Manifest[]): Tidem
   );
 }
 
-/** The ids, with when each was published. */
+/** The ids, with when each was published, or what it is as of. */
 export function describeKept(generations: readonly Manifest[]): string {
-  return generations.map(({ id, createdAt }) => `${id} (${createdAt})`).join(", ") || "none";
+  return (
+    generations
+      .map(({ id, createdAt, past, cut }) => `${id} (${past ? formatCut(cut) : createdAt})`)
+      .join(", ") || "none"
+  );
 }
 
-function ahead(view: View, position: Cut, end: Cut): TidemarkError {
-  return new TidemarkError(
+/** TIDEMARK_ASOF_AHEAD for a position that the log, which ends there, has not reached. */
+export function requireReached(position: Cut, end: Cut): void {
+  if (cutCovers(end, position)) return;
+  const endOfTopics = Object.fromEntries(Object.keys(position).map((topic) => [topic, end[topic] ?? []]));
+  throw new TidemarkError(
     "TIDEMARK_ASOF_AHEAD",
-    `asOf=${formatOwn(view, position)} lies ahead of the present: the log ends at ${formatOwn(view, end)}. To wait for a position, ask with after`,
+    `asOf=${formatCut(position)} lies ahead of the present: the log ends at ${formatCut(endOfTopics)}. To wait for a position, ask with after`,
   );
 }

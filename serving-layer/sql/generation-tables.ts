@@ -33,7 +33,7 @@ const keptPerView = 2;
  * into a Parquet file in the folder; it goes with the generation.
  */
 export class GenerationTables implements AsyncDisposable {
-  readonly #generations: Generations;
+  readonly #generations: Pick<Generations, "open">;
   readonly #connection: DuckDBConnection;
   readonly #folder: string;
   readonly #stop = new AbortController();
@@ -42,7 +42,7 @@ export class GenerationTables implements AsyncDisposable {
 
   /** The connection is for this alone, and the folder there for this alone. */
   constructor(parts: {
-    readonly generations: Generations;
+    readonly generations: Pick<Generations, "open">;
     readonly connection: DuckDBConnection;
     readonly folder: string;
   }) {

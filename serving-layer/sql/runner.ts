@@ -15,6 +15,7 @@ import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
 import type { Master } from "../../infra/master/master.ts";
 import type { Timers } from "../../infra/timers.ts";
+import { unlessAborted } from "../../infra/unless-aborted.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { quoteIdentifier, type Scalar } from "../../views/expression.ts";
@@ -24,7 +25,7 @@ import { writeAnswer } from "./answer-text.ts";
 import { isFatal, statementError } from "./duckdb-error.ts";
 import type { SqlEngine, SqlOutcome, SqlParameters, SqlStatement, SqlTable, TailRow } from "./engine.ts";
 import { EventTables } from "./event-tables.ts";
-import { type GenerationTable, GenerationTables } from "./generation-tables.ts";
+import { GenerationTables } from "./generation-tables.ts";
 import { tablesOf } from "./statement-check.ts";
 import { viewToSql } from "./view-table.ts";
 
@@ -32,7 +33,7 @@ export interface RunnerParts {
   readonly app: App;
   /** Confined to the folders of the stores and its own. */
   readonly duckdb: Duckdb;
-  readonly generations: Generations;
+  readonly generations: Pick<Generations, "open">;
   readonly master: Master;
   readonly log: Pick<Log, "read">;
   /** For files of its own. */
@@ -141,24 +142,14 @@ export class SqlRunner implements SqlEngine, AsyncDisposable {
     signal: AbortSignal,
   ): Promise<string> {
     const view = this.#view(table.view);
+    // What is made of a generation is for others too: it goes on when this one's time is over.
     const generation =
-      table.generation === null ? undefined : await this.#useGeneration(view, table.generation, signal);
+      table.generation === null
+        ? undefined
+        : await unlessAborted(this.#generations.use(view, table.generation), signal);
     if (generation !== undefined) ends.use(generation);
     const tail = [...table.tail].map((row) => decodeRow(view, row));
     return viewToSql(connection, name, view, generation, tail, signal);
-  }
-
-  /** What is made of a generation is for others too: it goes on when this one's time is over. */
-  async #useGeneration(view: View, id: string, signal: AbortSignal): Promise<GenerationTable & Disposable> {
-    const using = this.#generations.use(view, id);
-    return new Promise((resolve, reject) => {
-      const giveUp = () => {
-        reject(signal.reason);
-        using.then((table) => table[Symbol.dispose]()).catch(() => undefined);
-      };
-      signal.addEventListener("abort", giveUp, { once: true });
-      using.finally(() => signal.removeEventListener("abort", giveUp)).then(resolve, reject);
-    });
   }
 
   #view(name: string): View {

@@ -1,27 +1,27 @@
+import { Lifecycle } from "../../infra/lifecycle.ts";
 import { TailSegment } from "../../infra/tail/segment.ts";
-import type { Tail } from "../../infra/tail/tail.ts";
-import type { App } from "../../views/app.ts";
-import { type Cut, formatCut, type Offset, offset, offsetAt, recordsBetween } from "../../views/cut.ts";
+import { type Cut, formatCut, offset, recordsBetween } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import type { EventType } from "../../views/event.ts";
-import { isFolded } from "../../views/layers.ts";
 import { encodeCell, type StateRow } from "../../views/state.ts";
 import { shownView } from "../../views/view.ts";
 import { Admission } from "../admission.ts";
 import type { Clock } from "../clock.ts";
 import { readLayer } from "../layer.ts";
-import type { KnownBound, LogBound } from "../log-bound.ts";
+import type { LogBound } from "../log-bound.ts";
 import { approximationsOf, type Provenance, provenanceOf } from "../provenance.ts";
-import type { Snapshots } from "../snapshot.ts";
 import type { Versions } from "../versions.ts";
 import type { SqlEngine, SqlFormat, SqlOutcome, SqlParameters, SqlTable, TailRow } from "./engine.ts";
 import type { SqlLimits } from "./limits.ts";
+import { type PresentParts, presentMoment, type SqlMoment } from "./moment.ts";
+import { type PastMomentParts, pastMoment } from "./past-moment.ts";
 import { type Named, TableNames } from "./table-names.ts";
 
 export interface SqlRequest {
   readonly sql: string;
   readonly parameters: SqlParameters;
   readonly format: SqlFormat;
+  /** A past cut, as `rows` takes it; undefined: now. */
+  readonly asOf: string | undefined;
 }
 
 /** What an answer rests on, by the names of views and event types. */
@@ -29,7 +29,7 @@ export interface SqlProvenance {
   readonly views: Readonly<
     Record<string, Provenance & { readonly approximate: Readonly<Record<string, string>> }>
   >;
-  readonly events: Readonly<Record<string, Pick<Provenance, "position" | "lag" | "complete">>>;
+  readonly events: Readonly<Record<string, Pick<Provenance, "position" | "lag" | "complete" | "asOf">>>;
 }
 
 export interface SqlAnswer extends SqlOutcome {
@@ -38,11 +38,8 @@ export interface SqlAnswer extends SqlOutcome {
   readonly provenance: SqlProvenance;
 }
 
-export interface SqlParts {
-  readonly app: App;
+export interface SqlParts extends PresentParts, PastMomentParts {
   readonly versions: Versions;
-  readonly snapshots: Snapshots;
-  readonly tail: Tail;
   readonly logEnd: LogBound;
   readonly engine: SqlEngine;
   readonly limits: SqlLimits;
@@ -74,7 +71,7 @@ export class SqlAnswers {
     return await this.#run(request, gone);
   }
 
-  async #run({ sql, parameters, format }: SqlRequest, gone: AbortSignal): Promise<SqlAnswer> {
+  async #run({ sql, parameters, format, asOf }: SqlRequest, gone: AbortSignal): Promise<SqlAnswer> {
     const { engine, limits, logEnd, clock } = this.#parts;
     const named = byTable(await engine.check(sql), this.#names);
     gone.throwIfAborted();
@@ -82,68 +79,66 @@ export class SqlAnswers {
     using _ = clock.after(limits.timeoutMs, () => late.abort(timedOut(limits)));
     const signal = AbortSignal.any([gone, late.signal]);
     const end = await logEnd.current();
-    // No await stands between the tables: they are of one moment.
-    const tables = [...named].map(([table, names]) => this.#table(table, names));
-    const provenance = this.#provenance([...named.keys()], end);
-    const text: string[] = [];
-    const { rows, bytes } = limits;
-    const outcome = await engine.run(
-      { sql, parameters, tables, format, rows, bytes },
-      (piece) => void text.push(piece),
-      signal,
-    );
-    return { ...outcome, text, provenance };
-  }
-
-  #table(named: Named, names: readonly string[]): SqlTable {
-    if (named.kind === "events") {
-      const { name } = named.event;
-      return { kind: "events", names, event: name, nexts: this.#position(named.event) };
+    const ends = new Lifecycle();
+    try {
+      const used = [...named.keys()];
+      const moment =
+        asOf === undefined
+          ? presentMoment(this.#parts, end)
+          : await pastMoment(this.#parts, used, asOf, end, signal, ends);
+      // No await stands between the tables: they are of one moment.
+      const tables = [...named].map(([table, names]) => tableOf(moment, table, names));
+      const provenance = provenanceAt(moment, used);
+      const text: string[] = [];
+      const { rows, bytes } = limits;
+      const outcome = await engine.run(
+        { sql, parameters, tables, format, rows, bytes },
+        (piece) => void text.push(piece),
+        signal,
+      );
+      return { ...outcome, text, provenance };
+    } finally {
+      await ends[Symbol.asyncDispose]();
     }
+  }
+}
+
+function tableOf(moment: SqlMoment, named: Named, names: readonly string[]): SqlTable {
+  if (named.kind === "events") {
+    return { kind: "events", names, event: named.event.name, nexts: moment.nexts(named.event) };
+  }
+  const { view } = named;
+  const { snapshot, segments } = moment.view(view);
+  const rows = new TailSegment(view, 0, offset(0));
+  for (const { panes } of segments) {
+    for (const entries of panes.values()) for (const entry of entries.values()) rows.mergeRow(entry);
+  }
+  return {
+    ...{ kind: "view", names, view: view.name },
+    generation: snapshot.reader?.manifest.id ?? null,
+    tail: encoded(rows.entries()),
+  };
+}
+
+function provenanceAt(moment: SqlMoment, used: readonly Named[]): SqlProvenance {
+  const { end, asOf } = moment;
+  const views = used.flatMap((named) => {
+    if (named.kind === "events") return [];
     const { view } = named;
-    const { snapshots } = this.#parts;
-    const snapshot = snapshots.serving(view);
-    const rows = new TailSegment(view, 0, offset(0));
-    for (const { panes } of snapshots.segments(snapshot)) {
-      for (const entries of panes.values()) for (const entry of entries.values()) rows.mergeRow(entry);
-    }
-    return {
-      ...{ kind: "view", names, view: view.name },
-      generation: snapshot.reader?.manifest.id ?? null,
-      tail: encoded(rows.entries()),
-    };
-  }
-
-  #provenance(used: readonly Named[], end: KnownBound): SqlProvenance {
-    const { snapshots } = this.#parts;
-    const views = used.flatMap((named) => {
-      if (named.kind === "events") return [];
-      const { view } = named;
-      const layer = readLayer(view);
-      const provenance = provenanceOf(layer, snapshots.serving(view), snapshots.position(view), end);
-      return [[view.name, { ...provenance, approximate: approximationsOf(shownView(view)) }] as const];
-    });
-    const events = used.flatMap((named) => {
-      if (named.kind === "view") return [];
-      const { name } = named.event;
-      const position: Cut = { [name]: this.#position(named.event) };
-      const lag = recordsBetween(position, { [name]: end.cut[name] ?? [] });
-      return [[name, { position: formatCut(position), lag, complete: lag === 0 && end.isCurrent }] as const];
-    });
-    return { views: Object.fromEntries(views), events: Object.fromEntries(events) };
-  }
-
-  /** Events are those that the tails of their type's views have; of a type that has none, those of the log when it was last asked. */
-  #position(event: EventType): readonly Offset[] {
-    const { app, tail, logEnd } = this.#parts;
-    const views = app.views.filter(
-      (view) => isFolded(view) && view.mappings.some((mapping) => mapping.event === event),
-    );
-    const cuts = views.length === 0 ? [logEnd.known()?.cut ?? {}] : views.map((view) => tail.position(view));
-    return Array.from({ length: event.partitions }, (_, partition) =>
-      offset(Math.min(...cuts.map((cut) => offsetAt(cut, event.name, partition)))),
-    );
-  }
+    const { snapshot, position } = moment.view(view);
+    const provenance = provenanceOf(readLayer(view), snapshot, position, end, asOf);
+    return [[view.name, { ...provenance, approximate: approximationsOf(shownView(view)) }] as const];
+  });
+  const events = used.flatMap((named) => {
+    if (named.kind === "view") return [];
+    const { name } = named.event;
+    const position: Cut = { [name]: moment.nexts(named.event) };
+    const lag = recordsBetween(position, { [name]: end.cut[name] ?? [] });
+    const complete = lag === 0 && end.isCurrent;
+    const ground = { position: formatCut(position), lag, complete, ...(asOf !== undefined && { asOf }) };
+    return [[name, ground] as const];
+  });
+  return { views: Object.fromEntries(views), events: Object.fromEntries(events) };
 }
 
 function byTable(names: readonly string[], tables: TableNames): ReadonlyMap<Named, readonly string[]> {

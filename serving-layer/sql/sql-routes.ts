@@ -66,20 +66,23 @@ function formatOf(accept = ""): SqlFormat {
   return "json";
 }
 
-function readBody(body: unknown, { length }: SqlLimits): Pick<SqlRequest, "sql" | "parameters"> {
+function readBody(body: unknown, { length }: SqlLimits): Omit<SqlRequest, "format"> {
   const expected = `{"sql": "SELECT …", "parameters": […]}`;
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw bodyError(`give a JSON object such as ${expected}`);
   }
-  const { sql, parameters = [], ...others } = body as Readonly<Record<string, unknown>>;
+  const { sql, parameters = [], asOf, ...others } = body as Readonly<Record<string, unknown>>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
-    throw bodyError(`there is no member "${unknown.slice(0, 100)}"; there are sql and parameters`);
+    throw bodyError(`there is no member "${unknown.slice(0, 100)}"; there are sql, parameters and asOf`);
   }
   if (typeof sql !== "string") {
     throw bodyError(`"sql" must be a text of up to ${length} characters, as in ${expected}`);
   }
-  return { sql, parameters: readParameters(parameters) };
+  if (asOf !== undefined && typeof asOf !== "string") {
+    throw bodyError('"asOf" must be a text: a position, the id of a generation or a time');
+  }
+  return { sql, parameters: readParameters(parameters), asOf };
 }
 
 function readParameters(parameters: unknown): SqlParameters {

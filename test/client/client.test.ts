@@ -33,6 +33,19 @@ test("rows are asked for by names and values, and come with what they rest on", 
   ]);
 });
 
+test("a past that is too costly is thrown with the run that computes it", async () => {
+  await using server = await LiveServer.start([byMachine]);
+  server.log.advanceTo("test.machine.measured", [1, 0]);
+  const client = createClient<typeof app>({ url: server.url });
+  const body = { asOf: "test.machine.measured@0:1,1:0", views: ["by-machine"] } as const;
+  await expect(client.rows("by-machine", { asOf: body.asOf })).rejects.toMatchObject({
+    code: "TIDEMARK_ASOF_COSTLY",
+    offer: { method: "POST", path: "/v1/batch/runs", body },
+  });
+  const past = { position: body.asOf, views: body.views };
+  expect(await client.runs.start(body)).toMatchObject({ kind: "past", past, state: "queued" });
+});
+
 test("what the server refuses is thrown with its code", async () => {
   await using server = await LiveServer.start([byMachine]);
   const client = createClient({ url: server.url });

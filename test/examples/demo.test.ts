@@ -14,6 +14,7 @@ function reconciledRun(records: number, reconciliation: Reconciliation): Reconci
     kind: "batch",
     view: null,
     full: false,
+    past: null,
     state: "succeeded",
     requestedBy: "http",
     requestedAt: "2001-07-01T00:00:00.000Z",

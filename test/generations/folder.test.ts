@@ -129,6 +129,17 @@ test("pruning keeps the newest, the one pointed at, and what is being read", asy
   expect(ids(await generations.list("windowless"))).toEqual(["g6", "g5", "g1"]);
 });
 
+test("of every view, declared or not, no more are kept than so many, and none from before a moment", async () => {
+  const generations = await GenerationsFolder.own(options());
+  for (const n of [1, 2, 3, 4]) await publish(generations, n);
+  for (const n of [1, 5]) await publish(generations, n, windowed);
+  await generations.pruneAll(3, Date.parse("2026-01-01T00:00:03Z"));
+  expect(ids(await generations.list("windowless"))).toEqual(["g4", "g3"]);
+  expect(ids(await generations.list("windowed"))).toEqual(["g5"]);
+  await generations.pruneAll(1, 0);
+  expect(ids(await generations.list("windowless"))).toEqual(["g4"]);
+});
+
 test("an open reader reads on when its folder is gone, as another process may prune it", async () => {
   const generations = await GenerationsFolder.own(options());
   await publish(generations, 1);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import type { Run } from "../../infra/jobs/jobs.ts";
 import type { Row } from "../fault/client.ts";
 import { Random } from "../fault/random.ts";
 import { PlatformHere } from "./platform-here.ts";
@@ -42,8 +43,57 @@ test("sessions of several event types and sliding windows are again what they we
       expect(rows.length).toBeGreaterThan(10);
       expect((await platform.rows(view, { asOf: position })).rows, `${view} as of ${position}`).toEqual(rows);
     }
+    await holdsForStatements(platform);
+    // Of the same cuts a run computes the same by SQL.
+    for (const { view, position, rows } of answered.slice(2, 6)) {
+      const id = await runAsOf(platform, view, position);
+      const answer = await platform.rows(view, { asOf: position });
+      expect([answer.provenance.generation, answer.rows], `${view} as of ${position}`).toEqual([id, rows]);
+    }
   } finally {
     await platform.stop();
     await rm(data, { recursive: true, force: true });
   }
 });
+
+/** Gives what the run has kept. */
+async function runAsOf(platform: PlatformHere, view: string, asOf: string): Promise<string | undefined> {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ asOf, views: [view] });
+  const asked = await fetch(`${platform.url}/v1/batch/runs`, { method: "POST", headers, body });
+  const { id } = (await asked.json()) as Run;
+  for (;;) {
+    const { state, result } = await platform.get<Run>(`/v1/batch/runs/${id}`);
+    if (state === "succeeded") return result?.generations[0]?.id;
+    if (state === "failed") throw new Error(`the run as of ${asOf} failed`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+interface Listed {
+  readonly generations: readonly { readonly id: string; readonly cut: string }[];
+}
+
+/** A generation of one view stands for its run's cut, also of topics that the view is not of. */
+async function holdsForStatements(platform: PlatformHere): Promise<void> {
+  const ask = async (sql: string, asOf: string) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ sql, asOf });
+    const response = await fetch(`${platform.url}/v1/sql`, { method: "POST", headers, body });
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is looked at member by member
+    return (await response.json()) as any;
+  };
+  const [, speed] = (await platform.get<Listed>("/v1/views/speed")).generations;
+  const [, visits] = (await platform.get<Listed>("/v1/views/visits")).generations;
+  const id = speed?.id ?? "";
+  const { rows } = await platform.rows("visits", { asOf: visits?.id ?? "", groupBy: "" });
+  const both = "SELECT (SELECT sum(pages) FROM visits) AS pages, (SELECT count(*) FROM speed) > 0 AS has";
+  const answer = await ask(both, id);
+  expect(answer.rows).toEqual([{ pages: rows[0]?.pages, has: true }]);
+  expect(answer.provenance.views.visits).toMatchObject({ position: visits?.cut, asOf: id });
+  expect(await ask("SELECT * FROM visits", id)).toMatchObject({ code: "TIDEMARK_GENERATION_UNKNOWN" });
+  expect(await ask(both, speed?.cut ?? "")).toMatchObject({
+    code: "TIDEMARK_QUERY_PARAMETER",
+    detail: expect.stringMatching(/says nothing of .*the topics of the statement's tables/),
+  });
+}

@@ -73,7 +73,11 @@ function textOf({ schema, example }: Document): fc.Arbitrary<string> {
     : fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...allowed) }, texts);
 }
 
-const bodies = ["", "{}", '{"ifBusy":"wait"}', '{"view":"airport-hours"}', '{"view":7}', "[", "null", '"x"'];
+const bodies = [
+  ...["", "{}", '{"ifBusy":"wait"}', '{"view":"airport-hours"}', '{"view":7}', "[", "null", '"x"'],
+  '{"asOf":"aviation.flight.landed@0:1,1:1,2:1,3:1","views":["airport-hours"]}',
+  '{"sql":"SELECT count(*) FROM airport_hours","asOf":"aviation.flight.landed@0:1,1:1,2:1,3:1"}',
+];
 
 /** What the document gives as an example, an event, some other JSON, or none; under one of the types that are taken, or another. */
 function bodyOf({ requestBody }: Document): fc.Arbitrary<Document> {

@@ -5,6 +5,7 @@ import { type Embedded, startEmbedded } from "../../cli/embedded.ts";
 import { loadApp } from "../../cli/load-app.ts";
 import { readSecurity } from "../../cli/security.ts";
 import { drainTimes } from "../../infra/drain.ts";
+import type { PastLimits } from "../../serving-layer/as-of/past-limits.ts";
 import { Client } from "../fault/client.ts";
 
 const flights = fileURLToPath(new URL("../../examples/flights/app.ts", import.meta.url));
@@ -19,7 +20,7 @@ export class PlatformHere extends Client {
     this.#embedded = embedded;
   }
 
-  static async start(data: string, appPath = flights): Promise<PlatformHere> {
+  static async start(data: string, appPath = flights, past: Partial<PastLimits> = {}): Promise<PlatformHere> {
     const declared = await loadApp(appPath);
     const app = { ...declared, batch: { ...declared.batch, schedule: null } };
     const logger = pino({ level: "warn" }, pino.destination(2));
@@ -28,6 +29,7 @@ export class PlatformHere extends Client {
         ...{ app, appPath: resolve(appPath), data, host: "127.0.0.1", port: 0, logger, tracing: undefined },
         security: await readSecurity({}, app, logger),
         drain: drainTimes({}),
+        past,
       }),
     );
   }

@@ -60,3 +60,39 @@ test("a fold that does something else than SQL is found, with the keys", async (
   expect(out).toMatch(/DIFFERENT: 1\d of 1\d keys, folded and in generation/);
   expect(out).toMatch(/\["u0"\] +0 +\{"pages":\d+\} +\{"pages":\d+\}/);
 });
+
+test("what is kept under a name is answered as of that name, and by nothing else", async () => {
+  for (const view of ["visits", "speed", "miscounted"]) {
+    const { out } = await replay(view, "--as", "folded");
+    expect(out).toContain("kept as g-folded, by which --as-of asks for it");
+  }
+  expect((await replay("visits", "--as", "g-folded")).out).toContain("TIDEMARK_GENERATION_EXISTS");
+  const platform = await PlatformHere.start(data, app);
+  try {
+    await platform.caughtUp("visits");
+    const rows = async (view: string, asOf: string, measures: string) =>
+      (await platform.rows(view, { asOf, measures })).rows;
+    const { provenance, rows: counted } = await platform.rows("miscounted");
+    const generation = provenance.generation ?? "";
+    const twice = counted.map((row) => ({ ...row, pages: 2 * Number(row.pages) }));
+    expect(await rows("miscounted", "g-folded", "pages")).toEqual(twice);
+    expect(await rows("miscounted", provenance.position, "pages")).toEqual(counted);
+    const { out } = await tidemarkHere([
+      ...["sql", "SELECT * FROM miscounted ORDER BY user", "--as-of", "g-folded", "--json"],
+      ...["--url", platform.url],
+    ]);
+    expect(JSON.parse(out).rows).toEqual(twice);
+    for (const [view, measures] of [
+      ["visits", "pages,purchases,campaign"],
+      ["speed", "slow,users"],
+    ] as const) {
+      const { provenance: served } = await platform.rows(view);
+      const folded = await rows(view, "g-folded", measures);
+      expect(folded.length).toBeGreaterThan(10);
+      expect(folded).toEqual(await rows(view, served.generation ?? "", measures));
+    }
+    expect(generation).not.toBe("g-folded");
+  } finally {
+    await platform.stop();
+  }
+});

@@ -21,9 +21,14 @@ beforeAll(async () => {
   const lines = await flightLines(4_000);
   await platform.ingest(lines.slice(0, 3_000).join("\n"));
   await platform.runIsDone(await platform.startRun());
+  const { position } = (await platform.rows("airport-hours")).provenance;
+  const { err } = await tidemarkHere([
+    ...["batch", "run", "--as-of", position, "--view", "airport-hours", "--url", platform.url],
+  ]);
   await platform.ingest(lines.slice(3_000).join("\n"));
   await platform.caughtUp();
   await platform.stop();
+  expect(err).toBe("");
 }, 60_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -49,9 +54,9 @@ async function firstMasterFile(): Promise<string> {
   return join(partition, name);
 }
 
-async function generation(view: string): Promise<string> {
-  const names = await readdir(join(data, "generations", view));
-  return join(data, "generations", view, names.find((name) => name.startsWith("g-")) ?? "");
+async function generation(view: string, store = "generations"): Promise<string> {
+  const names = await readdir(join(data, store, view));
+  return join(data, store, view, names.find((name) => name.startsWith("g-")) ?? "");
 }
 
 /** Writes a Parquet file anew, with its rows changed by a SELECT over the former ones. */
@@ -93,14 +98,18 @@ test("a master file that is gone is named", async () => {
   expect(out).toMatch(/✗ generations of airport-hours.*\n.*its cut .* is beyond the archive/);
 });
 
-test("a state that was changed in a generation is named", async () => {
-  const path = join(await generation("airport-hours"), "states.parquet");
+test.each([
+  ["a generation", "generations"],
+  ["what is kept of the past", "pasts"],
+])("a state that was changed in %s is named", async (_, store) => {
+  const path = join(await generation("airport-hours", store), "states.parquet");
   await rewrite(
     path,
     `SELECT * REPLACE (if(origin = 'ORD', "late.count" + 1, "late.count") AS "late.count") FROM FILE`,
   );
   const { code, out } = await verify();
   expect(code).toBe(1);
+  expect(out).toContain(`✗ ${store} of airport-hours`);
   expect(out).toMatch(/states\.parquet has \["ORD"\].*where the records give \["ORD"\]/);
 });
 

@@ -85,6 +85,23 @@ export function jobsContract(name: string, make: () => Promise<JobsUnderTest>): 
       await expect(refuse()).resolves.toMatchObject({ state: "queued" });
     });
 
+    test("a run as of the past is in the way of no other kind, and of few of its own", async () => {
+      const past = { position: "topic@0:12", views: ["view"] };
+      const asOf = (ifBusy: "wait" | "refuse") =>
+        jobs.submit({ requestedBy: "test", ifBusy, kind: "past", past });
+      const first = await asOf("refuse");
+      const named = { code: "TIDEMARK_RUN_BUSY", message: expect.stringContaining(first.id) };
+      await expect(asOf("refuse")).rejects.toMatchObject(named);
+      for (let i = 0; i < 4; i++) await asOf("wait");
+      await expect(asOf("wait")).rejects.toMatchObject({ message: expect.stringMatching(/^5 runs wait/) });
+      const batch = await jobs.submit({ requestedBy: "schedule", ifBusy: "refuse" });
+      await expect(jobs.submit({ requestedBy: "schedule", ifBusy: "refuse" })).rejects.toMatchObject({
+        message: expect.stringContaining(batch.id),
+      });
+      for (let i = 0; i < 4; i++) await wait();
+      await expect(wait()).rejects.toMatchObject({ message: expect.stringMatching(/^10 runs wait/) });
+    });
+
     test("of two requests at once that do not wait one is refused", async () => {
       const refuse = () => jobs.submit({ requestedBy: "schedule", ifBusy: "refuse" });
       const outcomes = await Promise.allSettled([refuse(), refuse()]);
@@ -275,13 +292,14 @@ export function jobsContract(name: string, make: () => Promise<JobsUnderTest>): 
       const worker = jobs.work(async () => result);
       const ending = await done;
       await worker[Symbol.asyncDispose]();
-      const second = await wait("second");
+      const past = { position: "topic@0:12", views: ["view", "view@2"] };
+      const second = await jobs.submit({ requestedBy: "second", ifBusy: "wait", kind: "past", past });
       await reopen();
       expect(await jobs.get(first.id)).toEqual(ending);
       expect(await jobs.list(10)).toEqual([second, ending]);
       const secondDone = told(jobs, ended);
       jobs.work(async () => result);
-      expect(await secondDone).toMatchObject({ id: second.id, state: "succeeded", requestedBy: "second" });
+      expect(await secondDone).toMatchObject({ id: second.id, state: "succeeded", kind: "past", past });
     });
   });
 }

@@ -20,6 +20,7 @@ export type Answer = any;
 export class LiveServer implements AsyncDisposable {
   readonly generations = new PlainGenerations();
   readonly jobs = new PlainJobs();
+  readonly log: PlainLog;
   readonly #view: View;
   readonly #chains: readonly Chain[];
   readonly #tail: ChainedTail;
@@ -44,6 +45,7 @@ export class LiveServer implements AsyncDisposable {
     const [view] = views;
     if (view === undefined) throw new Error("a view is needed");
     this.#view = view;
+    this.log = new PlainLog([view]);
     this.#chains = view.partitions.map((_, partition) => new Chain(view, partition, 0 as Offset));
     this.#tail = new ChainedTail(new Map([[view, this.#chains]]));
     this.#serving = registerServing(this.#server, {
@@ -51,7 +53,7 @@ export class LiveServer implements AsyncDisposable {
       profile: "embedded",
       generations: this.generations,
       tail: this.#tail,
-      log: new PlainLog([view]),
+      log: this.log,
       jobs: this.jobs,
       deadLetters: new PlainDeadLetters(),
       live: { leastEveryMs: 1, ...live },

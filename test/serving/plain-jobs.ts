@@ -10,7 +10,7 @@ export class PlainJobs implements Jobs {
     return this.#listeners.size;
   }
 
-  async submit({ requestedBy, ifBusy, kind = "batch", view = null, full = false }: RunRequest) {
+  async submit({ requestedBy, ifBusy, kind = "batch", view = null, full = false, past = null }: RunRequest) {
     const busy = this.runs.find(({ finishedAt }) => finishedAt === null);
     if (busy !== undefined && ifBusy === "refuse") {
       throw new TidemarkError("TIDEMARK_RUN_BUSY", `run "${busy.id}" is going on`);
@@ -21,6 +21,7 @@ export class PlainJobs implements Jobs {
       kind,
       view,
       full,
+      past,
       requestedBy,
       requestedAt: "2001-01-01T00:00:00.000Z",
       startedAt: null,

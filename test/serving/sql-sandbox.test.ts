@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +59,18 @@ async function ask(sql: unknown, parameters: unknown = []) {
   const { statusCode, body } = await server.inject({ method: "POST", url: "/v1/sql", payload });
   return { status: statusCode, body, answer: JSON.parse(body) };
 }
+
+test("who waits for the process to start is not failed by its renewal", async () => {
+  const folder = join(root, "scratch", "sql");
+  worker.renew();
+  const asked = worker.check("SELECT 1");
+  // The folder goes with the process before, and is made anew just before the next one is started.
+  while (existsSync(folder)) await new Promise(setImmediate);
+  while (!existsSync(folder)) await new Promise(setImmediate);
+  for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+  worker.renew();
+  expect(await asked).toEqual([]);
+});
 
 const inFolder = (name: string) => join(root, name);
 
