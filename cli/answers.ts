@@ -121,6 +121,8 @@ export interface DiffAnswer {
   readonly onlyFrom: readonly string[];
   readonly onlyTo: readonly string[];
   readonly differing: readonly DifferingAnswer[];
+  /** Why the policy of the second has not flipped to it; null where there is none, or nothing to wait for. */
+  readonly held: string | null;
 }
 
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */

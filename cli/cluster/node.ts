@@ -168,6 +168,10 @@ export class ClusterNode {
     return server.listen({ host, port });
   }
 
+  get audit(): Logger | undefined {
+    return this.#options.security.audit;
+  }
+
   get tracing(): Tracing | undefined {
     return this.#options.tracing;
   }
