@@ -99,6 +99,7 @@ async function startWriting(
         archiver,
         timers: globalThis,
         tidy: compaction.tidy,
+        ...node.archiving,
         failed: (err) => logger.error({ err }, "archiving failed; it is tried again"),
       }),
     );
