@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
+import type { Access } from "../infra/access/rights.ts";
 import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
@@ -56,6 +57,7 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
       /** Where a rollback leads. */
       former: versions.former(view),
       flipped: describeFlip(versions.flipped(view)),
+      mayFlip: mayFlip(request.access),
       generations: manifests.map((manifest) => ({
         ...describeGeneration(manifest),
         isServing: manifest.id === serving,
@@ -97,6 +99,11 @@ async function describeVersion({ snapshots, versions }: ViewRouteParts, view: Vi
 /** How it came that the active version is; null: nothing was flipped. */
 function describeFlip(pointer: VersionPointer | undefined) {
   return pointer === undefined ? null : { at: pointer.at, by: pointer.by, why: pointer.why };
+}
+
+/** Whoever may not see everything may not change what others see. */
+function mayFlip(access: Access | undefined): boolean {
+  return access === undefined || (access.permissions.has("operate") && access.scope === "");
 }
 
 /** Only generations of the view as it is declared now can serve. */

@@ -197,6 +197,19 @@ test("a run that is told twice counts once, and two that judge at once flip once
   expect(await readVersionPointer(root, "totals")).toMatchObject({ moves: 1, active: 2 });
 });
 
+test("a flip by hand while a policy judges stays, and the policy looks again after the next run", async () => {
+  const [second, third] = [version(2), version(3, { when: {} })];
+  const current = generations.current.bind(generations);
+  generations.current = async (view) => {
+    generations.current = current;
+    await moveVersionPointer(root, "totals", () => ({ active: 2, former: 1 }));
+    return current(view);
+  };
+  expect(await run([first, second, third])).toEqual([]);
+  expect(await active()).toBe(2);
+  expect(await run([first, second, third])).toMatchObject([{ was: 2, active: 3 }]);
+});
+
 test("a check of another view says nothing of this one", async () => {
   const views = [first, version(2, { when: { cleanRuns: 2 } })];
   await run(views);
