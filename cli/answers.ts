@@ -79,6 +79,27 @@ export interface ViewAnswer {
   readonly measures: readonly { readonly name: string; readonly type: string }[];
 }
 
+/** Of a view's description what concerns its versions. */
+export interface VersionsAnswer {
+  readonly versions: readonly {
+    readonly version: number;
+    readonly view: string;
+    readonly isActive: boolean;
+    readonly isBuilding: boolean;
+    /** Why its policy has not flipped to it; null where it has none, or has nothing to wait for. */
+    readonly held: string | null;
+  }[];
+  /** Where a rollback leads. */
+  readonly former: number | null;
+  /** The last flip. */
+  readonly flipped: {
+    readonly at: string;
+    readonly by: "hand" | "policy";
+    readonly why: string | null;
+  } | null;
+  readonly mayFlip: boolean;
+}
+
 /** Which version of a view its name means, and meant. */
 export interface FlipAnswer {
   readonly view: string;
@@ -121,6 +142,8 @@ export interface DiffAnswer {
   readonly onlyFrom: readonly string[];
   readonly onlyTo: readonly string[];
   readonly differing: readonly DifferingAnswer[];
+  /** Why the policy of the second has not flipped to it; null where there is none, or nothing to wait for. */
+  readonly held: string | null;
 }
 
 /** What an answer by SQL rests on, by the names of the views and event types that it named. */

@@ -38,6 +38,7 @@ import { BatchWorker } from "./batch-worker.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { compactStores, erasableLetters, legible, openErasures, undeclaredTypes } from "./erasures.ts";
+import { flippingByPolicy } from "./flipping-by-policy.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
 import { sqlBudget } from "./sql-budget.ts";
@@ -164,8 +165,11 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   );
   let serving: Serving | undefined;
   const server = createServer({ loggerInstance: logger, tracing, ...options.security });
+  const pointers = lifecycle.use(await openVersionPointers(folder.versions, app, true, logger));
   const perform = tellingDrift(tracing?.runs(worker.perform) ?? worker.perform, options, lifecycle);
-  lifecycle.use(jobs.work(measureRuns(server.metrics)(perform)));
+  const { audit } = options.security;
+  const flipping = flippingByPolicy(perform, { app, generations, root: folder.versions, logger, audit });
+  lifecycle.use(jobs.work(measureRuns(server.metrics)(flipping)));
   lifecycle.use(
     scheduleRuns(app, jobs, (err) => logger.error({ err }, "the schedule's run can't be queued")),
   );
@@ -183,7 +187,6 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
       `view "${name}" is declared with publish: true, which takes Kafka: without KAFKA_BROKERS its changed rows are told by GET /v1/views/${name}/rows?live=true alone`,
     );
   }
-  const pointers = lifecycle.use(await openVersionPointers(folder.versions, app, true, logger));
   server.openApi.describe(ingestionOperations(app.events), eventSchemas(app.events));
   registerIngestion(server, { reception: reception.reception, pressure, limits: defaultLimits });
   registerReplay(server, { events: app.events, deadLetters, reception: reception.reception });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { access, link, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -69,4 +69,42 @@ export async function replaceDurably(path: string, text: string): Promise<void> 
   const aside = asidePath(path);
   await writeFile(aside, text);
   await moveDurably(aside, path);
+}
+
+/** What file systems say that have no hard links, or no more of this file. */
+const unlinkable: readonly string[] = ["EPERM", "EXDEV", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
+
+export function isUnlinkable(error: unknown): boolean {
+  return unlinkable.includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/**
+ * Makes a small file in one step, unless there is one of that name: of several writers, on whatever machines, one is told true. On
+ * a file system without hard links two that write within the same millisecond may both be; the later one's then stays.
+ */
+export async function createDurably(path: string, text: string): Promise<boolean> {
+  const aside = asidePath(path);
+  await writeFile(aside, text);
+  try {
+    await sync(aside);
+    await link(aside, path).catch(async (error: unknown) => {
+      if (!isUnlinkable(error)) throw error;
+      if (await isThere(path)) throw Object.assign(new Error(`"${path}" is there`), { code: "EEXIST" });
+      await rename(aside, path);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+  await sync(dirname(path));
+  return true;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

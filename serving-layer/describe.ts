@@ -20,6 +20,7 @@ export function describeView(view: View, versions: KnownVersions) {
     isActive: versions.isActive(view),
     layers: view.layers,
     publish: view.publish,
+    flip: view.flip,
     fingerprint: view.fingerprint,
     /** Null where it is of several. */
     event: view.mappings.length === 1 ? view.mappings[0]?.event.name : null,

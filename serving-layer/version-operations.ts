@@ -34,6 +34,7 @@ const diff = Type.Object({
   onlyFrom: Type.Array(Type.String()),
   onlyTo: Type.Array(Type.String()),
   differing: Type.Array(Type.Object({ kind: Type.String(), key: Type.Object({}) })),
+  held: nullable(Type.String()),
 });
 
 /** What the routes of versions take and answer. */

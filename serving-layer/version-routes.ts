@@ -52,7 +52,10 @@ export function registerVersionRoutes(server: FastifyInstance, parts: VersionRou
       text === undefined ? undefined : versions.version(view, readWhole(name, text, 1, greatestVersion));
     const pair = pairOf(versions, view, named("from", from), named("to", to));
     const turns = new Turns(clock, () => raw.socket.destroyed);
-    return diffVersions({ generations, ...pair, limit }, turns);
+    return {
+      ...(await diffVersions({ generations, ...pair, limit }, turns)),
+      held: await versions.held(pair.to),
+    };
   });
 }
 

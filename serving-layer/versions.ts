@@ -1,5 +1,7 @@
-import { meantBy } from "../infra/versions/meant-by.ts";
-import type { VersionPointer, VersionPointers } from "../infra/versions/version-pointers.ts";
+import { readFlipVerdicts } from "../infra/versions/flip-verdicts.ts";
+import { meantBy, newestMeant } from "../infra/versions/meant-by.ts";
+import type { Moved, VersionPointer } from "../infra/versions/version-pointer.ts";
+import type { VersionPointers } from "../infra/versions/version-pointers.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { exactName, familiesOf } from "../views/version.ts";
 import type { View } from "../views/view.ts";
@@ -66,8 +68,27 @@ export class Versions implements Disposable {
   }
 
   /** The version that a rollback leads to. */
-  former({ family }: View): number | null {
-    return this.#parts.pointers?.known(family)?.former ?? null;
+  former(view: View): number | null {
+    return this.flipped(view)?.former ?? null;
+  }
+
+  /** The last flip of the view's family; undefined: there was none. */
+  flipped({ family }: View): VersionPointer | undefined {
+    return this.#parts.pointers?.known(family);
+  }
+
+  /** Why the view's policy has not flipped to it; null where it has none, or is active. */
+  async held(view: View): Promise<string | null> {
+    const { pointers } = this.#parts;
+    if (view.flip === "manual" || this.isActive(view) || pointers === undefined) return null;
+    const newest = newestMeant(this.of(view), this.flipped(view));
+    if (view.version === newest) return "it was active before, and only a flip by hand leads back to it";
+    if (view.version < newest)
+      return `version ${newest} was active, and the policy leads to later ones alone`;
+    const verdict = (await readFlipVerdicts(pointers.root, view.family)).find(
+      ({ version, fingerprint }) => version === view.version && fingerprint === view.fingerprint,
+    );
+    return verdict?.held ?? "no batch run has looked at it yet";
   }
 
   /** That version of the view's family. Throws TIDEMARK_VERSION_UNKNOWN. */
@@ -112,7 +133,7 @@ export class Versions implements Disposable {
 
   async #move(
     { family }: View,
-    next: (known: VersionPointer | undefined, was: number) => VersionPointer | undefined,
+    next: (known: VersionPointer | undefined, was: number) => Moved | undefined,
   ): Promise<Flipped> {
     const { pointers } = this.#parts;
     const versions = this.#families.get(family) ?? [];

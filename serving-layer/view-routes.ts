@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { sightOf } from "../infra/access/guard.ts";
+import type { Access } from "../infra/access/rights.ts";
 import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
+import type { VersionPointer } from "../infra/versions/version-pointer.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { isRecomputed, notRecomputed } from "../views/layers.ts";
 import { exactName } from "../views/version.ts";
@@ -51,13 +53,11 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     const manifests = sight.rowFilter.size > 0 ? [] : await generations.list(view.name);
     return {
       ...describeView(view, versions),
-      versions: declared.map((each) => ({
-        ...{ version: each.version, view: exactName(each) },
-        isActive: versions.isActive(each),
-        isBuilding: snapshots.isBuilding(each),
-      })),
+      versions: await Promise.all(declared.map((each) => describeVersion(parts, each))),
       /** Where a rollback leads. */
       former: versions.former(view),
+      flipped: describeFlip(versions.flipped(view)),
+      mayFlip: mayFlip(request.access),
       generations: manifests.map((manifest) => ({
         ...describeGeneration(manifest),
         isServing: manifest.id === serving,
@@ -84,6 +84,26 @@ export function registerViewRoutes(server: FastifyInstance, parts: ViewRoutePart
     await generations.point(view.name, manifest.id);
     return { view: view.name, ...describeGeneration(manifest) };
   });
+}
+
+async function describeVersion({ snapshots, versions }: ViewRouteParts, view: View) {
+  return {
+    ...{ version: view.version, view: exactName(view) },
+    isActive: versions.isActive(view),
+    isBuilding: snapshots.isBuilding(view),
+    /** Of one that is to be flipped to by policy, why that has not happened. */
+    held: await versions.held(view),
+  };
+}
+
+/** How it came that the active version is; null: nothing was flipped. */
+function describeFlip(pointer: VersionPointer | undefined) {
+  return pointer === undefined ? null : { at: pointer.at, by: pointer.by, why: pointer.why };
+}
+
+/** Whoever may not see everything may not change what others see. */
+function mayFlip(access: Access | undefined): boolean {
+  return access === undefined || (access.permissions.has("operate") && access.scope === "");
 }
 
 /** Only generations of the view as it is declared now can serve. */

@@ -8,6 +8,7 @@ import type { Expression } from "./expression.ts";
 import type { BooleanExpression } from "./expressions/typed.ts";
 import type { FieldType } from "./field.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { type Flip, type FlipDeclaration, readFlip } from "./flip.ts";
 import { type Layers, readLayers } from "./layers.ts";
 import type { Mapping, ViewPartition } from "./mapping.ts";
 import { type DeclaredMapping, mergeMappings } from "./merged-mappings.ts";
@@ -58,6 +59,8 @@ export interface View {
   readonly layers: Layers;
   /** Whether its rows are told to others as they change; no part of the meaning either. */
   readonly publish: boolean;
+  /** How it takes over its family's name; nor is this. */
+  readonly flip: Flip;
   /** What it makes of the events of each of its types, in order of the topics' names; at least one. */
   readonly mappings: readonly Mapping[];
   /** Of all its topics, in that order. Wherever the tail says "partition" of a view, it is a place in this list. */
@@ -137,6 +140,11 @@ export type ViewDeclaration<
   readonly layers?: Layers;
   /** In a cluster, each row that changes goes to a topic of Kafka, for others to read. Default false. */
   readonly publish?: boolean;
+  /**
+   * Of a later version: whether it takes over the name by itself, after so many batch runs that found no drift in it, and only
+   * if so few rows differ from the active version's: `{ when: { cleanRuns: 3, changedShare: 0.01 } }`. Default `"manual"`.
+   */
+  readonly flip?: FlipDeclaration;
   /** Measures over sessions, where the window is one of sessions: `(s) => ({ bounces: count({ where: s.pages.eq(1) }) })`. */
   readonly sessions?: (session: SessionFields<M & MergedMeasures<Measured, Texts, Booleans>>) => S;
   /** Dimensions that are keys of a dimension table: rows can be filtered and grouped by its attributes. */
@@ -185,6 +193,7 @@ export function defineView<
   }
   const name = viewName(family, version);
   const layers = readLayers(name, declaration.layers);
+  const flip = readFlip({ name, version, layers }, declaration.flip);
   const { from } = declaration as { from: E | readonly Source[] };
   const isOne = "kind" in from;
   const sources = isOne ? [source(from, withDeletion(declaration as SourceDeclaration<E, B, M>))] : from;
@@ -218,7 +227,8 @@ export function defineView<
   const references = readReferences(name, dimensions, declaration.references ?? {});
   const view = {
     kind: "view",
-    ...{ name, family, version, layers, publish: requirePublishable(name, window, declaration.publish) },
+    ...{ name, family, version, layers, flip },
+    publish: requirePublishable(name, window, declaration.publish),
     mappings,
     dimensions,
     window,

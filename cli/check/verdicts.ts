@@ -1,12 +1,13 @@
 import { type Declarations, refusalOf } from "../../infra/declarations/declarations.ts";
 import { meantBy } from "../../infra/versions/meant-by.ts";
-import type { VersionPointer } from "../../infra/versions/version-pointers.ts";
+import type { VersionPointer } from "../../infra/versions/version-pointer.ts";
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
 import { isRecomputed } from "../../views/layers.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import { familiesOf, familyOf, needsGeneration, viewName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
+import { plural } from "../quantity.ts";
 
 /** What a change of the app means for one event type or view of a data folder. */
 export interface Verdict {
@@ -90,13 +91,20 @@ function ofView(
   if (type !== undefined) return of("refused", `its event type ${type.event.name} is`);
   const recorded = views.get(view.name);
   const meanwhile = meanwhileOf(view, pointer);
-  if (recorded === undefined) return of("new", ...meanwhile);
+  if (recorded === undefined) return of("new", ...meanwhile, ...byPolicy(view, pointer));
   return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", ...meanwhile);
 }
 
 function meanwhileOf(view: View, pointer: VersionPointer | undefined): readonly string[] {
   if (!isRecomputed(view)) return [folded, ...nobody(view, pointer)];
   return needsGeneration(view) ? [fromGeneration, ...nobody(view, pointer)] : [fromLog];
+}
+
+/** What it will do on its own. */
+function byPolicy({ family, version, flip }: View, pointer: VersionPointer | undefined): readonly string[] {
+  if (flip === "manual" || version <= (pointer?.newest ?? 1)) return [];
+  const { cleanRuns } = flip.when;
+  return [`by its policy "${family}" will mean it after ${plural(cleanRuns, "run")} without drift`];
 }
 
 function nobody({ family, version }: View, pointer: VersionPointer | undefined): readonly string[] {

@@ -16,6 +16,7 @@ import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
 import { compactBeside } from "../compaction.ts";
+import { flippingByPolicy } from "../flipping-by-policy.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
 import { Turns } from "./turns.ts";
 
@@ -98,6 +99,7 @@ async function startWriting(
         archiver,
         timers: globalThis,
         tidy: compaction.tidy,
+        ...node.archiving,
         failed: (err) => logger.error({ err }, "archiving failed; it is tried again"),
       }),
     );
@@ -130,7 +132,10 @@ async function startWriting(
         seal.letGo();
       }
     };
-    lifecycle.use(jobs.work(measured(node.tellingDrift(perform, lifecycle))));
+    const flipping = flippingByPolicy(node.tellingDrift(perform, lifecycle), {
+      ...{ app, generations, root: folder.versions, logger, audit: node.audit },
+    });
+    lifecycle.use(jobs.work(measured(flipping)));
     return lifecycle;
   } catch (error) {
     await lifecycle[Symbol.asyncDispose]();

@@ -26,6 +26,7 @@ import { RedisLink } from "../../infra/redis/redis-link.ts";
 import { parseRedisUrl } from "../../infra/redis/redis-url.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
 import type { Tracing } from "../../infra/tracing.ts";
+import type { KeepArchivingOptions } from "../../ingestion/keep-archiving.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
@@ -45,6 +46,8 @@ export interface NodeOptions extends DriftOptions {
   readonly security: Security;
   readonly drain: DrainTimes;
   readonly tracing: Tracing | undefined;
+  /** How often a batch role archives, where that is not once a minute. */
+  readonly archiving?: Pick<KeepArchivingOptions, "everyMs" | "lookMs">;
   /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -166,6 +169,14 @@ export class ClusterNode {
     const { host, port, drain: times } = this.#options;
     this.#lifecycle.defer(() => drain(server, times));
     return server.listen({ host, port });
+  }
+
+  get archiving(): NodeOptions["archiving"] {
+    return this.#options.archiving;
+  }
+
+  get audit(): Logger | undefined {
+    return this.#options.security.audit;
   }
 
   get tracing(): Tracing | undefined {

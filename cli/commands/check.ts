@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readDeclarations } from "../../infra/declarations/declarations.ts";
-import { readVersionPointer, type VersionPointer } from "../../infra/versions/version-pointers.ts";
+import { readVersionPointer, type VersionPointer } from "../../infra/versions/version-pointer.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { familyOf } from "../../views/version.ts";
 import { type Verdict, verdictsOf } from "../check/verdicts.ts";

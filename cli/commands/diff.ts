@@ -67,6 +67,7 @@ function renderDiff(terminal: Terminal, answer: DiffAnswer): string {
   const alone = aloneText(answer);
   if (alone !== "") parts.push(`${alone}\n`);
   if (differing.length > 0) parts.push(renderDiffering(answer));
+  if (answer.held !== null) parts.push(`not flipped to by policy: ${answer.held}\n`);
   const hidden = rows.changed + rows.added + rows.gone - differing.length;
   if (hidden > 0)
     parts.push(`${paint(terminal, "dim", `${plural(hidden, "row")} more differ: --limit shows more`)}\n`);

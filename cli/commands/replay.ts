@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { meantBy } from "../../infra/versions/meant-by.ts";
-import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointer.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { exactName, familiesOf, namesOf } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";

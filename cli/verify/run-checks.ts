@@ -8,7 +8,7 @@ import { type ArchivedEvents, archivedEvents } from "../../infra/master/archived
 import { type ArchivedRange, archivedIds } from "../../infra/master/archived-ids.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
-import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointer.ts";
 import type { App } from "../../views/app.ts";
 import { isFolded, isRecomputed } from "../../views/layers.ts";
 import { familiesOf } from "../../views/version.ts";

@@ -1,6 +1,6 @@
 import type { Generations } from "../../infra/generations/generations.ts";
 import { meantBy } from "../../infra/versions/meant-by.ts";
-import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointer.ts";
 import { needsGeneration } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
 import type { Check } from "./check.ts";

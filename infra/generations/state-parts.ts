@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { copyFile, link } from "node:fs/promises";
+import { isUnlinkable } from "../durable.ts";
 import type { Manifest } from "./generations.ts";
 
 /**
@@ -40,16 +41,13 @@ export function* freeFiles(taken: readonly string[]): Generator<string, never, u
   }
 }
 
-/** What file systems say that have no hard links, or no more of this file. */
-const unlinkable: readonly string[] = ["EPERM", "EXDEV", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
-
 /** The same file by another name, which stays when the first goes; a copy where the file system has no such thing. */
 export async function linkOrCopy(from: string, to: string): Promise<"link" | "copy"> {
   try {
     await link(from, to);
     return "link";
   } catch (error) {
-    if (!unlinkable.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (!isUnlinkable(error)) throw error;
     await copyAll(from, to);
     return "copy";
   }

@@ -4,11 +4,13 @@ export type {
   AnswerValue,
   DeadLetterAnswer,
   DeadLettersAnswer,
+  DiffAnswer,
   ListedDeadLetter,
   Provenance,
   ReconciledGeneration,
   RowsAnswer,
   StatusAnswer,
+  VersionsAnswer,
   ViewStatus,
 } from "../../cli/answers.ts";
 export type { DriftExample, Reconciliation } from "../../infra/generations/generations.ts";

@@ -22,4 +22,13 @@ const forgetful = defineView({
   measures: () => ({ flights: forgetfulCount }),
 });
 
-export default defineApp({ name: "forgetful-flights", views: [airportHours, forgetful] });
+const remembering = defineView({
+  name: "forgetful",
+  version: 2,
+  flip: { when: { cleanRuns: 1_000 } },
+  from: flight,
+  by: (f) => ({ origin: f.origin }),
+  measures: () => ({ flights: count() }),
+});
+
+export default defineApp({ name: "forgetful-flights", views: [airportHours, forgetful, remembering] });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
 import { loadApp } from "../../cli/load-app.ts";
 import { recordDeclarations } from "../../infra/declarations/declarations.ts";
+import { moveVersionPointer } from "../../infra/versions/version-pointer.ts";
 import { tidemark } from "./stand-in.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -180,8 +181,7 @@ test("says what becomes of versions: one that is new, one that is active and cha
   });
   expect(added).toContainEqual({ kind: "view", name: "by-city", verdict: "unchanged", meaning: [] });
   await recordDeclarations(dataFolder(data).declarations, await loadApp(both), {});
-  await mkdir(dataFolder(data).versions);
-  await writeFile(join(dataFolder(data).versions, "by-city.json"), '{"active":2,"former":1}');
+  await moveVersionPointer(dataFolder(data).versions, "by-city", () => ({ active: 2, former: 1 }));
   const changed = await declared({ views: [first, city(2, `(f) => ({ cents: sum(f.cents) })`), turnover] });
   expect(JSON.parse((await check(changed, "--json")).out).verdicts).toContainEqual({
     ...{ kind: "view", name: "by-city@2", verdict: "needs recompute" },

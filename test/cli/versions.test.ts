@@ -83,7 +83,7 @@ const differing = {
       largestRelative: { difference: 59.25, key: { ...key, origin: null }, from: 1, to: 60.25 },
     },
   ],
-  ...{ onlyFrom: ["worst"], onlyTo: [] },
+  ...{ onlyFrom: ["worst"], onlyTo: [], held: "1 of 3 runs without drift so far" },
   differing: [
     { kind: "changed", key, from: { flights: 7, delay: 10, worst: 3 }, to: { flights: 7, delay: 12_355.5 } },
     { kind: "gone", key: { ...key, origin: "JFK" }, from: { flights: 1, delay: 2, worst: 2 }, to: null },
@@ -117,5 +117,6 @@ test("diff shows how many rows differ, each measure's largest difference, and th
   );
   expect(lines).toContainEqual(expect.stringMatching(/^gone +JFK +2024-05-01 08:00 +flights +1 +–$/));
   expect(lines).toContain("1,201 rows more differ: --limit shows more");
+  expect(lines).toContain("not flipped to by policy: 1 of 3 runs without drift so far");
   expect(JSON.parse((await tidemark(server, "diff", "delays", "--json")).out)).toEqual(differing);
 });

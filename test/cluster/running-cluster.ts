@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { inject } from "vitest";
-import type { RunningRole } from "../../cli/cluster/node.ts";
+import type { NodeOptions, RunningRole } from "../../cli/cluster/node.ts";
 import { startRole } from "../../cli/cluster/role.ts";
 import type { Role } from "../../cli/cluster/role-names.ts";
 import { dataFolder } from "../../cli/data-folder.ts";
@@ -20,6 +20,7 @@ export const shortSessionMs = process.env.KAFKA_BROKERS === undefined ? 2_000 : 
 /** Roles of one app on the broker and the Redis that all tests share, each as a node of its own in this process. */
 export class RunningCluster implements AsyncDisposable {
   readonly visit;
+  readonly flight;
   readonly app;
   readonly data: string;
   /** What the nodes logged, from warnings on. */
@@ -43,12 +44,13 @@ export class RunningCluster implements AsyncDisposable {
 
   private constructor(
     data: string,
-    { visit, app }: ReturnType<typeof freshVisits>,
+    { visit, flight, app }: ReturnType<typeof freshVisits>,
     sessionMs: number | undefined,
   ) {
     this.data = data;
     this.#sessionMs = sessionMs;
     this.visit = visit;
+    this.flight = flight;
     this.app = app;
     this.#lifecycle.defer(() => rm(data, { recursive: true, force: true }));
   }
@@ -73,7 +75,7 @@ export class RunningCluster implements AsyncDisposable {
     };
   }
 
-  async start(role: Role): Promise<RunningRole> {
+  async start(role: Role, more: Pick<NodeOptions, "archiving"> = {}): Promise<RunningRole> {
     const running = await startRole(role, {
       app: this.app,
       appPath: "app.ts",
@@ -85,6 +87,7 @@ export class RunningCluster implements AsyncDisposable {
       drain: { noticeMs: 0, withinMs: 10_000 },
       tracing: undefined,
       environment: this.environment,
+      ...more,
     });
     let isClosed = false;
     const once = {

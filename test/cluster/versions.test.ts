@@ -84,6 +84,7 @@ test("a version is built and flipped to on one node, the others follow, and each
     cluster.start("serving"),
     cluster.start("speed"),
     cluster.start("batch"),
+    cluster.start("batch"),
   ]);
   const position = await send(ingestion.url, 70);
   expect(await answered(one.url, "places", position)).toEqual([1, total(3_070)]);
@@ -111,10 +112,27 @@ test("a version is built and flipped to on one node, the others follow, and each
   expect(await (await post(other.url, "rollback")).json()).toMatchObject({ was: 2, active: 1 });
   expect(await answered(other.url, "places")).toEqual(first);
   await becomes(one.url, first, [second]);
-  const diff = await (await fetch(`${other.url}/v1/views/places/diff`)).json();
+  const diff = await (await fetch(`${other.url}/v1/views/places/diff?to=2`)).json();
   expect(diff).toMatchObject({
     from: { version: 1 },
     to: { version: 2 },
     rows: { added: 0, gone: 0, equal: 0 },
   });
+
+  // The run before could hold version 3 against nothing; of this one all nodes follow the flip.
+  await runBatch(other.url);
+  const third = [3, 3 * total(3_140)];
+  for (const { url } of [one, other]) await becomes(url, third, [first]);
+  const described = async (url: string) =>
+    (await (await fetch(`${url}/v1/views/places`)).json()) as { versions: readonly unknown[] };
+  expect(await described(other.url)).toMatchObject({ flipped: { by: "policy" }, former: 1 });
+  expect(await (await post(one.url, "rollback")).json()).toMatchObject({ was: 3, active: 1 });
+  await send(ingestion.url, 70);
+  await runBatch(one.url);
+  const { versions } = await described(one.url);
+  expect(versions).toMatchObject([
+    { isActive: true },
+    { held: null },
+    { held: "it was active before, and only a flip by hand leads back to it" },
+  ]);
 });

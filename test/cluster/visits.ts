@@ -1,15 +1,28 @@
 import { randomBytes } from "node:crypto";
-import { count, defineApp, defineEvent, defineView, sum, Type, tumbling } from "../../views/index.ts";
+import {
+  count,
+  defineApp,
+  defineEvent,
+  defineView,
+  max,
+  mean,
+  min,
+  sum,
+  Type,
+  tumbling,
+} from "../../views/index.ts";
 
 /**
- * An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay, or with two views
- * that one layer alone computes each.
+ * An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay, and a third, which
+ * counts three times as long a one and is flipped to by policy; or with two views that one layer alone computes each; or with flights
+ * beside it.
  */
 export function freshVisits({
   id = `t${randomBytes(6).toString("hex")}`,
   hasSecond = false,
   publish = false,
   isOneLayered = false,
+  hasFlights = false,
 } = {}) {
   const visit = defineEvent({
     name: `test.${id}.visited`,
@@ -24,13 +37,13 @@ export function freshVisits({
     by: (f) => ({ place: f.place, hour: tumbling("1h") }),
     measures: (f) => ({ visits: count(), stay: sum(f.stay) }),
   });
-  const second = defineView({
-    name: "places",
-    version: 2,
-    from: visit,
-    by: (f) => ({ place: f.place, hour: tumbling("1h") }),
-    measures: (f) => ({ visits: count(), stay: sum(f.stay.times(2)) }),
-  });
+  const later = (version: 2 | 3) =>
+    defineView({
+      ...{ name: "places", version, from: visit },
+      flip: version === 2 ? "manual" : { when: { cleanRuns: 1 } },
+      by: (f) => ({ place: f.place, hour: tumbling("1h") }),
+      measures: (f) => ({ visits: count(), stay: sum(f.stay.times(version)) }),
+    });
   const ofLayer = (layers: "batch" | "speed") =>
     defineView({
       ...{ name: `places-of-${layers}`, layers, from: visit },
@@ -38,6 +51,54 @@ export function freshVisits({
       measures: (f) => ({ visits: count(), stay: sum(f.stay) }),
     });
   const layered = [ofLayer("batch"), ofLayer("speed")];
-  const views = isOneLayered ? layered : hasSecond ? [places, second] : [places];
-  return { visit, app: defineApp({ name: id, views, batch: { schedule: null } }) };
+  const flight = flightType(id);
+  const views = isOneLayered
+    ? layered
+    : [places, ...(hasSecond ? [later(2), later(3)] : []), ...(hasFlights ? flightViews(flight) : [])];
+  return { visit, flight, app: defineApp({ name: id, views, batch: { schedule: null } }) };
+}
+
+function flightType(id: string) {
+  return defineEvent({
+    name: `test.${id}.landed`,
+    schema: Type.Object({
+      ...{
+        origin: Type.String(),
+        destination: Type.String(),
+        delay: Type.Integer(),
+        distance: Type.Integer(),
+      },
+    }),
+    key: (f) => f.origin,
+    partitions: 2,
+  });
+}
+
+/** Those of the example. */
+function flightViews(flight: ReturnType<typeof flightType>) {
+  return [
+    defineView({
+      ...{ name: "airport-hours", from: flight },
+      by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
+      measures: (f) => ({
+        ...{ flights: count(), distance: sum(f.distance), delay: mean(f.delay) },
+        late: count({ where: f.delay.gt(15) }),
+      }),
+    }),
+    defineView({
+      ...{ name: "routes-by-day", from: flight },
+      by: (f) => ({ origin: f.origin, destination: f.destination, day: tumbling("1d") }),
+      measures: (f) => ({
+        ...{ flights: count(), delay: mean(f.delay), worst: max(f.delay), best: min(f.delay) },
+      }),
+    }),
+    defineView({
+      ...{ name: "totals-by-hour", from: flight },
+      by: () => ({ hour: tumbling("1h") }),
+      measures: (f) => ({
+        ...{ flights: count(), distance: sum(f.distance), delay: sum(f.delay) },
+        longHauls: count({ where: f.distance.gte(2000) }),
+      }),
+    }),
+  ];
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readVersionPointer } from "../../infra/versions/version-pointers.ts";
+import { readVersionPointer } from "../../infra/versions/version-pointer.ts";
 import type { Row } from "./client.ts";
 import { type Arrival, bothApp, firstApp, linesOf, rowsOver, someArrivals } from "./delays/arrivals.ts";
 import { firstDifference } from "./oracle.ts";

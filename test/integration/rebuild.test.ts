@@ -1,9 +1,11 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import flights from "../../examples/flights/app.ts";
+import flights, { flight } from "../../examples/flights/app.ts";
+import { MasterFolder } from "../../infra/master/folder.ts";
+import { recordsBetween } from "../../views/cut.ts";
 import { tidemarkHere } from "../cli/here.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { PlatformHere } from "./platform-here.ts";
@@ -15,6 +17,8 @@ let sound: string;
 let data: string;
 /** What the sound folder answers, by view. */
 let answers: Readonly<Record<string, unknown>>;
+/** A copy of master dataset and declarations, taken while it wrote there. */
+let copied: string;
 /** What it exported while it was served, when some events were in the log alone. */
 let exportedBeside: string;
 
@@ -28,7 +32,8 @@ beforeAll(async () => {
   // Some come once more: an event that is sent twice counts once.
   await platform.ingest([...lines.slice(1_900), "garbage"].join("\n"));
   exportedBeside = await exported(sound);
-  await platform.runIsDone(await platform.startRun());
+  const run = platform.runIsDone(await platform.startRun());
+  copied = await copyUntil(run);
   answers = await answersOf(platform);
   await platform.stop();
 }, 60_000);
@@ -51,6 +56,26 @@ test("the master dataset alone gives the same answers", async () => {
     await rm(join(data, store), { recursive: true });
   }
   await expectSameAnswersFrom(await exported(data));
+});
+
+test("a copy that was taken while the platform wrote is whole up to where it ends, and what is sent again after that is all", async () => {
+  const { code, out } = await tidemarkHere(["export", "--app", app, "--data", copied]);
+  expect(code).toBe(0);
+  const sent = out.split("\n");
+  const all = new Set(exportedBeside.split("\n"));
+  expect(sent.filter((line) => !all.has(line))).toEqual([]);
+  const { name, partitions } = flight;
+  const archived = recordsBetween(
+    {},
+    await MasterFolder.read(join(copied, "master"), [{ name, partitions }]).cut(),
+  );
+  expect(sent.length).toBe(archived + 1);
+  expect(archived).toBeGreaterThanOrEqual(2_000);
+  const platform = await PlatformHere.start(await mkdtemp(join(folder, "fresh-")));
+  for (const events of [out, exportedBeside]) await platform.ingest(events);
+  await platform.caughtUp();
+  expect(await answersOf(platform)).toEqual(answers);
+  await platform.stop();
 });
 
 test("the log alone gives the same answers", async () => {
@@ -78,6 +103,22 @@ test("an export goes to a file, of the types that are named, and one that there 
   const refused = await tidemarkHere(["export", "--app", app, "--data", none]);
   expect(refused.err).toContain(`TIDEMARK_CONFIG: ${none} is no data folder`);
 });
+
+/** As `rsync -a --exclude '.aside-*' DATA/master DATA/declarations` does, again and again until the work is done. */
+async function copyUntil(work: Promise<unknown>): Promise<string> {
+  let isDone = false;
+  const done = work.finally(() => {
+    isDone = true;
+  });
+  const to = join(folder, "copied");
+  const filter = (from: string) => !basename(from).startsWith(".aside-");
+  while (!isDone) {
+    for (const store of ["master", "declarations"])
+      await cp(join(sound, store), join(to, store), { recursive: true, force: false, filter });
+  }
+  await done;
+  return to;
+}
 
 async function expectSameAnswersFrom(events: string): Promise<void> {
   const platform = await PlatformHere.start(await mkdtemp(join(folder, "fresh-")));

@@ -10,6 +10,7 @@ import {
   coveredBy,
   firstApp,
   linesOf,
+  policyApp,
   rowsOver,
   someArrivals,
 } from "../fault/delays/arrivals.ts";
@@ -190,6 +191,40 @@ test("the version that is active stays so over a restart, by every way of asking
   const verified = await tidemark("verify", ...atRest);
   expect(verified).toMatchObject({ code: 0, out: expect.stringContaining("version 2 of 1, 2 is active") });
   expect((await tidemark("replay", "delays", ...atRest)).out).toMatch(/^delays@2: .*\nequal: all 18 keys/);
+});
+
+test("a version is flipped to by its policy after two runs without drift, and not again once it was rolled back", async () => {
+  platform = await PlatformHere.start(data, policyApp);
+  const run = async () => {
+    await send(100);
+    await platform.caughtUp("delays");
+    return (await platform.runIsDone(await platform.startRun())).id;
+  };
+  const described = () =>
+    platform.get<{ versions: readonly { held: string | null }[]; flipped: unknown }>("/v1/views/delays");
+  const held = async () => (await described()).versions.map((version) => version.held);
+  expect(await held()).toEqual([null, null, "no batch run has looked at it yet"]);
+  const first = await run();
+  expect((await held())[2]).toContain(`run ${first} had nothing to hold it against: `);
+  await run();
+  const { out } = await tidemark("diff", "delays");
+  expect(out).toContain("version 2 (");
+  expect(out).toContain("not flipped to by policy: 1 of 2 runs without drift so far\n");
+  expect(versionOf(await delays())).toBe(2);
+
+  const last = await run();
+  await expect.poll(async () => versionOf(await delays())).toBe(3);
+  const answer = await delays();
+  expect(firstDifference(answer.rows, rowsOver(2, arrivals))).toBeUndefined();
+  const why = `2 runs without drift, the last of them ${last}`;
+  expect(await described()).toMatchObject({ flipped: { by: "policy", why }, former: 2 });
+
+  expect((await tidemark("rollback", "delays")).out).toContain("delays is version 2, was 3");
+  await run();
+  expect(await described()).toMatchObject({ flipped: { by: "hand", why: null }, former: 3 });
+  expect((await held())[2]).toBe("it was active before, and only a flip by hand leads back to it");
+  expect(versionOf(await delays())).toBe(2);
+  await platform.stop();
 });
 
 test("an app without the active version is answered by the one before, and verify says so", async () => {

@@ -306,7 +306,7 @@ test("a version that is active and declared no more is answered for by the one b
     detail: `there is no view "totals@2"; there are totals, alone`,
   });
   expect(await flip(1)).toMatchObject({ status: 200, body: { was: 1, active: 1, former: null } });
-  expect(pointers.known("totals")).toEqual({ active: 1, former: null });
+  expect(pointers.known("totals")).toMatchObject({ active: 1, former: null, newest: 2 });
   expect((await serving.get("/readyz")).body).toEqual({ status: "ready" });
 });
 

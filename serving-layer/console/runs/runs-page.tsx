@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
-import type { Run } from "../answers.ts";
+import { familyOf } from "../../../views/version.ts";
+import type { Run, StatusAnswer, ViewStatus } from "../answers.ts";
 import { call } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { Empty, ProblemNote } from "../parts/note.tsx";
@@ -8,8 +9,9 @@ import { watched } from "../status.ts";
 import { useStore } from "../store.ts";
 import { Generations } from "./generations.tsx";
 import { RunRow } from "./run-row.tsx";
+import { Versions } from "./versions.tsx";
 
-/** Batch runs, and the generations that they made. */
+/** Batch runs, and the versions and generations that they made. */
 export function RunsPage() {
   const { status } = useStore(watched);
   const { answer, problem, again } = useAsked<{ readonly runs: readonly Run[] }>("/v1/batch/runs?limit=50");
@@ -17,6 +19,7 @@ export function RunsPage() {
   const { running, queued, last } = status?.runs ?? {};
   const known = `${running?.id} ${queued} ${last?.id}`;
   useEffect(again, [known, again]);
+  const families = familiesIn(status);
   const start = () =>
     starting.start(async () => {
       await call("/v1/batch/runs", { method: "POST" });
@@ -60,6 +63,15 @@ export function RunsPage() {
           </table>
         </div>
       )}
+      {families.length > 0 && (
+        <div class="section-head">
+          <h2>Versions</h2>
+          <p>The active one answers by the view's name.</p>
+        </div>
+      )}
+      {families.map(([family, versions]) => (
+        <Versions key={family} family={family} known={knownOf(versions)} />
+      ))}
       <div class="section-head">
         <h2>Generations</h2>
         <p>The one that serves is marked. Rolling back is serving another.</p>
@@ -69,4 +81,17 @@ export function RunsPage() {
       ))}
     </>
   );
+}
+
+/** Those with several versions. */
+function familiesIn(status: StatusAnswer | undefined): readonly [string, readonly ViewStatus[]][] {
+  const families = new Map<string, ViewStatus[]>();
+  for (const [name, view] of Object.entries(status?.views ?? {}))
+    families.set(familyOf(name), [...(families.get(familyOf(name)) ?? []), view]);
+  return [...families].filter(([, versions]) => versions.length > 1);
+}
+
+/** Another whenever something about them may be. */
+function knownOf(versions: readonly ViewStatus[]): string {
+  return versions.map(({ isActive, generation }) => `${isActive} ${generation?.id}`).join();
 }

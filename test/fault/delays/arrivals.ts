@@ -5,9 +5,10 @@ import type { Random } from "../random.ts";
 import { arrived } from "./views.ts";
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-/** Version 1 alone, and with version 2 beside it. */
+/** Version 1 alone, with version 2 beside it, and with version 3, which is flipped to by policy. */
 export const firstApp = path("./first-app.ts");
 export const bothApp = path("./both-app.ts");
+export const policyApp = path("./policy-app.ts");
 
 export interface Arrival {
   readonly id: number;
