@@ -170,10 +170,11 @@ test("an erasure asked of a serving node while events flow and the batch role co
     compactedAt: expect.any(String),
   });
 
-  // An id of theirs that comes again is a new event.
+  // An id of theirs that comes again is a new event; the others are of every partition.
   const again = { id: "zid-895", place: neighbour, stay: 7 };
-  left.push(again);
-  const end = await send([again, again]);
+  const others = piece(50_000, 50_050).filter(({ place }) => place !== subject);
+  left.push(again, ...others);
+  const end = await send([again, again, ...others]);
   const check = async () => {
     for (const node of nodes)
       for (const view of ["places", "by-speed"])
