@@ -249,7 +249,7 @@ test("after a renewal the tail topics tell what lies after the cuts alone, and s
   }
   expect(renewals).toBeGreaterThan(0);
   expect(behind.segments(placesByHour, cutAt([0, 0]))).toBeDefined();
-});
+}, 10_000);
 
 test("a worker that is behind tells its states twice a second, and all of them at once when it has caught up", async () => {
   // Without a snapshot nothing of it is trimmed.
