@@ -42,7 +42,9 @@ test("what is missing is created, and then nothing is left to do", async () => {
 test("what differs is set, and what nobody declared stays as someone set it", async () => {
   const { id, admin, declare } = await shop();
   const topic = `test.${id}.placed`;
-  await admin.create([{ name: topic, partitions: 2, replication: 1, config: { "segment.bytes": "7777777" } }]);
+  await admin.create([
+    { name: topic, partitions: 2, replication: 1, config: { "segment.bytes": "7777777" } },
+  ]);
   const wanted = declare(2, { retention: "36h", compression: "gzip" });
   const [step] = await admin.plan(wanted);
   expect(step).toMatchObject({
