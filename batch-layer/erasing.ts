@@ -26,6 +26,8 @@ export interface ErasingParts {
   /** What runs have computed of the past. */
   readonly pasts: Pick<GenerationsWriter, "keepOnly">;
   readonly others: OtherStores;
+  /** Whether the files of stores have free pages from before an erasure until the platform starts next. */
+  readonly leavesPages: boolean;
   /** Does work while nothing is archived or compacted. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -81,7 +83,7 @@ export class Erasing {
     cut: Cut,
     manifests: readonly Pick<Manifest, "view" | "id">[],
   ): Promise<void> {
-    const { erasures, eraser, generations, pasts, others } = this.#parts;
+    const { erasures, eraser, generations, pasts, others, leavesPages } = this.#parts;
     const made = new Map(manifests.map(({ view, id }) => [view, id]));
     const withAny = erased.filter(hasFound);
     // First: what is folded anew in `forget` is to be without them. Also where nothing was found: a copy may have brought keys back.
@@ -94,7 +96,7 @@ export class Erasing {
       await eraser.removeFormer(new AbortController().signal);
     }
     for (const each of erased)
-      await erasures.done(each, Object.fromEntries(made), hasFound(each) || keys > 0);
+      await erasures.done(each, Object.fromEntries(made), leavesPages && (hasFound(each) || keys > 0));
   }
 }
 

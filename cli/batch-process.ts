@@ -76,6 +76,7 @@ const erasing = new Erasing({
   eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
   generations,
   pasts,
+  leavesPages: true,
   others: {
     countLetters: async (subjects) => (await peer.call("count-letters", subjects)) as readonly number[],
     eraseLetters: async (subjects) => void (await peer.call("erase-letters", subjects)),

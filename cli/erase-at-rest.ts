@@ -94,7 +94,7 @@ async function run(
   const erasing = new Erasing({
     erasures: openErasures(folder.erasures),
     eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
-    ...{ generations, pasts, others },
+    ...{ generations, pasts, others, leavesPages: true },
     alone: (work) => archiver.alone(work),
   });
   const id = `erase-${randomBytes(6).toString("hex")}`;

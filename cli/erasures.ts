@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { OtherStores } from "../batch-layer/erasing.ts";
 import type { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
+import type { LogDeadLetters } from "../infra/dead-letters/log-dead-letters.ts";
 import type { Declarations } from "../infra/declarations/declarations.ts";
 import { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import { isLetterOf, typesByName } from "../infra/erasures/letter-of-subject.ts";
@@ -19,10 +20,10 @@ export function undeclaredTypes({ events }: App, { types }: Declarations): reado
   return [...types.keys()].filter((name) => !events.some((type) => type.name === name));
 }
 
-/** Dead letters in the data folder, as an erasure needs them. */
+/** Dead letters, as an erasure needs them. */
 export function erasableLetters(
   app: App,
-  letters: LmdbDeadLetters,
+  letters: LmdbDeadLetters | LogDeadLetters,
 ): Pick<OtherStores, "countLetters" | "eraseLetters"> {
   const types = typesByName(app);
   return {

@@ -33,7 +33,7 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
       const { type } = readListQuery(request.query, ["type"], { limit: 1, maxLimit: 1 });
       const { key } = request.params;
       const subject = { key, type: type ?? null };
-      const { store, undeclared, retire } = erasures ?? refuseInCluster();
+      const { store, undeclared, retire } = erasures ?? refuseHere();
       requireErasable(app, subject, undeclared);
       const erasure = await store.ask({ ...subject, bound: await retire(subject) });
       const run = await startRun(parts);
@@ -59,12 +59,8 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
   });
 }
 
-/** Of a cluster's log and tail single records can't be taken out of their topics. */
-export function refuseInCluster(): never {
-  throw new TidemarkError(
-    "TIDEMARK_ERASURE_REFUSED",
-    "the data folder is shared by a cluster, whose log is in Kafka: facts are erased in a folder of one platform alone so far; docs/erasure.md says what can be done",
-  );
+function refuseHere(): never {
+  throw new TidemarkError("TIDEMARK_ERASURE_REFUSED", "this server keeps no erasures: ask one that does");
 }
 
 /** Throws TIDEMARK_ERASURE_REFUSED for what could not be done whole. */

@@ -1,9 +1,7 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import type { Consumer, Log, LogBatch } from "../infra/log/log.ts";
+import type { Consumer, Log } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
-import { PartitionReplica, viewsOf } from "../infra/tail/partition-replica.ts";
-import { decodeTailRecord, type TailRecord, tailAppend, tailTopic } from "../infra/tail/tail-record.ts";
 import type { App } from "../views/app.ts";
 import { type Cut, type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
@@ -17,7 +15,9 @@ import { consumeTopic, type FoldTracing } from "./consumer.ts";
 import type { EntryBound } from "./entry-bound.ts";
 import type { FoldOf } from "./fold.ts";
 import { foldFromLog } from "./prefix.ts";
+import { renewPartition } from "./renewal.ts";
 import { TailSegments } from "./segments.ts";
+import { TailClaim } from "./tail-claim.ts";
 import { TailPublisher } from "./tail-publisher.ts";
 import { foldWhole, isUnreachable } from "./whole-tail.ts";
 
@@ -53,39 +53,29 @@ export class PartitionOwner implements AsyncDisposable {
   /** Rejects when it can't go on; resolves once disposed of. */
   readonly done: Promise<void>;
   readonly #options: PartitionOwnerOptions;
-  readonly #id: string;
-  readonly #replica: PartitionReplica;
+  readonly #claim: TailClaim;
   readonly #lifecycle = new Lifecycle();
   readonly #stop = new AbortController();
-  #next = 0 as Offset;
-  /** How much of the tail topic was read to begin. */
-  #bytes = 0;
-  /** Of this owner's claim, once it holds. */
-  #epoch: number | undefined;
-  /** Where the claim stands that began the last snapshot. */
-  #claimedAt = 0 as Offset;
-  /** A seal that was asked for and not answered. */
-  #request: string | undefined;
-  #publisher: TailPublisher | undefined;
   #tail: TailSegments | undefined;
+  #consumer: Consumer | undefined;
+  /** Resolves once folding may go on. */
+  #held: Promise<void> = Promise.resolve();
+  #renewed: Promise<void> = Promise.resolve();
   #gap: TidemarkError | undefined;
   /** More records were there to be folded when the last ones came. */
   #isBehind = false;
-  #claimed: () => void = () => {};
-  #lose: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
 
   constructor(options: PartitionOwnerOptions) {
+    const { log, app, type, partition, newId } = options;
     this.#options = options;
-    this.#id = options.newId();
-    this.#replica = new PartitionReplica(viewsOf(options.app, options.type.name, options.partition));
-    this.lost = new Promise((resolve) => {
-      this.#lose = resolve;
-    });
+    const claim = { log, app, topic: type.name, partition, newId, signal: this.#stop.signal };
+    this.#claim = this.#lifecycle.use(new TailClaim(claim));
+    this.lost = this.#claim.lost;
     const failed = new Promise<never>((_resolve, reject) => {
       this.#fail = reject;
     });
-    this.done = Promise.race([failed, this.#run()]);
+    this.done = Promise.race([failed, this.#claim.failed, this.#run()]);
     this.done.catch(() => {});
   }
 
@@ -100,167 +90,68 @@ export class PartitionOwner implements AsyncDisposable {
 
   async #run(): Promise<void> {
     try {
-      await this.#readTail();
-      await this.#claim();
+      await this.#claim.take();
       await this.#own();
     } catch (error) {
       if (!this.#stop.signal.aborted) throw error;
     }
   }
 
-  get #tailTopic(): string {
-    return tailTopic(this.#options.type.name);
-  }
-
-  /** Applies what the tail topic holds. */
-  async #readTail(): Promise<void> {
-    const { log, partition } = this.#options;
-    for (;;) {
-      const start = (await log.starts(this.#tailTopic))[partition] ?? (0 as Offset);
-      const end = (await log.nexts(this.#tailTopic))[partition] ?? (0 as Offset);
-      if (this.#next < start) {
-        this.#replica.reset();
-        this.#next = start;
-      }
-      try {
-        for await (const batch of log.read(this.#tailTopic, partition, this.#next, end)) {
-          this.#stop.signal.throwIfAborted();
-          this.#hearAll(batch);
-        }
-        return;
-      } catch (error) {
-        // The owner before this one has trimmed what was being read.
-        if (!isOutOfRange(error)) throw error;
-      }
-    }
-  }
-
-  /** Resolves once the claim is in the tail topic, counts, and all that stands before it is known. */
-  async #claim(): Promise<void> {
-    const { log, partition } = this.#options;
-    const claimed = new Promise<void>((resolve) => {
-      this.#claimed = resolve;
-    });
-    this.#stop.signal.throwIfAborted();
-    const consumer = log.consume({
-      topic: this.#tailTopic,
-      partitions: [partition],
-      position: () => this.#next,
-      handle: (batch) => this.#hearAll(batch),
-    });
-    this.#lifecycle.use(consumer);
-    consumer.done.catch((error) => this.#fail(error));
-    await this.#append({ kind: "claim", epoch: this.#replica.epoch + 1, owner: this.#id });
-    await Promise.race([claimed, consumer.done]);
-    this.#stop.signal.throwIfAborted();
-  }
-
-  #hearAll({ records, next }: LogBatch): void {
-    for (const { offset, key, value } of records) {
-      if (this.#epoch === undefined) this.#bytes += value.length;
-      // States are its own now, or those of one whose word does not count.
-      else if (key === "rows" || key === "segment") continue;
-      this.#hear(decodeTailRecord(value), offset);
-    }
-    this.#next = next;
-  }
-
-  #hear(record: TailRecord, at: Offset): void {
-    switch (record.kind) {
-      case "claim":
-        this.#hearClaim(record, at);
-        return;
-      case "seal-request":
-        this.#request = record.request;
-        this.#publisher?.answer(record.request);
-        return;
-      case "sealed":
-        if (record.request === this.#request) this.#request = undefined;
-        return;
-      case "snapshot":
-        if (record.epoch === this.#epoch) this.#trim();
-        return;
-      default:
-        if (this.#epoch === undefined) this.#replica.apply(record);
-    }
-  }
-
-  #hearClaim(record: Extract<TailRecord, { readonly kind: "claim" }>, at: Offset): void {
-    const counts = this.#replica.apply(record);
-    if (record.owner !== this.#id) {
-      if (counts && this.#epoch !== undefined) this.#lose();
-      return;
-    }
-    if (counts) {
-      this.#epoch = record.epoch;
-      this.#claimedAt = at;
-      this.#claimed();
-    } else if (this.#epoch === undefined) {
-      // Another took the same epoch a moment earlier.
-      const epoch = this.#replica.epoch + 1;
-      this.#append({ kind: "claim", epoch, owner: this.#id }).catch((error) => this.#fail(error));
-    }
-  }
-
-  #trim(): void {
-    const { log, partition } = this.#options;
-    log.trim(this.#tailTopic, partition, this.#claimedAt).catch((error) => this.#fail(error));
-  }
-
-  async #append(record: TailRecord): Promise<void> {
-    const { log, partition } = this.#options;
-    await log.append([tailAppend(this.#options.type.name, partition, record)]);
+  get #chains(): readonly Chain[] {
+    return this.#claim.replica.chains;
   }
 
   async #own(): Promise<void> {
     const { type, partition, log, generations, foldOf, snapshotBytes, newId } = this.#options;
+    const { replica, epoch, owner, bytes } = this.#claim;
     const fresh: Chain[] = [];
-    for (const chain of this.#replica.chains) {
-      if (this.#replica.hasStarted(chain)) continue;
+    for (const chain of replica.chains) {
+      if (replica.hasStarted(chain)) continue;
       fresh.push(chain);
       chain.jump(await this.#beginningOf(chain));
     }
     this.#stop.signal.throwIfAborted();
     const tail = this.#lifecycle.use(
       new TailSegments({
-        chains: new Map(this.#replica.chains.map((chain) => [chain.view, [chain]])),
+        chains: new Map(replica.chains.map((chain) => [chain.view, [chain]])),
         mergesLongChains: false,
-        foldFromLog: (chain, from, next, signal) =>
+        foldFromLog: (chain, from, next, signal, maxEntries = this.#options.maxEntries()) =>
           foldFromLog(this.#pastOf(chain.view), {
             view: chain.view,
             fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping),
             partition: chain.partition,
             from,
             next,
-            maxEntries: this.#options.maxEntries(),
+            maxEntries,
             signal,
           }),
       }),
     );
     this.#tail = tail;
-    const publisher = new TailPublisher({
-      ...{ log, topic: type.name, partition, tail, fresh },
-      ...{ epoch: this.#epoch ?? 0, owner: this.#id, bytes: this.#bytes, snapshotBytes, newId },
-      isBehind: () => this.#isBehind,
-    });
-    this.#publisher = this.#lifecycle.use(publisher);
+    const publisher = this.#lifecycle.use(
+      new TailPublisher({
+        ...{ log, topic: type.name, partition, tail, fresh },
+        ...{ epoch, owner, bytes, snapshotBytes, newId },
+        isBehind: () => this.#isBehind,
+      }),
+    );
     publisher.done.catch((error) => this.#fail(error));
-    if (this.#request !== undefined) publisher.answer(this.#request);
+    this.#claim.answer({
+      seal: (request) => publisher.answer(request),
+      renew: (request) => this.#renew(tail, publisher, request),
+    });
     this.#lifecycle.use(tail.onAdvance(this.#options.onAdvance));
-    for (const { view } of this.#replica.chains) {
+    for (const { view } of this.#chains) {
       if (!isRecomputed(view)) void this.#keepWhole(tail, publisher, view);
     }
     this.#lifecycle.use(
-      generations.watch(
-        this.#replica.chains.map(({ view }) => view).filter(isRecomputed),
-        (view, current) => {
-          // Nobody reads it before it has one.
-          if (current === undefined && needsGeneration(view)) return;
-          void this.#align(tail, publisher, view, current?.cut ?? {});
-        },
-      ),
+      generations.watch(this.#chains.map(({ view }) => view).filter(isRecomputed), (view, current) => {
+        // Nobody reads it before it has one.
+        if (current === undefined && needsGeneration(view)) return;
+        void this.#align(tail, publisher, view, current?.cut ?? {});
+      }),
     );
-    await this.#fold(tail);
+    await this.#fold(tail, publisher);
   }
 
   /** Where a chain begins that no owner before has begun; see `restoreChains`. */
@@ -300,23 +191,55 @@ export class PartitionOwner implements AsyncDisposable {
     }
   }
 
+  /** One after the other. */
+  #renew(tail: TailSegments, publisher: TailPublisher, request: string): void {
+    const { generations, maxEntries, onUnaligned } = this.#options;
+    const views = this.#chains.map(({ view }) => view);
+    const renewal = {
+      ...{ tail, views, publisher, generations, maxEntries, signal: this.#stop.signal },
+      hold: () => this.#hold(),
+      onUnaligned: (view: View, error: TidemarkError) => {
+        onUnaligned(view, error);
+        // Its alignment has taken the place of the one that is tried again.
+        if (!isRecomputed(view)) void this.#keepWhole(tail, publisher, view);
+      },
+    };
+    this.#renewed = this.#renewed
+      .then(() => renewPartition(renewal, request))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Nothing is folded from when it resolves until what it gives is called. */
+  async #hold(): Promise<() => void> {
+    let goOn: () => void = () => {};
+    this.#held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    await this.#consumer?.[Symbol.asyncDispose]();
+    return goOn;
+  }
+
   /** Until disposed of. Waits where the log has let go of what comes next; all the time where no view is folded. */
-  async #fold(tail: TailSegments): Promise<void> {
-    if (this.#replica.chains.length === 0) return this.#stopped();
+  async #fold(tail: TailSegments, publisher: TailPublisher): Promise<void> {
+    if (this.#chains.length === 0) return this.#stopped();
     while (!this.#stop.signal.aborted) {
       try {
-        const consumer = this.#lifecycle.use(this.#consume(tail));
-        await consumer.done;
+        const held = this.#held;
+        await Promise.race([held, this.#stopped()]);
+        if (this.#held !== held) continue;
+        this.#stop.signal.throwIfAborted();
+        this.#consumer = this.#lifecycle.use(this.#consume(tail));
+        await this.#consumer.done;
       } catch (error) {
         if (!isOutOfRange(error)) throw error;
-        await this.#overGap(tail, error);
+        await this.#overGap(tail, publisher, error);
       }
     }
   }
 
   #consume(tail: TailSegments): Consumer {
     const { type, partition, log, archivedIds, foldOf, bound, skipped, tracing } = this.#options;
-    const views = this.#replica.chains.map((chain) => {
+    const views = this.#chains.map((chain) => {
       const chains: Chain[] = [];
       chains[partition] = chain;
       return { fold: foldOf(chain.view, viewPartition(chain.view, chain.partition).mapping), chains };
@@ -330,14 +253,14 @@ export class PartitionOwner implements AsyncDisposable {
   }
 
   /** Resolves once no view has to read what the log no longer holds; throws if one is ahead of the log. */
-  async #overGap(tail: TailSegments, error: TidemarkError): Promise<void> {
+  async #overGap(tail: TailSegments, publisher: TailPublisher, error: TidemarkError): Promise<void> {
     const { type, partition, log } = this.#options;
     const at = (offsets: readonly Offset[]) => offsetAt({ [type.name]: offsets }, type.name, partition);
     const [start, end] = [at(await log.starts(type.name)), at(await log.nexts(type.name))];
-    const { chains } = this.#replica;
+    const chains = this.#chains;
     if (chains.some(({ next }) => next > end)) throw error;
     for (const { view, next } of chains)
-      if (!isRecomputed(view) && next < start) await this.#beginAnew(tail, view, start);
+      if (!isRecomputed(view) && next < start) await this.#beginAnew(tail, publisher, view, start);
     const isOver = () => chains.every(({ next }) => next >= start);
     if (isOver()) return;
     this.#gap = error;
@@ -350,11 +273,11 @@ export class PartitionOwner implements AsyncDisposable {
   }
 
   /** No generation will make up for what is missing: all of the view is folded once more, from files up to where the log begins. */
-  async #beginAnew(tail: TailSegments, view: View, start: Offset): Promise<void> {
+  async #beginAnew(tail: TailSegments, publisher: TailPublisher, view: View, start: Offset): Promise<void> {
     const { type, partition } = this.#options;
     const before = Array.from({ length: partition }, () => 0 as Offset);
     await tail.align(view, { [type.name]: [...before, start] });
-    if (this.#publisher !== undefined) void this.#keepWhole(tail, this.#publisher, view);
+    void this.#keepWhole(tail, publisher, view);
   }
 
   #stopped(): Promise<void> {
@@ -367,7 +290,6 @@ export class PartitionOwner implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    this.#claimed();
     await this.#lifecycle[Symbol.asyncDispose]();
     await this.done.catch(() => {});
   }

@@ -35,6 +35,12 @@ export interface TailPublisherOptions {
   readonly newId: () => string;
 }
 
+interface Renewal {
+  readonly request: string;
+  readonly refold: () => Promise<boolean>;
+  readonly over: () => void;
+}
+
 /** Shortest time from one publication to the next, in milliseconds. */
 const minGapMs = 20;
 /** And while the worker is behind: what it folds next changes most of the same states again. */
@@ -55,6 +61,7 @@ export class TailPublisher implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #advance: Disposable;
   #requests: string[] = [];
+  #renewal: Renewal | undefined;
   /** To be called when what was there at the time of asking is told. */
   #askers: (() => void)[] = [];
   #unstarted: readonly Chain[];
@@ -81,6 +88,17 @@ export class TailPublisher implements AsyncDisposable {
   answer(request: string): void {
     this.#requests.push(request);
     this.#wake();
+  }
+
+  /**
+   * Has the chains folded anew, and tells what they hold then in the place of all that was told before, under the request's name.
+   * Nothing is told meanwhile. `refold` gives whether it could. One at a time; resolves once it is folded, or this is disposed of.
+   */
+  renew(request: string, refold: () => Promise<boolean>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#renewal = { request, refold, over: resolve };
+      this.#wake();
+    });
   }
 
   /** Resolves once all that the chains hold by now is told, or this is disposed of. */
@@ -130,13 +148,16 @@ export class TailPublisher implements AsyncDisposable {
 
   async #publish(): Promise<void> {
     const { tail, epoch, owner, topic, partition, snapshotBytes, newId } = this.#options;
+    const request = await this.#refold();
     const requests = this.#requests.splice(0);
     const sealed = requests.length > 0 ? offsetAt(tail.seal(), topic, partition) : (0 as Offset);
-    const isSnapshot = this.#bytes > Math.max(snapshotBytes, snapshotFactor * this.#snapshotBytes);
+    const isRenewed = request !== undefined;
+    const isSnapshot =
+      isRenewed || this.#bytes > Math.max(snapshotBytes, snapshotFactor * this.#snapshotBytes);
     const batch = new Batch(topic, partition, (appends) => this.#append(appends));
     if (isSnapshot) {
       this.#bytes = 0;
-      await batch.add({ kind: "claim", epoch, owner });
+      await batch.add({ kind: "claim", epoch, owner, ...(isRenewed && { renews: true }) });
       for (const chain of tail.chains) {
         chain.renew();
         for (const segment of chain.segments) this.#published.delete(segment);
@@ -149,9 +170,20 @@ export class TailPublisher implements AsyncDisposable {
     this.#unstarted = [];
     for (const chain of tail.chains) await this.#add(batch, chain);
     for (const request of requests) await batch.add({ kind: "sealed", epoch, request, next: sealed });
-    if (isSnapshot) await batch.add({ kind: "snapshot", epoch, snapshot: newId() });
+    if (isSnapshot) {
+      await batch.add({ kind: "snapshot", epoch, snapshot: newId(), ...(isRenewed && { request }) });
+    }
     await batch.flush();
     if (isSnapshot) this.#snapshotBytes = this.#bytes;
+  }
+
+  /** Gives the request of the renewal that has been made. */
+  async #refold(): Promise<string | undefined> {
+    const renewal = this.#renewal;
+    this.#renewal = undefined;
+    if (renewal === undefined) return undefined;
+    const isFolded = await renewal.refold().finally(renewal.over);
+    return isFolded ? renewal.request : undefined;
   }
 
   async #add(batch: Batch, chain: Chain): Promise<void> {
@@ -204,6 +236,7 @@ export class TailPublisher implements AsyncDisposable {
     this.#advance[Symbol.dispose]();
     await this.done.catch(() => {});
     for (const told of this.#askers) told();
+    this.#renewal?.over();
   }
 }
 

@@ -1,21 +1,26 @@
 import { randomUUID } from "node:crypto";
+import { Erasing } from "../../batch-layer/erasing.ts";
 import { performRun } from "../../batch-layer/run.ts";
 import { longestFullIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
-import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
 import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
+import type { LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
-import type { Jobs, RunHandler } from "../../infra/jobs/jobs.ts";
+import type { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
+import type { RunHandler } from "../../infra/jobs/jobs.ts";
 import { measureRuns } from "../../infra/jobs/run-metrics.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import type { Log } from "../../infra/log/log.ts";
+import { type Log, trimUpTo } from "../../infra/log/log.ts";
+import { Eraser } from "../../infra/master/eraser.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { measureMaster } from "../../infra/master/master-metrics.ts";
+import { renewTails } from "../../infra/tail/renew-tails.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
 import { compactBeside } from "../compaction.ts";
+import { erasableLetters, openErasures } from "../erasures.ts";
 import { flippingByPolicy } from "../flipping-by-policy.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
 import { Turns } from "./turns.ts";
@@ -62,13 +67,13 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   return { url: await node.listen(server), done: Promise.race([failed, membership.done]) };
 }
 
-/** A run goes on without the speed layer after so many sessions: its partitions have been taken over by then, if by anyone. */
-const sessionsPerSeal = 6;
+/** The speed layer is waited for so many sessions: its partitions have been taken over by then, if by anyone. */
+const sessionsPerAnswer = 6;
 
 interface BatchStores {
   readonly log: Log;
-  readonly jobs: Jobs;
-  readonly deadLetters: DeadLetters;
+  readonly jobs: BullmqJobs;
+  readonly deadLetters: LogDeadLetters;
   /** Counts the runs. */
   readonly measured: (handler: RunHandler) => RunHandler;
 }
@@ -104,6 +109,26 @@ async function startWriting(
       }),
     );
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
+    const answerWithinMs = node.sessionMs * sessionsPerAnswer;
+    const erasures = openErasures(folder.erasures);
+    const erasing = new Erasing({
+      ...{ erasures, generations, pasts, leavesPages: false },
+      eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
+      others: {
+        ...erasableLetters(app, deadLetters),
+        // Event types that are encrypted in the log are refused in a cluster.
+        destroyKeys: async () => 0,
+        forget: async (cut) => {
+          await trimUpTo(log, cut);
+          await renewTails({
+            ...{ log, newId: randomUUID, signal: AbortSignal.timeout(answerWithinMs) },
+            topics: topics.filter(({ name }) => name in cut),
+          });
+          await jobs.forgetExamples();
+        },
+      },
+      alone: (work) => compaction.alone(() => archiver.alone(work)),
+    });
     /** Known only once a run asks, since looking so far ahead takes a while. */
     let fullWithinMs: number | undefined;
     const perform: RunHandler = async (run, report, signal) => {
@@ -115,8 +140,9 @@ async function startWriting(
             {
               ...{ app, master, generations, pasts, seal, duckdb, clock: Date.now, timers: globalThis },
               sealedTail: seal,
+              erasing,
               fullWithinMs: within,
-              sealWithinMs: node.sessionMs * sessionsPerSeal,
+              sealWithinMs: answerWithinMs,
               archive: async (until, archiveSignal, progress) =>
                 archiver.archive(
                   { ...(await archiver.logEnd()), ...until },
@@ -136,6 +162,10 @@ async function startWriting(
       ...{ app, generations, root: folder.versions, logger, audit: node.audit },
     });
     lifecycle.use(jobs.work(measured(flipping)));
+    if ((await erasures.pending()).length > 0) {
+      const request = { requestedBy: "erasure", ifBusy: "refuse" } as const;
+      jobs.submit(request).catch((err: unknown) => logger.info({ err }, "a run that is there erases"));
+    }
     return lifecycle;
   } catch (error) {
     await lifecycle[Symbol.asyncDispose]();

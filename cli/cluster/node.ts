@@ -7,6 +7,7 @@ import { longestIntervalMs } from "../../batch-layer/schedule.ts";
 import { changesTopics } from "../../infra/changes/published-views.ts";
 import { deadLetterTopics, LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
 import {
+  type Declarations,
   overRecords,
   readDeclarations,
   requireChangesAllowed,
@@ -30,6 +31,7 @@ import type { KeepArchivingOptions } from "../../ingestion/keep-archiving.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
+import { undeclaredTypes } from "../erasures.ts";
 import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
 import { requireNoneEncrypted } from "../subject-keys.ts";
@@ -58,6 +60,8 @@ const sessionsPerRun = 6;
 /** A process of a cluster, whatever its role: what it reaches the stores by. What it opens closes with the lifecycle. */
 export class ClusterNode {
   readonly app: App;
+  /** Event types that the shared folder has facts of and the app does not declare. */
+  readonly undeclared: readonly string[];
   readonly logger: Logger;
   readonly folder: ReturnType<typeof dataFolder>;
   readonly kafka: KafkaSettings;
@@ -78,7 +82,7 @@ export class ClusterNode {
         `app "${options.app.name}" was not deployed to ${resolve(options.data)} as it is declared now: tidemark topics apply --app ${options.appPath} --data ${options.data}`,
       );
     }
-    const node = new ClusterNode(options, overRecords(options.app, declarations), lifecycle);
+    const node = new ClusterNode(options, declarations, lifecycle);
     await checkKafka({ settings: node.kafka, app: node.app, batchIntervalMs: longestIntervalMs(node.app) });
     return node;
   }
@@ -88,10 +92,12 @@ export class ClusterNode {
     return tellingDrift(handler, this.#options, lifecycle);
   }
 
-  private constructor(options: NodeOptions, app: App, lifecycle: Lifecycle) {
+  private constructor(options: NodeOptions, declarations: Declarations, lifecycle: Lifecycle) {
+    const app = overRecords(options.app, declarations);
     this.#options = options;
     this.#lifecycle = lifecycle;
     this.app = app;
+    this.undeclared = undeclaredTypes(app, declarations);
     this.logger = options.logger;
     this.folder = dataFolder(options.data);
     this.kafka = kafkaSettings(options.environment);

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
+import { logEnd } from "../../infra/log/log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
 import { columnScans } from "../column-scans.ts";
+import { openErasures } from "../erasures.ts";
 import { sqlBudget } from "../sql-budget.ts";
 import { SqlWorker } from "../sql-worker.ts";
 import { openVersionPointers } from "../version-pointers.ts";
@@ -38,6 +40,28 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
       past: { fold: (range) => sql.fold(range), generations: node.generations(node.folder.pasts) },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
+      erasures: {
+        store: openErasures(node.folder.erasures),
+        undeclared: node.undeclared,
+        retire: () => logEnd(log, node.topics),
+      },
+    }),
+  );
+  let isForgetting = false;
+  const forget = async () => {
+    // Partitions are renewed one after the other; those that come while it waits for the first are seen to with it.
+    if (isForgetting) return;
+    isForgetting = true;
+    await serving.renew().finally(() => {
+      isForgetting = false;
+    });
+    sql.renew();
+  };
+  lifecycle.use(
+    tail.onRenewed(() => {
+      forget().catch((err: unknown) =>
+        node.logger.error({ err }, "what was kept of before is not forgotten"),
+      );
     }),
   );
   // An answer before that would be right, and of long ago.

@@ -77,8 +77,8 @@ async function eraseFolder(
     const atRest = await openAtRest(options, terminal, lifecycle).catch(sayUrl);
     // Loaded here, so that the other commands start without the stores.
     const { readDeclarations } = await import("../../infra/declarations/declarations.ts");
-    const { refuseInCluster, requireErasable } = await import("../../serving-layer/erasure-routes.ts");
-    if (atRest.isCluster) refuseInCluster();
+    const { requireErasable } = await import("../../serving-layer/erasure-routes.ts");
+    if (atRest.isCluster) throw atRestInCluster();
     const { undeclaredTypes } = await import("../erasures.ts");
     const { eraseAtRest } = await import("../erase-at-rest.ts");
     const subject = key === undefined ? undefined : { key, type: options.type ?? null };
@@ -99,6 +99,14 @@ async function eraseFolder(
   } finally {
     await lifecycle[Symbol.asyncDispose]();
   }
+}
+
+/** Those who fold and serve hold facts too, and have to let go of them. */
+function atRestInCluster(): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_ERASURE_REFUSED",
+    "the data folder is shared by a cluster, which erases while it runs: ask one of its serving nodes, with --url",
+  );
 }
 
 /** What runs on the folder can be asked. */

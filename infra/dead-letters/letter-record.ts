@@ -47,6 +47,30 @@ export function replayedMark(topic: string, at: number): Append {
   return { topic, partition: 0, key: null, value: new Uint8Array(0), headers };
 }
 
+/**
+ * The same letter at the end of its topic, so that what stands before can go: from then on it is there and not where it was. Of what
+ * was not put there by us it says when it was received.
+ */
+export function movedLetter(topic: string, written: LogRecord, isReplayed: boolean): Append {
+  const { offset: from, key, value, headers } = written;
+  const { receivedAt } = readLetter(written, null);
+  const moved = { "tidemark-moved-from": String(from), "tidemark-is-replayed": isReplayed ? "1" : "0" };
+  return {
+    ...{ topic, partition: 0, key, value },
+    headers: { ...headers, "tidemark-received-at": receivedAt, ...moved },
+  };
+}
+
+/** Where a letter stood before it was moved; undefined for one that was not. */
+export function readMoved({
+  headers = {},
+}: LogRecord): { readonly from: number; readonly isReplayed: boolean } | undefined {
+  const from = readWhole(headers, "tidemark-moved-from");
+  return from === undefined
+    ? undefined
+    : { from, isReplayed: readWhole(headers, "tidemark-is-replayed") === 1 };
+}
+
 /** The offset that a mark speaks of; undefined for what is none. */
 export function readMark({ headers }: LogRecord): number | undefined {
   return headers === undefined ? undefined : readWhole(headers, "tidemark-replayed");

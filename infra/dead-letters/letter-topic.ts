@@ -1,6 +1,6 @@
 import { type Offset, offset } from "../../views/cut.ts";
 import type { Log, LogRecord } from "../log/log.ts";
-import { readMark, readPlace } from "./letter-record.ts";
+import { readMark, readMoved, readPlace } from "./letter-record.ts";
 
 /** What stands at an offset: one byte for each. */
 const [nothing, letter, replayed] = [0, 1, 2] as const;
@@ -63,12 +63,18 @@ export class LetterTopic {
       if (this.holds(marked)) this.#set(marked, replayed);
       return;
     }
+    const moved = readMoved(record);
     const place = readPlace(record);
     if (place !== undefined) {
-      if (place.offset <= (this.#reached.get(place.partition) ?? -1)) return;
-      this.#reached.set(place.partition, place.offset);
+      const reached = this.#reached.get(place.partition) ?? -1;
+      if (moved === undefined && place.offset <= reached) return;
+      this.#reached.set(place.partition, Math.max(reached, place.offset));
     }
-    this.#set(record.offset, letter);
+    if (moved !== undefined && this.holds(moved.from)) {
+      this.#set(moved.from, nothing);
+      this.count--;
+    }
+    this.#set(record.offset, moved?.isReplayed === true ? replayed : letter);
     this.count++;
   }
 

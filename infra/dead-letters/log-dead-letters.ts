@@ -8,7 +8,7 @@ import type {
   DeadLetters,
   NewDeadLetter,
 } from "./dead-letters.ts";
-import { letterTopic, readLetter, replayedMark, toAppend } from "./letter-record.ts";
+import { letterTopic, movedLetter, readLetter, replayedMark, toAppend } from "./letter-record.ts";
 import { LetterTopic } from "./letter-topic.ts";
 
 export interface LogDeadLettersParts {
@@ -97,6 +97,48 @@ export class LogDeadLetters implements DeadLetters {
       count += topic.count;
     }
     return count;
+  }
+
+  /** How many letters the erasure is of. */
+  async countOf(isErased: (letter: DeadLetter) => boolean): Promise<number> {
+    let count = 0;
+    for (const topic of this.#topics) count += await this.#countIn(topic, isErased);
+    return count;
+  }
+
+  /**
+   * Takes letters out for good: of a topic that has any, those that stay are put at its end, and what stands before is let go of. So the
+   * ids of these change. Done again after a crash it comes to the same.
+   */
+  async erase(isErased: (letter: DeadLetter) => boolean): Promise<void> {
+    for (const topic of this.#topics) {
+      if ((await this.#countIn(topic, isErased)) === 0) continue;
+      const next = offset(topic.next);
+      for await (const held of this.#held(topic, next)) {
+        const kept = held.filter(({ letter }) => !isErased(letter));
+        const moved = kept.map(({ letter, record }) => movedLetter(topic.name, record, letter.isReplayed));
+        if (moved.length > 0) await this.#log.append(moved);
+      }
+      await this.#log.trim(topic.name, 0, next);
+    }
+  }
+
+  async #countIn(topic: LetterTopic, isErased: (letter: DeadLetter) => boolean): Promise<number> {
+    await topic.refresh();
+    let count = 0;
+    for await (const held of this.#held(topic, offset(topic.next))) {
+      count += held.filter(({ letter }) => isErased(letter)).length;
+    }
+    return count;
+  }
+
+  /** Oldest first, a batch at a time. */
+  async *#held(topic: LetterTopic, next: Offset) {
+    for await (const { records } of this.#log.read(topic.name, 0, offset(topic.start), next)) {
+      yield records
+        .filter(({ offset: at }) => topic.holds(at))
+        .map((record) => ({ record, letter: letterAt(topic, record) }));
+    }
   }
 
   /** The log is closed by whoever opened it. */

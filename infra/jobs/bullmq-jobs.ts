@@ -103,6 +103,11 @@ export class BullmqJobs implements Jobs {
     return stored.run;
   }
 
+  /** Keeps of what each run found no rows, which are of what there was then. */
+  forgetExamples(): Promise<void> {
+    return this.#store.forgetExamples();
+  }
+
   watch(listener: (run: Run) => void): Disposable {
     return this.#watch(({ run }) => listener(run));
   }

@@ -87,6 +87,12 @@ export function reviveRun(stored: Run): Run {
   return { ...run, result: { ...run.result, generations: whole, reconciliations } };
 }
 
+export function hasExamples({ result }: Run): boolean {
+  return (result?.reconciliations ?? []).some(
+    ({ reconciliation }) => reconciliation.kind === "compared" && reconciliation.examples.length > 0,
+  );
+}
+
 /** The run without rows of what it has found to differ. */
 export function withoutExamples(run: Run): Run {
   if (run.result === null) return run;

@@ -1,7 +1,7 @@
 import { TidemarkError } from "../../views/errors.ts";
 import type { RedisLink } from "../redis/redis-link.ts";
 import { mostQueued } from "./admission.ts";
-import { type Run, type RunRequest, reviveRun } from "./jobs.ts";
+import { hasExamples, type Run, type RunRequest, reviveRun, withoutExamples } from "./jobs.ts";
 import { admitScript, replaceScript } from "./redis-run-scripts.ts";
 import { type HeldRun, hasEnded } from "./settle.ts";
 
@@ -94,6 +94,21 @@ export class RedisRunStore {
       }
       if (typeof change === "string") return { stored: replaced, change };
     }
+  }
+
+  /** Keeps of what each run found no rows, neither in its record nor among the changes that watchers are told. */
+  async forgetExamples(): Promise<void> {
+    const ids = await this.#link.perform((client) => client.zrange(this.#key(1), "0", "-1"));
+    for (const id of ids) {
+      await this.change(id, (stored) =>
+        hasExamples(stored.run) ? { ...stored, run: withoutExamples(stored.run) } : undefined,
+      );
+    }
+    await this.#link.perform(async (client) => {
+      for (const [id, [, text = ""]] of await client.xrange(this.changesKey, "-", "+")) {
+        if (hasExamples(parse(text).run)) await client.xdel(this.changesKey, id);
+      }
+    });
   }
 
   async #readAll(ids: readonly string[]): Promise<readonly RedisRun[]> {

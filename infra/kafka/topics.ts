@@ -40,8 +40,14 @@ export function wantedTopics(app: App): readonly WantedTopic[] {
   ];
 }
 
-/** Whatever producers send, the broker stores it so that it can be read here. */
+const dayMs = 86_400_000;
+
+/**
+ * Whatever producers send, the broker stores it so that it can be read here. What is deleted stays on a broker's disk as long as its
+ * segment: none takes records for more than a day.
+ */
 const common = {
+  "segment.ms": String(dayMs),
   "cleanup.policy": "delete",
   "compression.type": "uncompressed",
   "retention.bytes": "-1",
@@ -53,7 +59,7 @@ const common = {
 const eventBytes = String(2 * 1024 * 1024);
 /** A flush record holds states of many keys. */
 const flushBytes = String(16 * 1024 * 1024);
-const weekMs = 7 * 86_400_000;
+const weekMs = 7 * dayMs;
 
 function ofEvents(event: EventType): WantedTopic {
   const { retention, compression } = event.topic;
@@ -95,7 +101,10 @@ function ofDeadLetters(app: App, event?: EventType): WantedTopic {
   };
 }
 
-/** The last record of each key is kept for good; who reads from the beginning has every row. */
+/**
+ * The last record of each key is kept for good; who reads from the beginning has every row. What a row was before, and one that is
+ * gone, is let go of a day after it was told, and the end of a row a day later.
+ */
 function ofChanges(app: App, view: View): WantedTopic {
   return {
     ...copies(view.mappings[0]?.event),
@@ -105,6 +114,8 @@ function ofChanges(app: App, view: View): WantedTopic {
     config: {
       ...common,
       "cleanup.policy": "compact",
+      "max.compaction.lag.ms": String(dayMs),
+      "delete.retention.ms": String(dayMs),
       "retention.ms": "-1",
       "max.message.bytes": eventBytes,
     },

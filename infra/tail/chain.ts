@@ -144,6 +144,22 @@ export class Chain implements ChangingChain {
     this.#open = new TailSegment(this.view, this.partition, fresh.next);
   }
 
+  /**
+   * Becomes another chain, which is used no more. Of the former segments those stay that end before it begins, for who still reads
+   * from there, or with `keepsFormer: false` none.
+   */
+  become(other: Chain, { keepsFormer }: { readonly keepsFormer: boolean }): void {
+    const beginning = Math.min(other.#open.from, ...other.#sealed.keys());
+    for (const segment of this.#sealed.values())
+      if (!keepsFormer || segment.next > beginning) this.#drop(segment);
+    this.#drop(this.#open);
+    for (const segment of other.#sealed.values()) {
+      this.#sealed.set(segment.from, segment);
+      this.#fresh.add(segment);
+    }
+    this.#open = other.#open;
+  }
+
   /** Adds another way in: a sealed segment that ends at a boundary. Says whether it still does. */
   addPrefix(segment: TailSegment): boolean {
     if (this.hasBoundary(segment.from)) return true;
@@ -188,6 +204,11 @@ export class Chain implements ChangingChain {
     this.#drop(second);
     this.#sealed.set(merged.from, merged);
     this.#fresh.add(merged);
+  }
+
+  /** For chains that are not written anywhere: what was dropped is held no longer. */
+  forgetDropped(): void {
+    this.#dropped = [];
   }
 
   #drop(segment: TailSegment): void {

@@ -21,6 +21,13 @@ export function viewsOf(app: App, topic: string, partition: number): readonly Pa
   });
 }
 
+export interface ReplicaOptions {
+  /** Whether segments of before a renewal are kept for who still reads them, until they are released. Default false. */
+  readonly keepsFormer?: boolean;
+  /** Called once a renewal has taken place. */
+  readonly onRenewed?: () => void;
+}
+
 type OfView<Kind> = Extract<TailRecord, { readonly view: ViewName; readonly kind: Kind }>;
 
 /**
@@ -36,8 +43,14 @@ export class PartitionReplica {
   readonly #started = new Set<Chain>();
   /** Rows that wait for the `segment` that they belong to. */
   #staged: EncodedRow[] = [];
+  /** While a renewal is being told: what the chains are to become. */
+  #renewed: PartitionReplica | undefined;
+  readonly #views: readonly PartitionView[];
+  readonly #options: ReplicaOptions;
 
-  constructor(views: readonly PartitionView[]) {
+  constructor(views: readonly PartitionView[], options: ReplicaOptions = {}) {
+    this.#views = views;
+    this.#options = options;
     this.chains = views.map(({ view, partition }) => new Chain(view, partition, 0 as Offset));
   }
 
@@ -50,19 +63,24 @@ export class PartitionReplica {
     this.epoch = 0;
     this.owner = undefined;
     this.#staged = [];
+    this.#renewed = undefined;
     this.#started.clear();
     for (const chain of this.chains) chain.jump(0 as Offset);
   }
 
   /** Gives whether it counted. Throws TIDEMARK_STORE_GAP if records before it are missing. */
   apply(record: TailRecord): boolean {
+    if (this.#renewed !== undefined && "view" in record) return this.#renewed.apply(record);
     switch (record.kind) {
       case "claim":
         return this.#claim(record);
       case "seal-request":
+      case "renew-request":
         return true;
       case "sealed":
+        return record.epoch === this.epoch;
       case "snapshot":
+        if (record.epoch === this.epoch) this.#endRenewal();
         return record.epoch === this.epoch;
       case "start":
         return record.epoch === this.epoch && this.#start(record);
@@ -78,13 +96,29 @@ export class PartitionReplica {
     }
   }
 
-  #claim({ epoch, owner }: { readonly epoch: number; readonly owner: string }): boolean {
+  #claim({ epoch, owner, renews }: Extract<TailRecord, { readonly kind: "claim" }>): boolean {
     const isAgain = epoch === this.epoch && owner === this.owner;
     if (epoch <= this.epoch && !isAgain) return false;
     this.epoch = epoch;
     this.owner = owner;
     this.#staged = [];
+    this.#renewed = renews === true ? new PartitionReplica(this.#views) : undefined;
+    if (this.#renewed !== undefined) this.#renewed.epoch = epoch;
     return true;
+  }
+
+  #endRenewal(): void {
+    const renewed = this.#renewed;
+    if (renewed === undefined) return;
+    this.#renewed = undefined;
+    for (const [i, fresh] of renewed.chains.entries()) {
+      const chain = this.chains[i];
+      // Of a view that its owner does not know nothing is told.
+      if (chain === undefined || !renewed.hasStarted(fresh)) continue;
+      this.#started.add(chain);
+      chain.become(fresh, { keepsFormer: this.#options.keepsFormer ?? false });
+    }
+    this.#options.onRenewed?.();
   }
 
   #start({ view: name, at }: OfView<"start">): boolean {

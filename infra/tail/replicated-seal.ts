@@ -5,12 +5,12 @@ import { offsetIn, viewPartition } from "../../views/mapping.ts";
 import { mergeSorted } from "../../views/sorted-rows.ts";
 import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
-import { Lifecycle } from "../lifecycle.ts";
-import type { Log, LogBatch } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
+import { type Answered, askOwners } from "./ask-owners.ts";
 import { PartitionReplica, viewsOf } from "./partition-replica.ts";
 import type { TailSegment } from "./segment.ts";
 import type { SealedTail, SealRequest } from "./tail.ts";
-import { decodeTailRecord, tailAppend, tailTopic } from "./tail-record.ts";
+import { decodeTailRecord } from "./tail-record.ts";
 
 export interface ReplicatedSealOptions {
   readonly app: App;
@@ -36,47 +36,24 @@ export class ReplicatedSeal implements SealRequest, SealedTail {
     this.letGo();
     const { app, log, newId } = this.#options;
     const request = newId();
-    const lifecycle = new Lifecycle();
-    const abort = new Promise<never>((_resolve, reject) => {
-      const stop = () => reject(signal.reason);
-      signal.addEventListener("abort", stop, { once: true });
-      lifecycle.defer(() => signal.removeEventListener("abort", stop));
+    const replicas = new Map<string, PartitionReplica>();
+    const sealed = await askOwners({
+      ...{ log, topics: app.events, signal },
+      request: { kind: "seal-request", request },
+      listen: (topic, partition) => {
+        // Nobody asks for sealed rows of the others.
+        const views = viewsOf(app, topic, partition).filter(({ view }) => isRecomputed(view));
+        const replica = new PartitionReplica(views);
+        replicas.set(`${topic}/${partition}`, replica);
+        return ({ value }) => {
+          const record = decodeTailRecord(value);
+          const counts = replica.apply(record);
+          return counts && record.kind === "sealed" && record.request === request ? record.next : undefined;
+        };
+      },
     });
-    abort.catch(() => {});
-    try {
-      const replicas = new Map<string, PartitionReplica>();
-      const sealed: Promise<readonly [string, number, Offset]>[] = [];
-      for (const { name, partitions } of app.events) {
-        const starts = await log.starts(tailTopic(name));
-        for (let partition = 0; partition < partitions; partition++) {
-          // Nobody asks for sealed rows of the others.
-          const views = viewsOf(app, name, partition).filter(({ view }) => isRecomputed(view));
-          const replica = new PartitionReplica(views);
-          replicas.set(`${name}/${partition}`, replica);
-          const from = starts[partition] ?? (0 as Offset);
-          sealed.push(
-            follow(log, name, partition, from, replica, request, lifecycle).then((next) => [
-              name,
-              partition,
-              next,
-            ]),
-          );
-        }
-      }
-      for (const each of sealed) each.catch(() => {});
-      await log.append(
-        app.events.flatMap(({ name, partitions }) =>
-          Array.from({ length: partitions }, (_, partition) =>
-            tailAppend(name, partition, { kind: "seal-request", request }),
-          ),
-        ),
-      );
-      const answers = await Promise.race([abort, Promise.all(sealed)]);
-      this.#replicas = replicas;
-      return cutOfAnswers(answers);
-    } finally {
-      await lifecycle[Symbol.asyncDispose]();
-    }
+    this.#replicas = replicas;
+    return cutOfAnswers(sealed);
   }
 
   /** From the first row asked for to the last, there must be no other seal. */
@@ -101,48 +78,11 @@ export class ReplicatedSeal implements SealRequest, SealedTail {
   }
 }
 
-/** Reads a partition's tail topic up to the answer to the request, which is the position that was sealed. */
-async function follow(
-  log: Log,
-  topic: string,
-  partition: number,
-  from: Offset,
-  replica: PartitionReplica,
-  request: string,
-  lifecycle: Lifecycle,
-): Promise<Offset> {
-  let next = from;
-  let answer: (next: Offset) => void = () => {};
-  let isAnswered = false;
-  const answered = new Promise<Offset>((resolve) => {
-    answer = resolve;
-  });
-  const consumer = lifecycle.use(
-    log.consume({
-      topic: tailTopic(topic),
-      partitions: [partition],
-      position: () => next,
-      handle: (batch: LogBatch) => {
-        for (const { value } of batch.records) {
-          if (isAnswered) break;
-          const record = decodeTailRecord(value);
-          const counts = replica.apply(record);
-          if (!counts || record.kind !== "sealed" || record.request !== request) continue;
-          isAnswered = true;
-          answer(record.next);
-        }
-        next = batch.next;
-      },
-    }),
-  );
-  return Promise.race([answered, consumer.done.then(() => answered)]);
-}
-
-function cutOfAnswers(answers: readonly (readonly [string, number, Offset])[]): Cut {
+function cutOfAnswers(answers: readonly Answered<Offset>[]): Cut {
   const cut: Record<string, Offset[]> = {};
-  for (const [topic, partition, next] of answers) {
+  for (const { topic, partition, answer } of answers) {
     cut[topic] ??= [];
-    (cut[topic] as Offset[])[partition] = next;
+    (cut[topic] as Offset[])[partition] = answer;
   }
   return cut;
 }

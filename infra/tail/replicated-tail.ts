@@ -44,13 +44,18 @@ export class ReplicatedTail extends ChainedTail {
   readonly #followed: ReadonlyMap<string, readonly Followed[]>;
   readonly #stop = new AbortController();
   readonly #consumers = new Set<Consumer>();
+  readonly #renewals: Set<() => void>;
 
   constructor({ app, log }: ReplicatedTailOptions) {
+    const renewals = new Set<() => void>();
+    const onRenewed = () => {
+      for (const listener of renewals) listener();
+    };
     const followed = new Map(
       app.events.map(({ name, partitions }): [string, readonly Followed[]] => [
         name,
         Array.from({ length: partitions }, (_, partition) => ({
-          replica: new PartitionReplica(viewsOf(app, name, partition)),
+          replica: new PartitionReplica(viewsOf(app, name, partition), { keepsFormer: true, onRenewed }),
           next: 0 as Offset,
           end: unknown,
         })),
@@ -59,6 +64,7 @@ export class ReplicatedTail extends ChainedTail {
     super(chainsOf(app, followed));
     this.#log = log;
     this.#followed = followed;
+    this.#renewals = renewals;
     const follows = [...followed].map(([topic, partitions]) => this.#follow(topic, partitions));
     this.ready = Promise.all(follows.map(({ ready }) => ready)).then(() => {});
     this.done = Promise.all(follows.map(({ done }) => done)).then(() => {});
@@ -76,6 +82,17 @@ export class ReplicatedTail extends ChainedTail {
     if (!isRecomputed(view) && !this.chainsOf(view).every((chain) => this.#hasStarted(chain)))
       return undefined;
     return super.segments(view, cut) ?? (this.#beginAt(view, cut) ? super.segments(view, cut) : undefined);
+  }
+
+  override boundariesChanged(): void {
+    for (const chain of this.chains) chain.forgetDropped();
+    super.boundariesChanged();
+  }
+
+  /** Calls back after what was told before has given way to what was folded anew, in any partition; also where that may be so. */
+  onRenewed(listener: () => void): Disposable {
+    this.#renewals.add(listener);
+    return { [Symbol.dispose]: () => void this.#renewals.delete(listener) };
   }
 
   #beginAt(view: View, cut: Cut): boolean {
@@ -120,6 +137,7 @@ export class ReplicatedTail extends ChainedTail {
           if (followed.next >= start) return;
           // What it has not read yet was trimmed: a snapshot that stands further on tells it all again.
           followed.replica.reset();
+          for (const listener of this.#renewals) listener();
           followed.next = start;
           followed.end = unknown;
         });

@@ -13,7 +13,13 @@ import type { Append } from "../log/log.ts";
  * Who folds a partition claims it under an epoch of its own; what others write under an earlier one counts for nothing.
  */
 export type TailRecord =
-  | { readonly kind: "claim"; readonly epoch: number; readonly owner: string }
+  | {
+      readonly kind: "claim";
+      readonly epoch: number;
+      readonly owner: string;
+      /** What is told from here to the snapshot takes the place of all that was told before, in one go. */
+      readonly renews?: true;
+    }
   | (OfView & { readonly kind: "start"; readonly at: Offset })
   | (OfView & { readonly kind: "rows"; readonly base: Offset; readonly rows: readonly EncodedRow[] })
   | (OfView & {
@@ -28,9 +34,17 @@ export type TailRecord =
       readonly isSealed: boolean;
     })
   /** All that a reader needs who knows nothing stands between the claim `from` which this snapshot begins and here. */
-  | { readonly kind: "snapshot"; readonly epoch: number; readonly snapshot: string }
+  | {
+      readonly kind: "snapshot";
+      readonly epoch: number;
+      readonly snapshot: string;
+      /** The renewal that it answers. */
+      readonly request?: string;
+    }
   /** Anybody may ask whoever owns the partition to seal. */
   | { readonly kind: "seal-request"; readonly request: string }
+  /** Or to fold what lies after the cuts of the generations that serve once more, and to tell that in the place of all else. */
+  | { readonly kind: "renew-request"; readonly request: string }
   | { readonly kind: "sealed"; readonly epoch: number; readonly request: string; readonly next: Offset };
 
 interface OfView {

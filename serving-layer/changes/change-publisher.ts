@@ -186,8 +186,10 @@ export class ChangePublisher implements AsyncDisposable {
   #takeChanges({ segments }: Moment): void {
     const { view, changed } = this.#parts;
     changed.spread(view, segments);
-    for (const segment of segments) {
-      if (this.#segments.includes(segment)) continue;
+    // What another has taken the place of may hold rows that are nowhere by now.
+    const gone = this.#segments.filter((segment) => !segments.includes(segment));
+    for (const segment of [...gone, ...segments]) {
+      if (!gone.includes(segment) && this.#segments.includes(segment)) continue;
       for (const entries of segment.panes.values())
         for (const entry of entries.values()) this.#touched.add(entry);
     }

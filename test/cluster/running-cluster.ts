@@ -12,16 +12,22 @@ import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
 import { wantedTopics } from "../../infra/kafka/topics.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
+import type { App } from "../../views/app.ts";
 import { freshVisits } from "./visits.ts";
+
+/** Visits and flights, and an app that has views of them. */
+interface Visits extends Pick<ReturnType<typeof freshVisits>, "visit" | "flight"> {
+  readonly app: App;
+}
 
 /** How soon who is killed is missed, where a test kills somebody: a Kafka that is not ours may not take less than 6 s. */
 export const shortSessionMs = process.env.KAFKA_BROKERS === undefined ? 2_000 : 6_000;
 
 /** Roles of one app on the broker and the Redis that all tests share, each as a node of its own in this process. */
 export class RunningCluster implements AsyncDisposable {
-  readonly visit;
-  readonly flight;
-  readonly app;
+  readonly visit: Visits["visit"];
+  readonly flight: Visits["flight"];
+  readonly app: App;
   readonly data: string;
   /** What the nodes logged, from warnings on. */
   readonly said: string[] = [];
@@ -32,21 +38,14 @@ export class RunningCluster implements AsyncDisposable {
     return RunningCluster.deployVisits(freshVisits({ hasSecond }));
   }
 
-  static async deployVisits(
-    visits: ReturnType<typeof freshVisits>,
-    sessionMs?: number,
-  ): Promise<RunningCluster> {
+  static async deployVisits(visits: Visits, sessionMs?: number): Promise<RunningCluster> {
     const folder = await mkdtemp(join(tmpdir(), "tidemark-cluster-"));
     const cluster = new RunningCluster(folder, visits, sessionMs);
     await cluster.#deploy();
     return cluster;
   }
 
-  private constructor(
-    data: string,
-    { visit, flight, app }: ReturnType<typeof freshVisits>,
-    sessionMs: number | undefined,
-  ) {
+  private constructor(data: string, { visit, flight, app }: Visits, sessionMs: number | undefined) {
     this.data = data;
     this.#sessionMs = sessionMs;
     this.visit = visit;

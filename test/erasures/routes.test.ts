@@ -93,10 +93,10 @@ test("who may not, and what could not be done whole, is refused by name", async 
   expect(logged).not.toContain("C-17");
 });
 
-test("over a cluster's folder it is refused", async () => {
+test("where none are kept none can be asked for", async () => {
   registerErasureRoutes(server, { app: visits, jobs, erasures: undefined });
   expect(await ask("DELETE", "/v1/subjects/C-17")).toMatchObject({
-    body: { code: "TIDEMARK_ERASURE_REFUSED", detail: expect.stringContaining("docs/erasure.md") },
+    body: { code: "TIDEMARK_ERASURE_REFUSED", detail: expect.stringContaining("keeps no erasures") },
   });
   expect((await ask("GET", "/v1/erasures")).body).toEqual({ erasures: [] });
 });

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { watch } from "node:fs";
-import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { partitionOf } from "../../views/partition.ts";
 import { tidemarkHere } from "../cli/here.ts";
+import { traces as tracesOf } from "../erasures/traces.ts";
 import { Platform } from "../fault/platform.ts";
 
 const app = fileURLToPath(new URL("erasure-app.ts", import.meta.url));
@@ -134,27 +134,7 @@ async function tidemark(...args: readonly string[]): Promise<{ code: number; out
   return { code, out: out + err };
 }
 
-/** Files of the folder in which something of the subject can be found, as bytes or as a value of a column. */
-async function traces(under: string, of: readonly string[] = marks): Promise<readonly string[]> {
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  const found: string[] = [];
-  for (const entry of await readdir(under, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const bytes = await readFile(path);
-    const texts = [bytes.toString("latin1"), entry.name];
-    if (entry.name.endsWith(".parquet")) {
-      const read = await connection.runAndReadAll("SELECT * FROM read_parquet($1)", [path]);
-      texts.push(JSON.stringify(read.getRowObjectsJson()));
-    }
-    const has = of.filter((mark) => texts.some((text) => text.includes(mark)));
-    if (has.length > 0) found.push(`${relative(under, path)}: ${has.join(", ")}`);
-  }
-  connection.closeSync();
-  instance.closeSync();
-  return found;
-}
+const traces = (under: string, of: readonly string[] = marks) => tracesOf(under, of);
 
 const outcome = {
   state: "done",

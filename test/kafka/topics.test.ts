@@ -42,7 +42,9 @@ test("what is missing is created, and then nothing is left to do", async () => {
 test("what differs is set, and what nobody declared stays as someone set it", async () => {
   const { id, admin, declare } = await shop();
   const topic = `test.${id}.placed`;
-  await admin.create([{ name: topic, partitions: 2, replication: 1, config: { "segment.ms": "7777777" } }]);
+  await admin.create([
+    { name: topic, partitions: 2, replication: 1, config: { "segment.bytes": "7777777" } },
+  ]);
   const wanted = declare(2, { retention: "36h", compression: "gzip" });
   const [step] = await admin.plan(wanted);
   expect(step).toMatchObject({
@@ -55,9 +57,9 @@ test("what differs is set, and what nobody declared stays as someone set it", as
   await admin.apply(await admin.plan(wanted));
   expect(kinds(await admin.plan(wanted))[0]).toBe("unchanged");
   expect(
-    (await admin.configs([topic], ["segment.ms", "retention.ms", "compression.type"])).get(topic),
+    (await admin.configs([topic], ["segment.bytes", "retention.ms", "compression.type"])).get(topic),
   ).toEqual({
-    "segment.ms": "7777777",
+    "segment.bytes": "7777777",
     "retention.ms": "129600000",
     "compression.type": "gzip",
   });

@@ -99,6 +99,53 @@ test("letters that the log has let go of are gone, and those after them are not"
   expect(await letters.count()).toBe(3);
 });
 
+test("letters that are erased go, the others are there once, as they were, also where that was begun twice", async () => {
+  await using lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  const stranger = { topic: "shop.dead-letter", partition: 0, key: "k", value: Buffer.from("?") };
+  const letters = new LogDeadLetters({ log, ...app });
+  await letters.put([placed(0, 0, 1), placed(1, 0, 2), placed(2, 0, 3), letter(3, { topic: null })]);
+  await log.append([stranger]);
+  const before = (await letters.list({ limit: 9 })).letters;
+  const ids = new Map(before.map(({ message, id }) => [message, id]));
+  for (const n of [1, 2]) await letters.markReplayed(ids.get(letter(n).message) ?? "");
+  const isErased = ({ message }: { readonly message: string }) => message === letter(1).message;
+  expect(await letters.countOf(isErased)).toBe(1);
+
+  // It dies before what stood there first is let go of.
+  const dying = new Proxy(log, {
+    get: (of, name: keyof LmdbLog) => {
+      if (name === "trim") return () => Promise.reject(new Error("killed"));
+      return typeof of[name] === "function" ? of[name].bind(of) : of[name];
+    },
+  });
+  await expect(new LogDeadLetters({ log: dying, ...app }).erase(isErased)).rejects.toThrow("killed");
+  expect(await letters.count()).toBe(5);
+  await letters.erase(isErased);
+  await letters.put([placed(2, 0, 3), placed(4, 0, 4)]);
+  const expected = before
+    .filter((each) => !isErased(each))
+    .map(({ id: _, isReplayed: __, ...each }) => ({
+      ...each,
+      isReplayed: each.message === letter(2).message,
+    }));
+  for (const store of [letters, new LogDeadLetters({ log, ...app })]) {
+    const found = (await store.list({ limit: 9 })).letters.filter(
+      ({ message }) => message !== letter(4).message,
+    );
+    const byMessage = (a: { message: string }, b: { message: string }) => (a.message < b.message ? -1 : 1);
+    expect(found.map(({ id: _, ...each }) => each).sort(byMessage)).toEqual(expected.sort(byMessage));
+    expect(await store.count()).toBe(5);
+    expect(await store.get(ids.get(letter(1).message) ?? "")).toBe(undefined);
+    expect(await store.countOf(isErased)).toBe(0);
+  }
+  const topic = `${orderType}.dead-letter`;
+  const [[start = offset(0)], [next = offset(0)]] = [await log.starts(topic), await log.nexts(topic)];
+  for await (const { records } of log.read(topic, 0, start, next)) {
+    for (const { value } of records) expect(Buffer.from(value).toString()).not.toBe("letter 1");
+  }
+});
+
 test("what others put into a topic of dead letters is shown as it is", async () => {
   await using lifecycle = new Lifecycle();
   const log = await openLog(lifecycle);

@@ -49,6 +49,7 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("stop" as const), worker }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("seal" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("renew" as const) }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -94,6 +95,10 @@ async function run(running: SeveralWorkers, steps: readonly Step[]): Promise<voi
         break;
       case "seal":
         await sealAndRead(running);
+        break;
+      case "renew":
+        // Where nobody owns a partition it is renewed by who takes it over.
+        await running.renew(60).catch(() => undefined);
         break;
       case "point": {
         const view = each.isFirstView ? placesByHour : longVisits;
@@ -198,6 +203,52 @@ test("a cut in the midst of what a worker has not told yet is told with what it 
   await several.until(tail, () => tail.segments(placesByHour, cutAt([5, 0])) !== undefined);
   await several.caughtUp(tail);
   check(several, tail, new Map([[placesByHour, [5, 0]]]));
+}, 10_000);
+
+test("after a renewal the tail topics tell what lies after the cuts alone, and serving nodes have lost nothing of it", async () => {
+  several = await SeveralWorkers.start(Number.POSITIVE_INFINITY);
+  const visitOf = (id: number, place: string): Visit => ({ id: `${id}`, place, time: 0, stay: 5 });
+  await several.append(
+    0,
+    [0, 1, 2, 3].map((id) => visitOf(id, "Betelgeuse")),
+  );
+  const tail = await several.serve();
+  await expect(several.renew(50)).rejects.toMatchObject({
+    code: "TIDEMARK_NOT_READY",
+    message: expect.stringContaining(`${visit.name}/0, ${visit.name}/1`),
+  });
+  several.assign("a", [0, 1]);
+  await several.caughtUp(tail);
+  await several.seal.seal();
+  await several.append(
+    0,
+    [4, 5].map((id) => visitOf(id, "ORD")),
+  );
+  await several.caughtUp(tail);
+  for (const view of visits.views) several.pointers.point(view, cutAt([4, 0]));
+  // One node still serves from the beginning, one has gone over.
+  const behind = await several.serve();
+  await several.until(tail, () => tail.segments(placesByHour, cutAt([4, 0])) !== undefined);
+  for (const view of visits.views) tail.release(view, cutAt([4, 0]));
+  let renewals = 0;
+  tail.onRenewed(() => renewals++);
+  await several.renew(10_000);
+  const topic = tailTopic(visit.name);
+  const [starts, nexts] = [await several.log.starts(topic), await several.log.nexts(topic)];
+  for (const [partition, start] of starts.entries()) {
+    for await (const { records } of several.log.read(topic, partition, start, nexts[partition] ?? start)) {
+      for (const { value } of records)
+        expect(Buffer.from(value).toString("latin1")).not.toContain("Betelgeuse");
+    }
+  }
+  const fresh = await several.serve();
+  await several.append(0, [visitOf(6, "ORD")]);
+  for (const each of [tail, behind, fresh]) {
+    await several.caughtUp(each);
+    check(several, each, new Map([[placesByHour, [4, 0]]]));
+  }
+  expect(renewals).toBeGreaterThan(0);
+  expect(behind.segments(placesByHour, cutAt([0, 0]))).toBeDefined();
 }, 10_000);
 
 test("a worker that is behind tells its states twice a second, and all of them at once when it has caught up", async () => {

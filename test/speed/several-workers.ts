@@ -7,6 +7,7 @@ import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { Append, Log } from "../../infra/log/log.ts";
 import type { ArchivedEvents } from "../../infra/master/archived-events.ts";
 import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
+import { renewTails } from "../../infra/tail/renew-tails.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
@@ -112,6 +113,12 @@ export class SeveralWorkers {
 
   get seal(): ReplicatedSeal {
     return this.#seal;
+  }
+
+  /** Rejects if not every partition has an owner who answers within the time. */
+  renew(withinMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(withinMs);
+    return renewTails({ log: this.log, topics: this.#app.events, newId: randomUUID, signal });
   }
 
   /** Resolves once the condition holds of the tail; looks whenever it has advanced. */
