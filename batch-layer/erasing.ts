@@ -57,10 +57,14 @@ export class Erasing {
   }
 
   /**
-   * Asks for the erasure of what event types do not keep any more; of a type without such facts nothing is asked. The master dataset must
-   * reach the cut.
+   * Takes out what event types do not keep any more. That is asked for first, so that what a crash leaves half done is pending; of a type
+   * without such facts nothing is. The master dataset must reach the cut.
    */
-  async askForOld(cut: Cut, nowMs: number, signal: AbortSignal): Promise<readonly PendingErasure[]> {
+  async takeOutOld(cut: Cut, nowMs: number, signal: AbortSignal): Promise<readonly FoundErasure[]> {
+    return this.takeOut(await this.#askForOld(cut, nowMs, signal), signal);
+  }
+
+  async #askForOld(cut: Cut, nowMs: number, signal: AbortSignal): Promise<readonly PendingErasure[]> {
     const { app, erasures, eraser, others } = this.#parts;
     const old = app.events.flatMap((type): readonly Omit<OldFacts, "askedAt">[] => {
       const before = horizonOf(type, nowMs);
@@ -75,8 +79,9 @@ export class Erasing {
       const found = { records: {}, files: 0, ...records[i], deadLetters: letters[i] ?? 0 };
       if (!hasAny(found)) continue;
       const { id, askedAt } = await erasures.ask(each);
-      pending.push({ ...each, id, askedAt });
-      await erasures.found({ ...each, id, askedAt }, found);
+      const asked = { ...each, id, askedAt };
+      await erasures.found(asked, found);
+      pending.push({ ...asked, found });
     }
     return pending;
   }
@@ -92,6 +97,7 @@ export class Erasing {
    */
   async takeOut(pending: readonly PendingErasure[], signal: AbortSignal): Promise<readonly FoundErasure[]> {
     const { eraser, others, alone } = this.#parts;
+    if (pending.length === 0) return [];
     const found = await alone(async () => {
       const counted = await this.#count(pending, signal);
       if (counted.some(hasFound)) await eraser.takeOut(counted, signal);

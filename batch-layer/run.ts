@@ -89,10 +89,10 @@ export async function performRun(
       ...{ app, run, nowMs: parts.clock() },
       fullWithinMs: parts.fullWithinMs ?? Number.POSITIVE_INFINITY,
     };
-    const isExpiring = !isCheck && isInFull(wayParts, current.values());
-    const old = isExpiring ? ((await parts.erasing?.askForOld(cut, wayParts.nowMs, signal)) ?? []) : [];
-    const erasing = [...erasures, ...old];
-    const erased = erasing.length > 0 ? ((await parts.erasing?.takeOut(erasing, signal)) ?? []) : [];
+    const erased = [...((await parts.erasing?.takeOut(erasures, signal)) ?? [])];
+    if (!isCheck && isInFull(wayParts, current.values())) {
+      erased.push(...((await parts.erasing?.takeOutOld(cut, wayParts.nowMs, signal)) ?? []));
+    }
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
