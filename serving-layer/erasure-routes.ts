@@ -11,14 +11,14 @@ export interface Erasures {
   readonly store: Pick<ErasuresFolder, "ask" | "list" | "get">;
   /** Event types that the folder has facts of and the app does not declare. */
   readonly undeclared: readonly string[];
-  /** Gives where the log ends. Where it holds events encrypted, those of the subject have another key from there on. */
-  readonly retire: (subject: Subject) => Promise<Cut>;
+  /** Gives where the log ends. Where it holds events encrypted, those of the subject have another key from there on; null: no erasure can be asked for here. */
+  readonly retire: ((subject: Subject) => Promise<Cut>) | null;
 }
 
 export interface ErasureRouteParts {
   readonly app: App;
   readonly jobs: Pick<Jobs, "submit">;
-  /** Undefined: facts can't be erased here. */
+  /** Undefined: there are none here. */
   readonly erasures: Erasures | undefined;
 }
 
@@ -33,7 +33,8 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
       const { type } = readListQuery(request.query, ["type"], { limit: 1, maxLimit: 1 });
       const { key } = request.params;
       const subject = { key, type: type ?? null };
-      const { store, undeclared, retire } = erasures ?? refuseInCluster();
+      if (erasures === undefined || erasures.retire === null) refuseInCluster();
+      const { store, undeclared, retire } = erasures;
       requireErasable(app, subject, undeclared);
       const erasure = await store.ask({ ...subject, bound: await retire(subject) });
       const run = await startRun(parts);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Erasing } from "../../batch-layer/erasing.ts";
 import { performRun } from "../../batch-layer/run.ts";
 import { longestFullIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
 import type { DeadLetters } from "../../infra/dead-letters/dead-letters.ts";
@@ -10,12 +11,14 @@ import { measureRuns } from "../../infra/jobs/run-metrics.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
+import { Eraser } from "../../infra/master/eraser.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { measureMaster } from "../../infra/master/master-metrics.ts";
 import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
 import { compactBeside } from "../compaction.ts";
+import { openErasures } from "../erasures.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
 import { Turns } from "./turns.ts";
 
@@ -101,6 +104,19 @@ async function startWriting(
         failed: (err) => logger.error({ err }, "archiving failed; it is tried again"),
       }),
     );
+    const erasing = new Erasing({
+      ...{ app, generations, pasts, foldsAnew: false },
+      erasures: openErasures(folder.erasures),
+      eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
+      alone: (work) => compaction.alone(() => archiver.alone(work)),
+      // What lies in topics leaves by their own retention; what a tail has from before the cut counts for nobody.
+      others: {
+        countLetters: async (leaving) => leaving.map(() => 0),
+        eraseLetters: async () => undefined,
+        destroyKeys: async () => 0,
+        forget: async () => undefined,
+      },
+    });
     const seal = new ReplicatedSeal({ app, log, newId: randomUUID });
     /** Known only once a run asks, since looking so far ahead takes a while. */
     let fullWithinMs: number | undefined;
@@ -111,7 +127,7 @@ async function startWriting(
         return await compaction.whileReading(() =>
           performRun(
             {
-              ...{ app, master, generations, pasts, seal, duckdb, clock: Date.now, timers: globalThis },
+              ...{ app, master, generations, pasts, seal, duckdb, erasing, clock: Date.now, timers: globalThis },
               sealedTail: seal,
               fullWithinMs: within,
               sealWithinMs: node.sessionMs * sessionsPerSeal,

@@ -5,6 +5,7 @@ import { MasterFolder } from "../../infra/master/folder.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
 import { columnScans } from "../column-scans.ts";
+import { openErasures } from "../erasures.ts";
 import { sqlBudget } from "../sql-budget.ts";
 import { SqlWorker } from "../sql-worker.ts";
 import { openVersionPointers } from "../version-pointers.ts";
@@ -38,6 +39,7 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
       past: { fold: (range) => sql.fold(range), generations: node.generations(node.folder.pasts) },
       profile: "cluster",
       master: MasterFolder.read(node.folder.master, node.topics),
+      erasures: { store: openErasures(node.folder.erasures), undeclared: [], retire: null },
     }),
   );
   // An answer before that would be right, and of long ago.

@@ -121,10 +121,11 @@ class Platform {
     const others: OtherStores = {
       countLetters: async (leaving) => leaving.map(() => 0),
       eraseLetters: async () => undefined,
+      destroyKeys: async () => 0,
       forget: async () => undefined,
     };
     const erasing = new Erasing({
-      ...{ app, generations, foldsAnew: this.foldsAnew },
+      ...{ app, generations, foldsAnew: this.foldsAnew, pasts: { keepOnly: async () => undefined } },
       erasures: dying(this.erasures()),
       eraser: dying(new Eraser({ app, master, duckdb, timers: globalThis })),
       others: dying(others),
