@@ -1,5 +1,5 @@
 import type { EventType } from "./event.ts";
-import { formatTime, parseDuration } from "./time.ts";
+import { formatTime, minTime, parseDuration } from "./time.ts";
 
 const dayMs = 86_400_000;
 
@@ -11,10 +11,11 @@ export function parseKeep(keep: string): number | undefined {
 
 /**
  * The event time before which facts of the type are not kept any more, RFC 3339: a midnight of UTC, so that it moves once a day, and no
- * fact leaves before its time. Undefined: they are kept for ever.
+ * fact leaves before its time. Undefined: all are kept.
  */
 export function horizonOf({ keep }: Pick<EventType, "keep">, nowMs: number): string | undefined {
   const keepMs = keep === null ? undefined : parseKeep(keep);
   if (keepMs === undefined) return undefined;
-  return formatTime(Math.floor((nowMs - keepMs) / dayMs) * dayMs);
+  const horizon = Math.floor((nowMs - keepMs) / dayMs) * dayMs;
+  return horizon > minTime ? formatTime(horizon) : undefined;
 }

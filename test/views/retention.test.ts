@@ -18,6 +18,7 @@ test("the horizon is a midnight of UTC, and no fact is younger than keep says", 
   expect(at("36h", "2026-03-01T11:59:59.999Z")).toBe("2026-02-27T00:00:00.000Z");
   expect(at("36h", "2026-03-01T12:00:00.000Z")).toBe("2026-02-28T00:00:00.000Z");
   expect(at("400d", "2026-03-01T03:00:00.000Z")).toBe("2025-01-25T00:00:00.000Z");
+  expect(at("999999999d", "2026-03-01T03:00:00.000Z")).toBeUndefined();
   expect([at(null, "2026-03-01T03:00:00Z"), kept().keep]).toEqual([undefined, null]);
 });
 
