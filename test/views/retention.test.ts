@@ -34,6 +34,14 @@ test("what is no length of a day at least is refused, of changes too", () => {
   expect(() => rows("1m")).toThrow("a day at least");
 });
 
+test("it is refused together with a log that keeps every record", () => {
+  const schema = Type.Object({ cents: Type.Integer(), by: Type.String() });
+  const both = { keep: "30d", encrypted: true };
+  expect(() => defineEvent({ name: "shop.order.placed", schema, key: (f) => f.by, ...both })).toThrow(
+    "leave out one of the two",
+  );
+});
+
 test("it means nothing to fingerprints, and may change: a record of it is no other type", () => {
   const fingerprint = (keep?: string) =>
     defineView({ name: "orders", from: kept(keep), by: () => ({}), measures: () => ({ n: count() }) })
