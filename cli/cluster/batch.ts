@@ -127,7 +127,17 @@ async function startWriting(
         return await compaction.whileReading(() =>
           performRun(
             {
-              ...{ app, master, generations, pasts, seal, duckdb, erasing, clock: Date.now, timers: globalThis },
+              ...{
+                app,
+                master,
+                generations,
+                pasts,
+                seal,
+                duckdb,
+                erasing,
+                clock: Date.now,
+                timers: globalThis,
+              },
               sealedTail: seal,
               fullWithinMs: within,
               sealWithinMs: node.sessionMs * sessionsPerSeal,
