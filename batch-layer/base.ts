@@ -12,7 +12,7 @@ export type Way =
 export interface WayParts {
   readonly app: App;
   readonly run: Pick<Run, "kind" | "full">;
-  /** Whether the run has taken records out of what is archived. */
+  /** Whether the run has taken records of the view out of what is archived. */
   readonly hasErased: boolean;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
@@ -28,14 +28,20 @@ export function wayOf(parts: WayParts, view: View, current: Manifest | undefined
   const measure = measureByOrder(view);
   if (measure !== undefined) return full(`measure "${measure}" adds floats, whose sum depends on the order`);
   if (current === undefined) return full("there is no generation of this declaration");
-  const age = parts.nowMs - Date.parse(fullAtOf(current));
-  if (age > parts.fullWithinMs) return full(`the last full computation is of ${fullAtOf(current)}`);
+  if (isTooOld(parts, current)) return full(`the last full computation is of ${fullAtOf(current)}`);
   return { kind: "incremental", base: current };
 }
 
+/** Whether the run computes everything from all records, as it was told to or since such a run was missed. */
+export function isInFull(run: Omit<WayParts, "hasErased">, current: Iterable<Manifest | undefined>): boolean {
+  const parts = { ...run, hasErased: false };
+  if (reasonForFull(parts) !== undefined) return true;
+  return [...current].some((manifest) => manifest !== undefined && isTooOld(parts, manifest));
+}
+
 /**
- * Why a run computes every view from all records, whatever else is so; undefined: it need not. The one place where a run is told
- * that it must: whatever changes records that are archived already gives its reason here.
+ * Why a run computes a view from all records, whatever else is so; undefined: it need not. The one place where a run is told that it must:
+ * whatever changes records that are archived already gives its reason here.
  */
 function reasonForFull({ app, run, hasErased }: WayParts): string | undefined {
   if (run.kind === "check") return "a check computes everything";
@@ -43,6 +49,13 @@ function reasonForFull({ app, run, hasErased }: WayParts): string | undefined {
   if (run.full) return "it was asked for";
   if (app.batch.full === "always") return 'the app says batch.full: "always"';
   return undefined;
+}
+
+function isTooOld(
+  { nowMs, fullWithinMs }: Pick<WayParts, "nowMs" | "fullWithinMs">,
+  current: Manifest,
+): boolean {
+  return nowMs - Date.parse(fullAtOf(current)) > fullWithinMs;
 }
 
 /** When the last generation was made that was computed from all records, which this one is or goes on from. */

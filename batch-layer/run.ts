@@ -1,5 +1,4 @@
 import type { Duckdb } from "../infra/duckdb.ts";
-import type { PendingErasure } from "../infra/erasures/erasures.ts";
 import type { GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import type { GenerationResult, Run, RunProgress, RunResult } from "../infra/jobs/jobs.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
@@ -12,11 +11,12 @@ import { TidemarkError } from "../views/errors.ts";
 import type { EventType } from "../views/event.ts";
 import { isFolded, isRecomputed, notRecomputed } from "../views/layers.ts";
 import { cutOf } from "../views/mapping.ts";
+import { isOld } from "../views/subject.ts";
 import type { View } from "../views/view.ts";
-import { type Way, wayOf } from "./base.ts";
+import { isInFull, type Way, wayOf } from "./base.ts";
 import { type Build, type Built, buildGeneration } from "./build.ts";
 import { buildIncrement } from "./build-increment.ts";
-import { type Erasing, hasFound } from "./erasing.ts";
+import { type Erasing, expiredBy, type FoundErasure, isOfView } from "./erasing.ts";
 import { dropPasts, performPastRun } from "./past-run.ts";
 import { readSources } from "./read-sources.ts";
 import type { Served } from "./reconcile.ts";
@@ -53,7 +53,7 @@ export interface RunParts {
   readonly fullWithinMs?: number;
   /** How many rows the latest files of a view's states have. Default 16,384. */
   readonly partRows?: number;
-  /** Without it nothing is erased. */
+  /** Without it nothing is erased, and nothing gets too old. */
   readonly erasing?: Erasing;
 }
 
@@ -85,20 +85,20 @@ export async function performRun(
     signal.throwIfAborted();
     const least = [...current.values(), ...erasures.map(({ bound }) => ({ cut: bound }))];
     const cut = await archiveUpTo(parts, sealing, least, progress, signal);
-    const erased = erasures.length > 0 ? ((await parts.erasing?.takeOut(erasures, signal)) ?? []) : [];
-    const hasErased = erased.some(hasFound);
-    const connection = await parts.duckdb.connect();
-    ends.defer(() => parts.duckdb.disconnect(connection));
     const wayParts = {
-      app,
-      run,
-      hasErased,
-      nowMs: parts.clock(),
+      ...{ app, run, nowMs: parts.clock() },
       fullWithinMs: parts.fullWithinMs ?? Number.POSITIVE_INFINITY,
     };
+    const erased = [...((await parts.erasing?.takeOut(erasures, signal)) ?? [])];
+    if (!isCheck && isInFull(wayParts, current.values())) {
+      erased.push(...((await parts.erasing?.takeOutOld(cut, wayParts.nowMs, signal)) ?? []));
+    }
+    const connection = await parts.duckdb.connect();
+    ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
     for (const view of views) {
-      const way = wayOf(wayParts, view, current.get(view));
+      const ofView = erased.filter((each) => isOfView(each, view));
+      const way = wayOf({ ...wayParts, hasErased: ofView.length > 0 }, view, current.get(view));
       const work = {
         ...parts,
         run: run.id,
@@ -106,7 +106,7 @@ export async function performRun(
         current: current.get(view),
         cut,
         sealing,
-        erased: hasErased ? erased : [],
+        erased: ofView,
         connection,
         progress,
         signal,
@@ -121,12 +121,14 @@ export async function performRun(
         built.map(({ manifest }) => manifest),
       );
     }
+    const expired = expiredBy(erased);
     return {
       generations: (isCheck ? [] : built).map(({ manifest }) => resultOf(manifest)),
       records: recordsBetween({}, cut),
       reconciliations: built.map(({ manifest: { view, id, createdAt, cut, reconciliation } }) => ({
         ...{ view, generation: isCheck ? null : id, createdAt, cut: formatCut(cut), reconciliation },
       })),
+      ...(expired.length > 0 && { expired }),
     };
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -145,8 +147,8 @@ interface Work extends RunParts, Omit<Build, "run" | "sources" | "generations" |
   readonly run: string;
   readonly current: Manifest | undefined;
   readonly sealing: Sealing;
-  /** By this run, with what was found of them. */
-  readonly erased: readonly PendingErasure[];
+  /** By this run, those that took records of the view. */
+  readonly erased: readonly FoundErasure[];
 }
 
 /** A base that can't be read must not keep the run that replaces it from being made: then the view is computed in full. */
@@ -172,11 +174,13 @@ async function buildInFull(reason: string, work: Work, ends: Lifecycle): Promise
 }
 
 /** What was served held what was erased: a difference is wanted. */
-function erasedSince(erasures: readonly PendingErasure[]): Served {
-  const which = erasures.map(({ id }) => id).join(", ");
+function erasedSince(erasures: readonly FoundErasure[]): Served {
+  const which = erasures.map((each) =>
+    isOld(each) ? `those of ${each.type} from before ${each.before}, which are not kept any more` : each.id,
+  );
   return {
     kind: "unknown",
-    reason: `facts were erased by this run (${which}), which what was served still held`,
+    reason: `facts were erased by this run (${which.join(", ")}), which what was served still held`,
   };
 }
 

@@ -72,6 +72,7 @@ let fullWithinMs: number | undefined;
 const compaction = compactBeside({ events: app.events, master, duckdb });
 
 const erasing = new Erasing({
+  app,
   erasures: openErasures(folder.erasures),
   eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
   generations,

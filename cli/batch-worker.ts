@@ -9,7 +9,7 @@ import { channelToChild } from "../infra/process-channel.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
-import type { SubjectFacts } from "../views/subject.ts";
+import type { LeavingFacts, SubjectFacts } from "../views/subject.ts";
 
 export interface BatchWorkerOptions {
   readonly appPath: string;
@@ -93,8 +93,8 @@ export class BatchWorker implements AsyncDisposable {
         ready: async () => resolve({ child, peer }),
         seal: () => seal(),
         "dead-letter": (letter) => keepLetter(letter as InvalidRecord),
-        "count-letters": (subjects) => others.countLetters(subjects as readonly SubjectFacts[]),
-        "erase-letters": (subjects) => others.eraseLetters(subjects as readonly SubjectFacts[]),
+        "count-letters": (subjects) => others.countLetters(subjects as readonly LeavingFacts[]),
+        "erase-letters": (subjects) => others.eraseLetters(subjects as readonly LeavingFacts[]),
         "destroy-keys": (subjects) => others.destroyKeys(subjects as readonly SubjectFacts[]),
         forget: (cut) => others.forget(cut as Cut),
         failed: async (message) => failed(String(message)),

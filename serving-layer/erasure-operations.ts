@@ -8,6 +8,7 @@ const erasure = Type.Object({
   id: Type.String(),
   state: Type.Union([Type.Literal("pending"), Type.Literal("done")]),
   type: nullable(Type.String()),
+  before: nullable(time),
   askedAt: time,
   doneAt: nullable(time),
   records: nullable(Type.Record(Type.String(), Type.Integer())),

@@ -18,7 +18,7 @@ export interface Erasures {
 export interface ErasureRouteParts {
   readonly app: App;
   readonly jobs: Pick<Jobs, "submit">;
-  /** Undefined: facts can't be erased here. */
+  /** Undefined: there are none here. */
   readonly erasures: Erasures | undefined;
 }
 

@@ -116,11 +116,14 @@ async function findGeneration(
   const manifest = manifests.find((candidate) => candidate.id === id);
   if (manifest?.fingerprint === view.fingerprint) return manifest;
   const usable = manifests.filter(({ fingerprint }) => fingerprint === view.fingerprint).map((m) => m.id);
-  const [erased] = ((await erasures?.list()) ?? []).filter(({ state }) => state === "done");
+  const [erased] = ((await erasures?.list()) ?? []).filter(({ generations }) =>
+    Object.hasOwn(generations ?? {}, view.name),
+  );
+  const which = erased?.before == null ? "" : `, those of ${erased.type} from before ${erased.before}`;
   const gone =
     erased === undefined
       ? "does not exist"
-      : `does not exist: those from before ${erased.doneAt} went when facts were erased (${erased.id})`;
+      : `does not exist: those from before ${erased.doneAt} went when facts were erased (${erased.id}${which})`;
   const reason = manifest === undefined ? gone : "was made from another declaration of the view";
   throw new TidemarkError(
     "TIDEMARK_GENERATION_UNKNOWN",

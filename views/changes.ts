@@ -27,6 +27,8 @@ export interface ChangesDeclaration<Columns extends TProperties, Key extends key
   /** Those of the topic; all changes of a row lie in one. Fixed for ever. Default 4. */
   readonly partitions?: number;
   readonly duplicatesWithin?: number;
+  /** As of other event types; a change's time is when the source committed it. */
+  readonly keep?: string | null;
   readonly topic?: TopicOptions;
 }
 

@@ -6,6 +6,7 @@ import type { Expression } from "./expression.ts";
 import { type Fields, type FieldsIn, fieldExpressions } from "./expressions/fields.ts";
 import { type Field, readSchema, valueAt } from "./field.ts";
 import type { FormerSchema } from "./recorded-type.ts";
+import { parseKeep } from "./retention.ts";
 import type { ObjectShape } from "./shape.ts";
 import { parseDuration } from "./time.ts";
 
@@ -37,6 +38,8 @@ export interface EventType<Properties extends TProperties = TProperties> {
   readonly duplicatesWithin: number;
   /** Whether the log holds each event encrypted with a key of its subject: of the event's key. */
   readonly encrypted: boolean;
+  /** How long its facts are kept; null: for ever. */
+  readonly keep: string | null;
   /** How Kafka keeps them. */
   readonly topic: TopicOptions;
   /** What the schema was for records that were written earlier, as a data folder knows it; oldest first. */
@@ -68,6 +71,11 @@ export interface EventDeclaration<Properties extends TProperties> {
    * declared for good. Default false.
    */
   readonly encrypted?: boolean;
+  /**
+   * How long facts are kept from their event time on, a day at least, e.g. "400d"; default null, for ever. Batch runs in full let go of what is
+   * older. It may change; what has left does not come back.
+   */
+  readonly keep?: string | null;
   readonly topic?: TopicOptions;
 }
 
@@ -99,7 +107,7 @@ export function eventType<Properties extends TProperties>(
   declaration: EventDeclaration<Properties>,
   changes?: ChangeForm,
 ): EventType<Properties> {
-  const { name, schema, partitions = 4, duplicatesWithin = 65_536, topic = {} } = declaration;
+  const { name, schema, partitions = 4, duplicatesWithin = 65_536, keep = null, topic = {} } = declaration;
   const { encrypted = false } = declaration;
   const pattern = changes === undefined ? namePattern : tableNamePattern;
   if (!pattern.test(name) || name.length > 200) {
@@ -112,6 +120,7 @@ export function eventType<Properties extends TProperties>(
   }
   requireWhole(name, "partitions", partitions, 1, 1024);
   requireWhole(name, "duplicatesWithin", duplicatesWithin, 0, 10_000_000);
+  requireKeep(name, keep, encrypted);
   requireTopicOptions(name, topic);
   const owner = `event type "${name}"`;
   const { shape, fields } = readSchema(owner, schema);
@@ -133,6 +142,7 @@ export function eventType<Properties extends TProperties>(
     partitions,
     duplicatesWithin,
     encrypted,
+    keep,
     topic: Object.freeze({ ...topic }),
     former: Object.freeze([]),
   });
@@ -169,6 +179,20 @@ function keyFieldOf(owner: string, fields: readonly Field[], key: Expression<unk
     );
   }
   return field;
+}
+
+function requireKeep(owner: string, keep: string | null, encrypted: boolean): void {
+  if (keep !== null && encrypted) {
+    throw new TidemarkError(
+      "TIDEMARK_DECLARATION_TYPE",
+      `event type "${owner}": encrypted: true is for a log that keeps every record, and keep: ${JSON.stringify(keep)} has it let go of them: leave out one of the two`,
+    );
+  }
+  if (keep === null || parseKeep(keep) !== undefined) return;
+  throw new TidemarkError(
+    "TIDEMARK_DECLARATION_TYPE",
+    `event type "${owner}": keep must be a length of time of a day at least, such as "400d", not ${JSON.stringify(keep)}; null keeps facts for ever`,
+  );
 }
 
 function requireTopicOptions(owner: string, topic: TopicOptions): void {

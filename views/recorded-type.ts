@@ -14,6 +14,8 @@ export interface RecordedType {
   readonly duplicatesWithin: number;
   /** The field that chooses the partition, of changes the row's key, in braces; null: the event's id does. */
   readonly key: string | null;
+  /** How long facts are kept; absent: for ever. */
+  readonly keep?: string;
   readonly schema: JsonSchema;
   /** Oldest first. */
   readonly former: readonly RecordedSchema[];
@@ -41,10 +43,11 @@ export function recordType(
   former: readonly RecordedSchema[] = [],
   encryptedFrom?: readonly Offset[],
 ): RecordedType {
-  const { name, partitions, duplicatesWithin, keyField, changes, schema } = type;
+  const { name, partitions, duplicatesWithin, keyField, changes, keep, schema } = type;
   const key = changes === undefined ? (keyField?.name ?? null) : `{${changes.key.join(",")}}`;
   return {
-    ...{ name, partitions, duplicatesWithin, key, schema: JSON.parse(JSON.stringify(schema)), former },
+    ...{ name, partitions, duplicatesWithin, key, ...(keep !== null && { keep }) },
+    ...{ schema: JSON.parse(JSON.stringify(schema)), former },
     ...(encryptedFrom && { encryptedFrom }),
   };
 }

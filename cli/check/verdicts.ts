@@ -4,6 +4,8 @@ import type { VersionPointer } from "../../infra/versions/version-pointer.ts";
 import type { App } from "../../views/app.ts";
 import type { EventType } from "../../views/event.ts";
 import { isRecomputed } from "../../views/layers.ts";
+import type { RecordedType } from "../../views/recorded-type.ts";
+import { parseKeep } from "../../views/retention.ts";
 import { compareTypes } from "../../views/schema-change.ts";
 import { familiesOf, familyOf, needsGeneration, viewName } from "../../views/version.ts";
 import type { View } from "../../views/view.ts";
@@ -66,8 +68,19 @@ function ofType(type: EventType, types: Declarations["types"]): Verdict {
   if (recorded === undefined) return of("new", "nothing of it has been taken yet");
   const { refusals, widenings, restatements } = compareTypes(recorded, type);
   if (refusals.length > 0) return of("refused", refusalOf(type, refusals));
-  const changes = [...widenings, ...restatements];
+  const changes = [...widenings, ...restatements, ...keepChange(recorded, type)];
   return changes.length > 0 ? of("changed", ...changes) : of("unchanged");
+}
+
+function keepChange(recorded: RecordedType, { keep: is }: EventType): readonly string[] {
+  const was = recorded.keep ?? null;
+  if (was === is) return [];
+  const [now, before] = [is, was].map((keep) => (keep === null ? "for ever" : `for ${keep}`));
+  const isShorter = is !== null && (was === null || (parseKeep(is) ?? 0) < (parseKeep(was) ?? 0));
+  const meaning = isShorter
+    ? `facts whose event time is longer than ${is} ago leave with the next batch run in full, for good`
+    : "what has left already does not come back";
+  return [`facts are kept ${now}, were kept ${before}: ${meaning}`];
 }
 
 /** Who answers for an active version that is gone. */

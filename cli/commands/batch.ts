@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
-import type { GenerationResult, Run, RunPast } from "../../infra/jobs/jobs.ts";
+import type { GenerationResult, Run, RunPast, RunResult } from "../../infra/jobs/jobs.ts";
 import { type ErrorCode, errorCodes, TidemarkError } from "../../views/errors.ts";
 import { type Client, isFinished } from "../client.ts";
 import { type ClientOptions, clientCommand, collect, wholeNumber, withClient } from "../command.ts";
 import { Progress } from "../progress.ts";
-import { formatCount, formatSpan } from "../quantity.ts";
+import { formatCount, formatSpan, plural } from "../quantity.ts";
 import { describeReconciliation } from "../reconciliation.ts";
 import { renderTable } from "../table.ts";
 import { type Terminal, writeJson } from "../terminal.ts";
@@ -80,8 +80,10 @@ async function runBatch(terminal: Terminal, client: Client, options: RunOptions)
   if (run.state !== "succeeded" || run.result === null) throw runError(run);
   const { reconciliations } = run.result;
   if (options.json) writeJson(terminal, { run, reconciliations });
-  else
-    terminal.out.write(`${runLine(run)}\n\n${run.past ? renderPast(run.past, run) : renderGenerations(run)}`);
+  else {
+    const made = run.past ? renderPast(run.past, run) : renderGenerations(run);
+    terminal.out.write(`${runLine(run)}\n${expiredLines(run.result)}\n${made}`);
+  }
 }
 
 export async function followRun(terminal: Terminal, client: Client, submitted: Run): Promise<Run> {
@@ -118,6 +120,15 @@ export function runLine(run: Run): string {
   const took = tookMs(run);
   const step = run.state === "running" ? ` (${describeStep(run)})` : "";
   return `run ${run.id} ${run.state}${step}${took === undefined ? "" : ` in ${formatSpan(took)}`}${records}`;
+}
+
+function expiredLines({ expired = [] }: RunResult): string {
+  return expired
+    .map(({ type, before, records, deadLetters }) => {
+      const letters = deadLetters === 0 ? "" : ` and ${plural(deadLetters, "dead letter")}`;
+      return `${plural(records, "fact")}${letters} of ${type} from before ${before.slice(0, 10)} left\n`;
+    })
+    .join("");
 }
 
 function tookMs({ startedAt, finishedAt }: Run): number | undefined {
@@ -166,11 +177,16 @@ function wayText({ result }: Run): string {
   return full === 0 ? "incremental" : `incremental, ${full} of ${generations.length} in full`;
 }
 
+function sumOf(expired: NonNullable<RunResult["expired"]>): number {
+  return expired.reduce((sum, { records }) => sum + records, 0);
+}
+
 function renderRuns(runs: readonly Run[]): string {
   const span = (run: Run) => {
     const took = tookMs(run);
     return took === undefined ? null : formatSpan(took);
   };
+  const left = runs.map(({ result }) => sumOf(result?.expired ?? []));
   return renderTable([
     { title: "run", values: runs.map(({ id }) => id) },
     { title: "state", values: runs.map(({ state }) => state) },
@@ -180,6 +196,7 @@ function renderRuns(runs: readonly Run[]): string {
     { title: "computed", values: runs.map(wayText) },
     { title: "took", values: runs.map(span), align: "right" },
     { title: "records", values: runs.map(({ result }) => result?.records ?? null) },
+    ...(left.every((count) => count === 0) ? [] : [{ title: "left", values: left }]),
     { title: "error", values: runs.map(({ error }) => error?.code ?? "") },
   ]);
 }

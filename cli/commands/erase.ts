@@ -154,6 +154,10 @@ function renderErasures(erasures: readonly Erasure[]): string {
   return renderTable([
     { title: "erasure", values: erasures.map(({ id }) => id) },
     { title: "state", values: erasures.map(({ state }) => state) },
+    {
+      title: "of facts",
+      values: erasures.map(({ before }) => (before === null ? "of a key" : `before ${before.slice(0, 10)}`)),
+    },
     { title: "asked", values: erasures.map(({ askedAt }) => askedAt) },
     { title: "done", values: erasures.map(({ doneAt }) => doneAt) },
     { title: "files compacted", values: erasures.map(({ compactedAt }) => compactedAt) },

@@ -9,7 +9,9 @@ const namePattern = /^(e-\d{14}-[0-9a-f]{6})\.json$/;
 const asidePattern = /^\.aside-/;
 
 type Done = Omit<Erasure, "state">;
-type Stored = ({ readonly pending: PendingErasure } & { readonly done?: never }) | { readonly done: Done };
+type Stored =
+  | { readonly pending: PendingErasure; readonly done?: never }
+  | { readonly done: Done; readonly pending?: never };
 
 export interface ErasuresFolderOptions {
   readonly root: string;
@@ -31,11 +33,11 @@ export class ErasuresFolder {
   }
 
   /** Durable when it resolves: from then on it will be done, by whichever run comes next. */
-  async ask({ key, type, bound }: AskErasure): Promise<Erasure> {
+  async ask(asked: AskErasure): Promise<Erasure> {
     const askedAt = this.#now();
     const id = `e-${askedAt.slice(0, 19).replace(/\D/g, "")}-${this.#options.newMark()}`;
     await makeFolder(this.#options.root);
-    const pending: PendingErasure = { id, key, type, bound, askedAt };
+    const pending: PendingErasure = { id, ...asked, askedAt };
     await this.#write(id, { pending });
     return asErasure({ pending });
   }
@@ -59,15 +61,27 @@ export class ErasuresFolder {
     await this.#write(pending.id, { pending: { ...pending, found } });
   }
 
-  /** From here on nothing tells whose they were. `leavesPages`: the files of stores have free pages from before now. */
+  /**
+   * From here on nothing tells whose they were. `leavesPages`: the files of stores have free pages from before now. Of a type's facts that
+   * were too old only the latest erasure is kept.
+   */
   async done(
-    { id, type, askedAt, found }: PendingErasure & { readonly found: Found },
+    pending: PendingErasure & { readonly found: Found },
     generations: Readonly<Record<string, string>>,
     leavesPages: boolean,
   ): Promise<void> {
+    const { id, type, askedAt, found } = pending;
+    const before = pending.before ?? null;
     const doneAt = this.#now();
     const compactedAt = leavesPages ? null : doneAt;
-    await this.#write(id, { done: { id, type, askedAt, doneAt, ...found, generations, compactedAt } });
+    await this.#write(id, {
+      done: { id, type, before, askedAt, doneAt, ...found, generations, compactedAt },
+    });
+    if (before === null) return;
+    for (const { done } of await this.#all()) {
+      const isFormer = done !== undefined && done.before !== null && done.type === type && done.id !== id;
+      if (isFormer) await rm(this.#path(done.id));
+    }
   }
 
   /** Whether files still have free pages from before an erasure that is done. */
@@ -105,7 +119,11 @@ export class ErasuresFolder {
   }
 
   #write(id: string, stored: Stored): Promise<void> {
-    return replaceDurably(join(this.#options.root, `${id}.json`), `${JSON.stringify(stored)}\n`);
+    return replaceDurably(this.#path(id), `${JSON.stringify(stored)}\n`);
+  }
+
+  #path(id: string): string {
+    return join(this.#options.root, `${id}.json`);
   }
 
   #now(): string {
@@ -117,7 +135,10 @@ export class ErasuresFolder {
 function parse(path: string, text: string): Stored {
   try {
     const stored = JSON.parse(text) as Stored;
-    if (typeof (stored.done ?? stored.pending).id === "string") return stored;
+    // Former versions knew no others than those under a key.
+    if (typeof stored.done?.id === "string")
+      return { done: { ...stored.done, before: stored.done.before ?? null } };
+    if (typeof stored.pending?.id === "string") return stored;
   } catch {
     // Told below, without the text.
   }
@@ -126,9 +147,9 @@ function parse(path: string, text: string): Stored {
 
 function asErasure(stored: Stored): Erasure {
   if (stored.done !== undefined) return { ...stored.done, state: "done" };
-  const { id, type, askedAt } = stored.pending;
+  const { id, type, before = null, askedAt } = stored.pending;
   return {
-    ...{ id, state: "pending", type, askedAt, doneAt: null, records: null, deadLetters: null },
+    ...{ id, state: "pending", type, before, askedAt, doneAt: null, records: null, deadLetters: null },
     ...{ files: null, generations: null, compactedAt: null },
   };
 }

@@ -1,5 +1,4 @@
-import type { Cut } from "../../views/cut.ts";
-import type { SubjectFacts } from "../../views/subject.ts";
+import type { LeavingFacts, OldFacts, SubjectFacts } from "../../views/subject.ts";
 
 /** What an erasure has found to take out. Nothing of it says whose it was. */
 export interface Found {
@@ -10,12 +9,15 @@ export interface Found {
   readonly files: number;
 }
 
-/** An erasure that was asked for and is not done: the only place where the subject's key is written down. */
-export interface PendingErasure extends SubjectFacts {
+/**
+ * An erasure that was asked for and is not done: the only place where a subject's key is written down. One of facts that are too old
+ * is asked for by a batch run, and done by it, or after a crash by the next.
+ */
+export type PendingErasure = LeavingFacts & {
   readonly id: string;
   /** Undefined until they are counted, which is before the first of them is taken out. */
   readonly found?: Found;
-}
+};
 
 /** What everybody may know of an erasure. Times are RFC 3339. */
 export interface Erasure {
@@ -23,6 +25,8 @@ export interface Erasure {
   readonly state: "pending" | "done";
   /** The only event type that it is of; null: all. */
   readonly type: string | null;
+  /** Its facts are those that were older than it; null: those under a key. */
+  readonly before: string | null;
   readonly askedAt: string;
   readonly doneAt: string | null;
   /** By event type; null while it is pending. */
@@ -38,7 +42,5 @@ export interface Erasure {
   readonly compactedAt: string | null;
 }
 
-export interface AskErasure extends Pick<PendingErasure, "key" | "type"> {
-  /** Where the log ends. */
-  readonly bound: Cut;
-}
+/** What is to leave, and where the log ends, or the run's cut. */
+export type AskErasure = Omit<SubjectFacts, "askedAt"> | Omit<OldFacts, "askedAt">;

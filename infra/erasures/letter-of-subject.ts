@@ -2,21 +2,23 @@ import { isUtf8 } from "node:buffer";
 import type { App } from "../../views/app.ts";
 import { offsetAt } from "../../views/cut.ts";
 import { type EventType, keyIn } from "../../views/event.ts";
-import { isOfType, type SubjectFacts } from "../../views/subject.ts";
+import { isOfType, isOld, type LeavingFacts } from "../../views/subject.ts";
 import type { DeadLetter } from "../dead-letters/dead-letters.ts";
 
 type Letter = Pick<DeadLetter, "topic" | "raw" | "record" | "receivedAt">;
 
 /**
- * Whether a dead letter is of a subject and from before the erasure was asked for. Its key is read as an event's is, as far as it
- * goes; where it has none, it is the subject's if the key stands anywhere in it.
+ * Whether a dead letter is of facts that are to leave: of a type's old ones if it was received before their horizon; of a subject's if it is
+ * from before the erasure was asked for and its key, which is read as an event's is, as far as it goes, is the subject's; where it has
+ * none, if that key stands anywhere in it.
  */
 export function isLetterOf(
-  facts: SubjectFacts,
+  facts: LeavingFacts,
   letter: Letter,
   types: ReadonlyMap<string, EventType>,
 ): boolean {
   const { topic, record, raw, receivedAt } = letter;
+  if (isOld(facts)) return topic === facts.type && receivedAt < facts.before;
   // What names no type may be of any.
   if (topic !== null && !isOfType(facts, topic)) return false;
   const isBefore =

@@ -171,9 +171,9 @@ export class GenerationsFolder implements GenerationsWriter {
   }
 
   /** Those that readers have open go as well: what is open can be read. */
-  async keepOnly(ids: ReadonlyMap<string, string>): Promise<void> {
+  async keepOnly(ids: ReadonlyMap<string, string>, spared: ReadonlySet<string>): Promise<void> {
     for (const entry of await readdir(this.#root, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
+      if (!entry.isDirectory() || spared.has(entry.name)) continue;
       const folder = join(this.#root, entry.name);
       const kept = ids.get(entry.name);
       if (kept === undefined) {

@@ -42,6 +42,17 @@ export interface RunResult {
   readonly generations: readonly GenerationResult[];
   readonly records: number;
   readonly reconciliations: readonly ReconciledView[];
+  /** Facts that the run let go of since their type does not keep them any more; absent where there were none. */
+  readonly expired?: readonly Expired[];
+}
+
+export interface Expired {
+  readonly type: string;
+  /** Their event time is before it; RFC 3339. */
+  readonly before: string;
+  readonly records: number;
+  /** Of the type, received before it. */
+  readonly deadLetters: number;
 }
 
 export interface GenerationResult {

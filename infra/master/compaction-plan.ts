@@ -5,11 +5,11 @@ export interface CompactionPolicy {
   /** Files that go into one, at least. */
   readonly leastFiles: number;
   /**
-   * How much larger than the largest of them the new file is, at least; sizes are offsets covered. So no record is rewritten more often
+   * How much larger than the largest of them the new file is, at least; sizes are offsets covered, without those whose records are gone. So no record is rewritten more often
    * than the logarithm of `targetRecords` to this base says.
    */
   readonly growth: number;
-  /** Offsets that a new file covers, at most. */
+  /** Offsets that a new file covers, at most, without those whose records are gone. */
   readonly targetRecords: number;
   /** What the files that go into one take together, at most. */
   readonly targetBytes: number;
@@ -62,6 +62,6 @@ function groupFrom(candidates: readonly Candidate[], start: number, policy: Comp
   return count;
 }
 
-export function sizeOf({ from, next }: MasterFile): number {
-  return next - from;
+export function sizeOf({ from, next, erased }: MasterFile): number {
+  return next - from - (erased?.records ?? 0);
 }

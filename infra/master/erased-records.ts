@@ -4,17 +4,16 @@ import { offset, offsetAt } from "../../views/cut.ts";
 import { type Envelope, parseEnvelope } from "../../views/decoder.ts";
 import type { EventType } from "../../views/event.ts";
 import { quoteIdentifier } from "../../views/expression.ts";
-import { isOfType, type SubjectFacts } from "../../views/subject.ts";
+import { isOfType, isOld, type LeavingFacts, type OldFacts, type SubjectFacts } from "../../views/subject.ts";
 import { AppendedTable } from "../appended-table.ts";
 import type { MasterFile } from "./master.ts";
 
-/** A record that is to be taken out, and for which of the subjects: the first that it is of. */
+/** A record that is to be taken out. */
 interface ErasedRecord {
   readonly partition: number;
   readonly offset: bigint;
   readonly source: string;
   readonly id: string;
-  readonly subject: number;
 }
 
 /** What changes in one file. */
@@ -26,10 +25,10 @@ export interface FileChange {
 
 /** Records to be taken out, and those whose duplicate mark changes with it, as temporary tables of a connection. */
 export interface ErasedRecords {
-  /** How many of each subject. */
-  readonly bySubject: readonly number[];
-  /** Files that hold any, by subject. */
-  readonly filesBySubject: readonly number[];
+  /** How many of each of the facts that are to leave; what is of several is the first's. */
+  readonly counts: readonly number[];
+  /** Files that hold any, of each. */
+  readonly filesOf: readonly number[];
   readonly changes: readonly FileChange[];
   /** SQL of the records that stay of the file that is `$1`, in order, all their columns. */
   keptToSql(file: MasterFile): string;
@@ -38,40 +37,51 @@ export interface ErasedRecords {
 const erasedTable = "_erased";
 const marksTable = "_marks";
 
+interface Connections {
+  readonly connection: DuckDBConnection;
+  readonly reader: DuckDBConnection;
+}
+
 /**
- * Finds the subjects' records of one type. A record stands under its event's key: the attribute `partitionkey`, which only its own
- * text has, or else what the type declares. What is a duplicate of nothing but erased records is none any more.
+ * Finds the records of one type that are to leave. A record stands under its event's key: the attribute `partitionkey`, which only its
+ * own text has, or else what the type declares. What is a duplicate of nothing but erased records is none any more.
  */
 export async function findErasedRecords(
-  { connection, reader }: { readonly connection: DuckDBConnection; readonly reader: DuckDBConnection },
+  connections: Connections,
   type: EventType,
   files: readonly MasterFile[],
-  subjects: readonly SubjectFacts[],
+  leaving: readonly LeavingFacts[],
 ): Promise<ErasedRecords> {
+  const { connection } = connections;
   const table = await AppendedTable.create<ErasedRecord>(connection, erasedTable, [
     { name: "_partition", type: INTEGER, of: (record) => record.partition },
     { name: "_offset", type: BIGINT, of: (record) => record.offset },
     { name: "_event_source", type: VARCHAR, of: (record) => record.source },
     { name: "_event_id", type: VARCHAR, of: (record) => record.id },
-    { name: "_subject", type: INTEGER, of: (record) => record.subject },
   ]);
-  const bySubject = subjects.map(() => 0);
-  const filesBySubject = subjects.map(() => 0);
+  const counts = leaving.map(() => 0);
+  const filesOf = leaving.map(() => 0);
   const records = new Map<MasterFile, number>();
+  const note = (file: MasterFile, which: number, count: number) => {
+    if (count === 0) return;
+    counts[which] = (counts[which] ?? 0) + count;
+    filesOf[which] = (filesOf[which] ?? 0) + 1;
+    records.set(file, (records.get(file) ?? 0) + count);
+  };
+  const subjects = leaving.filter((facts) => !isOld(facts));
   for (const file of files) {
-    const counts = new Map<number, number>();
-    for await (const record of recordsOf(reader, type, file, subjects)) {
+    const bySubject = new Map<SubjectFacts, number>();
+    for await (const [record, subject] of recordsOf(connections.reader, type, file, subjects)) {
       table.append(record);
-      counts.set(record.subject, (counts.get(record.subject) ?? 0) + 1);
+      bySubject.set(subject, (bySubject.get(subject) ?? 0) + 1);
     }
-    for (const [subject, count] of counts) {
-      bySubject[subject] = (bySubject[subject] ?? 0) + count;
-      filesBySubject[subject] = (filesBySubject[subject] ?? 0) + 1;
-    }
-    const count = [...counts.values()].reduce((sum, each) => sum + each, 0);
-    if (count > 0) records.set(file, count);
+    for (const [subject, count] of bySubject) note(file, leaving.indexOf(subject), count);
   }
   table.close();
+  for (const [which, facts] of leaving.entries()) {
+    if (!isOld(facts) || !isOfType(facts, type.name)) continue;
+    for (const file of files) note(file, which, await addOld(connection, file, facts));
+  }
   const touched = new Set([...records.keys()].map(({ partition }) => partition));
   const marked = await findMarks(
     connection,
@@ -81,7 +91,25 @@ export async function findErasedRecords(
   const changes = files.flatMap((file) =>
     records.has(file) || marked(file) ? [{ file, records: records.get(file) ?? 0 }] : [],
   );
-  return { bySubject, filesBySubject, changes, keptToSql };
+  return { counts, filesOf, changes, keptToSql };
+}
+
+/**
+ * Adds a file's records that are too old, and gives how many. Of a file without any DuckDB reads nothing but the smallest times of its
+ * row groups.
+ */
+async function addOld(
+  connection: DuckDBConnection,
+  { topic, partition, path }: MasterFile,
+  { before, bound }: OldFacts,
+): Promise<number> {
+  const added = await connection.run(
+    `INSERT INTO ${erasedTable} SELECT _partition, _offset, _event_source, _event_id FROM read_parquet($1)
+WHERE _event_time < make_timestamp(${Date.parse(before)}000) AND _offset < ${offsetAt(bound, topic, partition)}
+AND NOT (${isAmong(erasedTable, partition)})`,
+    [path],
+  );
+  return added.rowsChanged;
 }
 
 /** Reads of a file the records under any of the keys. */
@@ -90,10 +118,11 @@ async function* recordsOf(
   type: EventType,
   file: MasterFile,
   subjects: readonly SubjectFacts[],
-): AsyncGenerator<ErasedRecord, void, undefined> {
+): AsyncGenerator<readonly [ErasedRecord, SubjectFacts], void, undefined> {
   const { partition, from, path } = file;
   const declared = declaredKey(type);
   const asked = subjects.map((each) => ({
+    subject: each,
     key: each.key,
     values: declared.valuesOf(each.key),
     next: isOfType(each, type.name) ? offsetAt(each.bound, type.name, partition) : offset(0),
@@ -118,12 +147,15 @@ FROM read_parquet($1) WHERE ${hasAttribute} OR list_contains($2, ${columns[0]})`
         partitionkey === undefined
           ? values?.every((each, column) => keys[column]?.[row] === each)
           : partitionkey === key;
-      const subject = asked.findIndex((each) => isUnder(each) && at < each.next);
-      if (subject === -1) continue;
-      yield {
-        ...{ partition, offset: BigInt(at), subject },
-        ...{ source: sources[row] as string, id: ids[row] as string },
+      const found = asked.find((each) => isUnder(each) && at < each.next);
+      if (found === undefined) continue;
+      const record = {
+        partition,
+        offset: BigInt(at),
+        source: sources[row] as string,
+        id: ids[row] as string,
       };
+      yield [record, found.subject];
     }
   }
 }
@@ -178,7 +210,10 @@ async function findMarks(
 }
 
 function keptToSql({ partition }: MasterFile): string {
-  const among = (table: string) =>
-    `_offset IN (SELECT _offset FROM ${table} WHERE _partition = ${partition})`;
-  return `SELECT * REPLACE (if(${among(marksTable)}, NOT _duplicate, _duplicate) AS _duplicate) FROM read_parquet($1) WHERE NOT (${among(erasedTable)}) ORDER BY _offset`;
+  return `SELECT * REPLACE (if(${isAmong(marksTable, partition)}, NOT _duplicate, _duplicate) AS _duplicate) FROM read_parquet($1) WHERE NOT (${isAmong(erasedTable, partition)}) ORDER BY _offset`;
+}
+
+/** Whether a record of the partition is in one of the tables, as SQL. */
+function isAmong(table: string, partition: number): string {
+  return `_offset IN (SELECT _offset FROM ${table} WHERE _partition = ${partition})`;
 }

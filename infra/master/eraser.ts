@@ -1,5 +1,5 @@
 import type { App } from "../../views/app.ts";
-import type { SubjectFacts } from "../../views/subject.ts";
+import { isOfType, type LeavingFacts } from "../../views/subject.ts";
 import { type Duckdb, interruptible } from "../duckdb.ts";
 import type { Timers } from "../timers.ts";
 import { writeEarlyValuesOf } from "./early-values.ts";
@@ -15,7 +15,7 @@ export interface EraserParts {
   readonly timers: Timers;
 }
 
-/** What there is of one subject. */
+/** What there is of facts that are to leave. */
 export interface FoundRecords {
   /** By event type; of types without any, nothing. */
   readonly records: Readonly<Record<string, number>>;
@@ -23,7 +23,7 @@ export interface FoundRecords {
 }
 
 /**
- * Takes subjects' records out of the master dataset: files that hold any are written anew without them and take the place of the
+ * Takes facts that are to leave out of the master dataset: files that hold any are written anew without them and take the place of the
  * former ones as a compacted file does. For the process that adds to the master dataset, while nothing else is added or replaced.
  */
 export class Eraser {
@@ -34,22 +34,22 @@ export class Eraser {
   }
 
   /** What there is of each; what is of several is the first's. */
-  async count(subjects: readonly SubjectFacts[], signal: AbortSignal): Promise<readonly FoundRecords[]> {
-    const found = subjects.map(() => ({ records: {} as Record<string, number>, files: 0 }));
-    await this.#eachType(subjects, signal, async (type, { bySubject, filesBySubject }) => {
+  async count(leaving: readonly LeavingFacts[], signal: AbortSignal): Promise<readonly FoundRecords[]> {
+    const found = leaving.map(() => ({ records: {} as Record<string, number>, files: 0 }));
+    await this.#eachType(leaving, signal, async (type, { counts, filesOf }) => {
       for (const [i, one] of found.entries()) {
-        const records = bySubject[i] ?? 0;
+        const records = counts[i] ?? 0;
         if (records > 0) one.records[type.name] = records;
-        one.files += filesBySubject[i] ?? 0;
+        one.files += filesOf[i] ?? 0;
       }
     });
     return found;
   }
 
   /** Readers do not see the records any more; the former files are there until they are removed. */
-  async takeOut(subjects: readonly SubjectFacts[], signal: AbortSignal): Promise<void> {
+  async takeOut(leaving: readonly LeavingFacts[], signal: AbortSignal): Promise<void> {
     const { master, duckdb, timers } = this.#parts;
-    await this.#eachType(subjects, signal, async (type, { changes, keptToSql }, connection) => {
+    await this.#eachType(leaving, signal, async (type, { changes, keptToSql }, connection) => {
       const reader = await duckdb.connect();
       try {
         for (const { file, records } of changes) {
@@ -82,7 +82,7 @@ export class Eraser {
   }
 
   async #eachType(
-    subjects: readonly SubjectFacts[],
+    leaving: readonly LeavingFacts[],
     signal: AbortSignal,
     work: (
       type: App["events"][number],
@@ -93,10 +93,10 @@ export class Eraser {
     const { app, master, duckdb } = this.#parts;
     const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
     try {
-      for (const type of app.events) {
+      for (const type of app.events.filter(({ name }) => leaving.some((facts) => isOfType(facts, name)))) {
         signal.throwIfAborted();
         const files = await master.files(type.name);
-        await work(type, await findErasedRecords({ connection, reader }, type, files, subjects), connection);
+        await work(type, await findErasedRecords({ connection, reader }, type, files, leaving), connection);
       }
     } finally {
       for (const used of [connection, reader]) duckdb.disconnect(used);

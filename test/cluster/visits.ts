@@ -23,13 +23,15 @@ export function freshVisits({
   publish = false,
   isOneLayered = false,
   hasFlights = false,
+  keep = null as string | null,
+  duplicatesWithin = 1_000,
 } = {}) {
   const visit = defineEvent({
     name: `test.${id}.visited`,
     schema: Type.Object({ place: Type.String(), stay: Type.Integer() }),
     key: (f) => f.place,
     partitions: 3,
-    duplicatesWithin: 1_000,
+    ...{ keep, duplicatesWithin },
   });
   const places = defineView({
     ...{ name: "places", publish },

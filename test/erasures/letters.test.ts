@@ -95,3 +95,18 @@ test("what came later, or is of another type, is not meant", () => {
   expect(isOf(facts("C-17", seen.name), bought.name, raw)).toBe(false);
   expect(isOf(facts("C-17", seen.name), null, `"C-17"`)).toBe(true);
 });
+
+test("of a type's old facts are its letters that were received before the horizon", () => {
+  const old = {
+    type: bought.name,
+    before: "2026-01-01T00:00:00.000Z",
+    bound: {},
+    askedAt: "2026-02-01T00:00:00Z",
+  };
+  const isOld = (topic: string | null, receivedAt: string) =>
+    isLetterOf(old, { ...letter(topic, "torn {"), receivedAt }, types);
+  expect(isOld(bought.name, "2025-12-31T23:59:59.999Z")).toBe(true);
+  expect(isOld(bought.name, "2026-01-01T00:00:00.000Z")).toBe(false);
+  expect(isOld(seen.name, "2025-12-31T00:00:00.000Z")).toBe(false);
+  expect(isOld(null, "2025-12-31T00:00:00.000Z")).toBe(false);
+});

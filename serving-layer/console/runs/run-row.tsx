@@ -95,6 +95,12 @@ function Result({ run }: { readonly run: Run }) {
           )}
         </span>
       ))}
+      {result.expired?.map(({ type, before, records }) => (
+        <span key={type} title={`from before ${before}`}>
+          {" · "}
+          {formatCount(records)} facts of {type} left
+        </span>
+      ))}
     </>
   );
 }
