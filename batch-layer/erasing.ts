@@ -4,7 +4,8 @@ import type { GenerationsWriter, Manifest } from "../infra/generations/generatio
 import type { Expired } from "../infra/jobs/jobs.ts";
 import type { Eraser } from "../infra/master/eraser.ts";
 import type { App } from "../views/app.ts";
-import type { Cut } from "../views/cut.ts";
+import { type Cut, offset } from "../views/cut.ts";
+import type { EventType } from "../views/event.ts";
 import { horizonOf } from "../views/retention.ts";
 import { isOfType, isOld, type LeavingFacts, type OldFacts, type SubjectFacts } from "../views/subject.ts";
 import type { View } from "../views/view.ts";
@@ -35,12 +36,16 @@ export interface ErasingParts {
   readonly leavesPages: boolean;
   /** Does work while nothing is archived or compacted. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  /**
+   * Whether old facts are forgotten by `forget` as a subject's are. Where they are not, they stay for as long as a later record can be a
+   * duplicate of theirs, so that nobody needs to forget them who goes on from the cut.
+   */
+  readonly forgetsOld: boolean;
 }
 
 /**
- * Erasures as a part of a batch run, those of facts that their type does not keep any more as well: what is asked for is taken out once
- * it is archived and before views are computed, and forgotten by everybody else once those are published. Each step can be done again: a
- * crash leaves the erasure pending.
+ * Erasures as a part of a batch run, those of facts that their type does not keep any more as well: what is asked for is taken out once it is archived and before views are computed, and forgotten
+ * by everybody else once those are published. Each step can be done again: a crash leaves the erasure pending.
  */
 export class Erasing {
   readonly #parts: ErasingParts;
@@ -65,9 +70,7 @@ export class Erasing {
     const { app, erasures, eraser, others } = this.#parts;
     const old = app.events.flatMap((type): readonly Omit<OldFacts, "askedAt">[] => {
       const before = horizonOf(type, nowMs);
-      return before === undefined
-        ? []
-        : [{ type: type.name, before, bound: { [type.name]: cut[type.name] ?? [] } }];
+      return before === undefined ? [] : [{ type: type.name, before, bound: this.#boundOf(type, cut) }];
     });
     if (old.length === 0) return [];
     const leaving = old.map((each) => ({ ...each, askedAt: new Date(nowMs).toISOString() }));
@@ -83,6 +86,11 @@ export class Erasing {
       pending.push({ ...asked, found });
     }
     return pending;
+  }
+
+  #boundOf({ name, duplicatesWithin }: EventType, cut: Cut): Cut {
+    const kept = this.#parts.forgetsOld ? 0 : duplicatesWithin;
+    return { [name]: (cut[name] ?? []).map((next) => offset(Math.max(0, next - kept))) };
   }
 
   /**
@@ -122,7 +130,7 @@ export class Erasing {
     cut: Cut,
     manifests: readonly Pick<Manifest, "view" | "id">[],
   ): Promise<void> {
-    const { app, erasures, eraser, generations, pasts, others, leavesPages } = this.#parts;
+    const { app, erasures, eraser, generations, pasts, others, leavesPages, forgetsOld } = this.#parts;
     const made = new Map(manifests.map(({ view, id }) => [view, id]));
     const withAny = erased.filter((each) => (isOld(each) ? each.found.files > 0 : hasFound(each)));
     // A subject may be in generations of a view's former declarations, of any types.
@@ -134,9 +142,12 @@ export class Erasing {
     // First: what is folded anew in `forget` is to be without them. Also where nothing was found: a copy may have brought keys back.
     const keys = await others.destroyKeys(erased.filter((each) => !isOld(each)));
     if (withAny.length > 0) {
-      const ofTypes = Object.entries(cut).filter(([topic]) => withAny.some((each) => isFoundIn(each, topic)));
+      const forgotten = withAny.filter((each) => forgetsOld || !isOld(each));
+      const ofTypes = Object.entries(cut).filter(([topic]) =>
+        forgotten.some((each) => isFoundIn(each, topic)),
+      );
       await pasts.keepOnly(new Map(), sparedNames);
-      await others.forget(Object.fromEntries(ofTypes));
+      if (forgotten.length > 0) await others.forget(Object.fromEntries(ofTypes));
       await generations.keepOnly(made, sparedNames);
       await eraser.removeFormer(new AbortController().signal);
     }

@@ -73,6 +73,7 @@ const compaction = compactBeside({ events: app.events, master, duckdb });
 
 const erasing = new Erasing({
   app,
+  forgetsOld: true,
   erasures: openErasures(folder.erasures),
   eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
   generations,

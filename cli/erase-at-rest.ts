@@ -92,7 +92,7 @@ async function run(
     },
   };
   const erasing = new Erasing({
-    app,
+    ...{ app, forgetsOld: true },
     erasures: openErasures(folder.erasures),
     eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
     ...{ generations, pasts, others, leavesPages: true },

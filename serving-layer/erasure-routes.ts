@@ -18,7 +18,7 @@ export interface Erasures {
 export interface ErasureRouteParts {
   readonly app: App;
   readonly jobs: Pick<Jobs, "submit">;
-  /** Undefined: there are none here. */
+  /** Undefined: facts can't be erased here. */
   readonly erasures: Erasures | undefined;
 }
 

@@ -112,7 +112,7 @@ async function startWriting(
     const answerWithinMs = node.sessionMs * sessionsPerAnswer;
     const erasures = openErasures(folder.erasures);
     const erasing = new Erasing({
-      ...{ app, erasures, generations, pasts, leavesPages: false },
+      ...{ app, erasures, generations, pasts, leavesPages: false, forgetsOld: false },
       eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
       others: {
         ...erasableLetters(app, deadLetters),
@@ -138,17 +138,7 @@ async function startWriting(
         return await compaction.whileReading(() =>
           performRun(
             {
-              ...{
-                app,
-                master,
-                generations,
-                pasts,
-                seal,
-                duckdb,
-                erasing,
-                clock: Date.now,
-                timers: globalThis,
-              },
+              ...{ app, master, generations, pasts, seal, duckdb, clock: Date.now, timers: globalThis },
               sealedTail: seal,
               erasing,
               fullWithinMs: within,

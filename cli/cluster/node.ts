@@ -30,6 +30,7 @@ import type { Tracing } from "../../infra/tracing.ts";
 import type { KeepArchivingOptions } from "../../ingestion/keep-archiving.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { isRecomputed } from "../../views/layers.ts";
 import { dataFolder } from "../data-folder.ts";
 import { undeclaredTypes } from "../erasures.ts";
 import { memoryBytes } from "../memory.ts";
@@ -82,6 +83,7 @@ export class ClusterNode {
         `app "${options.app.name}" was not deployed to ${resolve(options.data)} as it is declared now: tidemark topics apply --app ${options.appPath} --data ${options.data}`,
       );
     }
+    requireLeavable(options.app);
     const node = new ClusterNode(options, declarations, lifecycle);
     await checkKafka({ settings: node.kafka, app: node.app, batchIntervalMs: longestIntervalMs(node.app) });
     return node;
@@ -231,4 +233,16 @@ export function duckdbShare(): { readonly memoryLimit: string; readonly threads:
     memoryLimit: `${Math.max(256, Math.floor(memoryBytes() / 4 / 1024 ** 2))}MB`,
     threads: Math.max(1, availableParallelism() - 1),
   };
+}
+
+/** A view of the speed layer alone is folded from all records: of a topic none can be left out afterwards. Throws TIDEMARK_CONFIG. */
+function requireLeavable({ name, views }: App): void {
+  for (const view of views.filter((each) => !isRecomputed(each))) {
+    const kept = view.mappings.find(({ event }) => event.keep !== null);
+    if (kept === undefined) continue;
+    throw new TidemarkError(
+      "TIDEMARK_CONFIG",
+      `app "${name}": view "${view.name}" is declared with layers: "speed", and its event type "${kept.event.name}" with keep: "${kept.event.keep}": in a cluster facts that have left would go on counting in such a view; give it both layers, or keep its facts for ever`,
+    );
+  }
 }

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { readStateRows } from "../../batch-layer/state-rows.ts";
 import type { Generations, Manifest } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
+import type { Master } from "../../infra/master/master.ts";
 import type { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import { foldFromLog } from "../../speed-layer/prefix.ts";
@@ -16,17 +17,18 @@ export interface GenerationParts {
   readonly view: View;
   readonly generations: Generations;
   readonly log: Log;
-  readonly archived: Cut;
+  readonly master: Pick<Master, "cut" | "files">;
   readonly connection: DuckDBConnection;
 }
 
 /**
  * The generation that serves holds, in its index and in its Parquet file, the very states that the speed layer's fold gives
- * for the log's records before its cut; where the log has let go of some, the two hold the same. Of older ones: whole, and no
+ * for the log's records before its cut; where the log has let go of some, or still has what was erased, the two hold the same. Of older ones: whole, and no
  * longer than what is archived.
  */
 export async function checkGenerations(check: Check, parts: GenerationParts): Promise<void> {
-  const { view, generations, archived } = parts;
+  const { view, generations, master } = parts;
+  const archived = await master.cut();
   const manifests = await generations.list(view.name);
   checkCuts(check, archived, manifests);
   const current = await generations.current(view);
@@ -36,19 +38,19 @@ export async function checkGenerations(check: Check, parts: GenerationParts): Pr
   }
   const isWhole = await isLogWhole(parts);
   await compareStates(check, parts, current, isWhole);
-  const unchecked = isWhole ? "" : "; not held against the log, which no longer begins at 0";
+  const unchecked = isWhole ? "" : "; not held against the log, which does not have the same records";
   check.covered = `${manifests.length} kept, ${current.rows.toLocaleString("en")} rows in ${current.id}${unchecked}`;
 }
 
 /** What is kept of the past holds as well the very states that the fold gives for the records before its cut. */
 export async function checkPasts(check: Check, parts: GenerationParts): Promise<void> {
-  const { view, generations, archived } = parts;
+  const { view, generations, master } = parts;
   const all = await generations.list(view.name);
   const manifests = all.filter(({ fingerprint }) => fingerprint === view.fingerprint);
-  checkCuts(check, archived, manifests);
+  checkCuts(check, await master.cut(), manifests);
   const isWhole = await isLogWhole(parts);
   for (const manifest of manifests) await compareStates(check, parts, manifest, isWhole);
-  check.covered = `${manifests.length} kept${isWhole ? "" : "; not held against the log, which no longer begins at 0"}`;
+  check.covered = `${manifests.length} kept${isWhole ? "" : "; not held against the log, which does not have the same records"}`;
 }
 
 function checkCuts(check: Check, archived: Cut, manifests: readonly Manifest[]): void {
@@ -59,7 +61,12 @@ function checkCuts(check: Check, archived: Cut, manifests: readonly Manifest[]):
   }
 }
 
-async function isLogWhole({ view, log }: GenerationParts): Promise<boolean> {
+async function isLogWhole({ view, log, master }: GenerationParts): Promise<boolean> {
+  for (const { event } of view.mappings) {
+    // A log that is encrypted has forgotten what was erased.
+    if (event.encrypted) continue;
+    if ((await master.files(event.name)).some(({ erased }) => erased !== undefined)) return false;
+  }
   for (const { topic, partition } of view.partitions) {
     if (((await log.starts(topic))[partition] ?? 0) > 0) return false;
   }

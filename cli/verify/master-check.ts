@@ -17,8 +17,9 @@ import { valueAt } from "../../views/field.ts";
 import type { Check } from "./check.ts";
 
 /**
- * Every event of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked. What the
- * log no longer holds can't be compared: its files abut, and that is all.
+ * Every event of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked; but for
+ * as many as were erased, which a log that was not trimmed may still have. What the log no longer holds can't be compared: its files abut,
+ * and that is all.
  */
 export async function checkMaster(
   check: Check,
@@ -95,27 +96,44 @@ async function comparePartition(compared: Compared, files: readonly MasterFile[]
   const archived = archivedRecords(compared, files);
   const reader = new RecordReader(type, partition);
   const window = await windowBefore(compared, files);
+  const erased = files.flatMap(({ from, next, erased: { records: left } = nothingErased }) =>
+    left === 0 ? [] : [{ from, next, left }],
+  );
   let records = 0;
+  let at = await archived.next();
   for await (const batch of log.read(type.name, partition, start, next)) {
     for (const record of batch.records) {
       const event = eventOf(reader, record);
       if (event === undefined) continue;
+      if (at.value === undefined || offsetOf(at.value) > record.offset) {
+        const within = erased.find(
+          ({ from, next, left }) => record.offset >= from && record.offset < next && left > 0,
+        );
+        if (within !== undefined) {
+          within.left--;
+          continue;
+        }
+      }
       const isDuplicate = window.note(event.source, event.id, record.offset);
       const expected = JSON.stringify(describe(type, event, record.offset, isDuplicate));
-      const { value } = await archived.next();
-      if (value !== expected) {
+      if (at.value !== expected) {
         check.problem(
-          `${type.name}/${partition}: the master has ${value ?? "nothing"} where the log has ${expected}`,
+          `${type.name}/${partition}: the master has ${at.value ?? "nothing"} where the log has ${expected}`,
         );
         return records;
       }
       records++;
+      at = await archived.next();
     }
   }
-  const { value: surplus } = await archived.next();
-  if (surplus !== undefined)
-    check.problem(`${type.name}/${partition}: the master has ${surplus} beyond its range`);
+  if (at.value !== undefined)
+    check.problem(`${type.name}/${partition}: the master has ${at.value} beyond its range`);
   return records;
+}
+
+/** Of a record in the words of `describe`. */
+function offsetOf(described: string): number {
+  return Number.parseInt(described.slice(1), 10);
 }
 
 function describe(type: EventType, event: Event, at: number, isDuplicate: boolean): readonly unknown[] {

@@ -58,13 +58,13 @@ export async function* runChecks(
   }
   for (const view of app.views.filter(isRecomputed)) {
     yield await examine(`generations of ${view.name}`, async (check) => {
-      await checkGenerations(check, { view, generations, log, archived: await master.cut(), connection });
+      await checkGenerations(check, { view, generations, log, master, connection });
     });
   }
   for (const view of app.views.filter(isRecomputed)) {
     if ((await pasts.list(view.name)).length === 0) continue;
     yield await examine(`pasts of ${view.name}`, async (check) => {
-      await checkPasts(check, { view, generations: pasts, log, archived: await master.cut(), connection });
+      await checkPasts(check, { view, generations: pasts, log, master, connection });
     });
   }
   for (const [family, versions] of familiesOf(app.views)) {

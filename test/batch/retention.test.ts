@@ -60,6 +60,7 @@ class Platform {
   readonly #root = join(root, `p-${++folders}`);
   readonly #topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
   nowMs = now;
+  forgetsOld = true;
 
   async copy(): Promise<Platform> {
     const copy = new Platform();
@@ -124,7 +125,13 @@ class Platform {
       forget: async () => undefined,
     };
     const erasing = new Erasing({
-      ...{ app, generations, leavesPages: true, pasts: { keepOnly: async () => undefined } },
+      ...{
+        app,
+        generations,
+        forgetsOld: this.forgetsOld,
+        pasts: { keepOnly: async () => undefined },
+        leavesPages: true,
+      },
       erasures: dying(this.erasures()),
       eraser: dying(new Eraser({ app, master, duckdb, timers: globalThis })),
       others: dying(others),
@@ -247,4 +254,16 @@ test("died at any step, the next run does it to its end with the same figures", 
     expect([await master.replaced(bought.name, 0), await master.replaced(bought.name, 1)]).toEqual([[], []]);
   }
   expect(moments.length).toBeGreaterThan(8);
+});
+
+test("where the tail can't be folded anew, what a later record may be a duplicate of stays", async () => {
+  const platform = await filled();
+  platform.forgetsOld = false;
+  // Three offsets before the cut of each partition: of the facts of 20 days ago the second, and all later ones.
+  const { expired: gone } = await platform.run(true);
+  expect(gone).toEqual(expired);
+  platform.nowMs += 15 * dayMs;
+  const { expired: more } = await platform.run(true);
+  expect(more).toMatchObject([{ records: 2 }]);
+  expect(await platform.held()).toMatchObject({ purchases: [6, { 20: 2, 0: 4 }] });
 });
