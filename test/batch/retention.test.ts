@@ -111,7 +111,7 @@ class Platform {
           const value: unknown = Reflect.get(target, name, target);
           if (typeof value !== "function") return value;
           return (...args: unknown[]) => {
-            if (steps.includes(String(name)) && --stepsLeft < 0) throw new Error(died);
+            if (steps.includes(String(name)) && --stepsLeft < 0) return Promise.reject(new Error(died));
             return value.apply(target, args);
           };
         },
