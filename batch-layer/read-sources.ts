@@ -1,6 +1,6 @@
 import type { Duckdb } from "../infra/duckdb.ts";
 import { earlyValues } from "../infra/master/early-values.ts";
-import type { Master } from "../infra/master/master.ts";
+import type { Master, MasterFile } from "../infra/master/master.ts";
 import { type Cut, offsetAt } from "../views/cut.ts";
 import type { EventType } from "../views/event.ts";
 import type { View } from "../views/view.ts";
@@ -9,9 +9,21 @@ import { type Source, sourceOf } from "./source.ts";
 export interface Sources {
   readonly view: View;
   readonly cut: Cut;
-  readonly master: Master;
+  readonly master: Pick<Master, "files">;
   readonly duckdb: Duckdb;
   readonly signal: AbortSignal;
+}
+
+/** What a run computes is of the files that it finds first. */
+export function listedOnce(master: Pick<Master, "files">): Pick<Master, "files"> {
+  const listed = new Map<string, Promise<readonly MasterFile[]>>();
+  return {
+    files: (topic) => {
+      const files = listed.get(topic) ?? master.files(topic);
+      listed.set(topic, files);
+      return files;
+    },
+  };
 }
 
 /** By the view's mappings, the records of `[since, cut)`. */

@@ -18,7 +18,7 @@ import { type Build, type Built, buildGeneration } from "./build.ts";
 import { buildIncrement } from "./build-increment.ts";
 import { type Erasing, expiredBy, type FoundErasure, isOfView } from "./erasing.ts";
 import { dropPasts, performPastRun } from "./past-run.ts";
-import { readSources } from "./read-sources.ts";
+import { listedOnce, readSources, type Sources } from "./read-sources.ts";
 import type { Served } from "./reconcile.ts";
 import { runCut, type Sealing, sealWithin } from "./run-cut.ts";
 import { Progress } from "./run-progress.ts";
@@ -96,11 +96,13 @@ export async function performRun(
     const connection = await parts.duckdb.connect();
     ends.defer(() => parts.duckdb.disconnect(connection));
     const built: Built[] = [];
+    const master = listedOnce(parts.master);
     for (const view of views) {
       const ofView = erased.filter((each) => isOfView(each, view));
       const way = wayOf({ ...wayParts, hasErased: ofView.length > 0 }, view, current.get(view));
       const work = {
         ...parts,
+        master,
         run: run.id,
         view,
         current: current.get(view),
@@ -143,7 +145,10 @@ function resultOf({ view, id, rows, reconciliation, base, inFull }: Manifest): G
   return { view, id, rows, differing, base: base?.id ?? null, inFull: inFull ?? null };
 }
 
-interface Work extends RunParts, Omit<Build, "run" | "sources" | "generations" | "clock" | "timers"> {
+interface Work
+  extends Omit<RunParts, "master">,
+    Pick<Sources, "master">,
+    Omit<Build, "run" | "sources" | "generations" | "clock" | "timers"> {
   readonly run: string;
   readonly current: Manifest | undefined;
   readonly sealing: Sealing;

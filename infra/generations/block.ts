@@ -30,6 +30,10 @@ export function blockStartOf(blockMs: number, pane: number): number {
 const packing = { int8: 0, int16: 1, int32: 2, double: 3, nullableDouble: 4, json: 5 } as const;
 type Packing = (typeof packing)[keyof typeof packing];
 
+/** Of the column that is being packed: the numbers, 0 for null. A block's rows are counted in a byte. */
+const numbers = new Float64Array(256);
+
+/** Puts the column's cells into `numbers`, unless it is packed as JSON. */
 function packingOf(rows: readonly StateRow[], column: number): Packing {
   let least = 0;
   let greatest = 0;
@@ -37,9 +41,14 @@ function packingOf(rows: readonly StateRow[], column: number): Packing {
   let hasNull = false;
   for (let i = 0; i < rows.length; i++) {
     const cell = rows[i]?.cells[column] ?? null;
-    if (cell === null) hasNull = true;
-    else if (typeof cell !== "number") return packing.json;
-    else if (!Number.isInteger(cell) || Object.is(cell, -0)) isWhole = false;
+    if (cell === null) {
+      hasNull = true;
+      numbers[i] = 0;
+      continue;
+    }
+    if (typeof cell !== "number") return packing.json;
+    numbers[i] = cell;
+    if (!Number.isInteger(cell) || Object.is(cell, -0)) isWhole = false;
     else if (cell < least) least = cell;
     else if (cell > greatest) greatest = cell;
   }
@@ -92,16 +101,16 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
   const start = at + 1;
   switch (kind) {
     case packing.int8:
-      for (let i = 0; i < count; i++) data.setInt8(start + i, numberAt(rows, i, column));
+      for (let i = 0; i < count; i++) data.setInt8(start + i, numbers[i] ?? 0);
       return start + count;
     case packing.int16:
-      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numberAt(rows, i, column), true);
+      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numbers[i] ?? 0, true);
       return start + 2 * count;
     case packing.int32:
-      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numberAt(rows, i, column), true);
+      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numbers[i] ?? 0, true);
       return start + 4 * count;
     case packing.double:
-      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numberAt(rows, i, column), true);
+      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numbers[i] ?? 0, true);
       return start + 8 * count;
     case packing.nullableDouble: {
       const doubles = start + Math.ceil(count / 8);
@@ -109,7 +118,7 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
       for (let i = 0; i < count; i++) {
         const byte = start + (i >> 3);
         if (rows[i]?.cells[column] === null) data.setUint8(byte, data.getUint8(byte) | (1 << (i & 7)));
-        data.setFloat64(doubles + 8 * i, numberAt(rows, i, column), true);
+        data.setFloat64(doubles + 8 * i, numbers[i] ?? 0, true);
       }
       return doubles + 8 * count;
     }
@@ -123,11 +132,6 @@ function encodeColumn(rows: readonly StateRow[], column: number, at: number): nu
     default:
       return unreachable(kind);
   }
-}
-
-/** Not a closure of the loops above, which would be made anew for every column. */
-function numberAt(rows: readonly StateRow[], i: number, column: number): number {
-  return (rows[i]?.cells[column] ?? 0) as number;
 }
 
 /** The dimensions that the block is of. */
