@@ -9,6 +9,7 @@ const computeShare = 0.6;
 export class Progress {
   readonly #views: readonly View[];
   readonly #report: (progress: RunProgress) => void;
+  readonly #done = new Map<View, number>();
 
   constructor(views: readonly View[], report: (progress: RunProgress) => void) {
     this.#views = views;
@@ -24,20 +25,21 @@ export class Progress {
   }
 
   computing(view: View, done: number): void {
-    this.#tell("compute", view, this.#before(view, computeShare * portion(done)));
+    this.#tell("compute", view, this.#built(view, computeShare * portion(done)));
   }
 
   reconciling(view: View, done: number): void {
-    this.#tell("reconcile", view, this.#before(view, computeShare + (1 - computeShare) * portion(done)));
+    this.#tell("reconcile", view, this.#built(view, computeShare + (1 - computeShare) * portion(done)));
   }
 
   publishing(done: number): void {
     this.#tell("publish", null, 1 - shares.publish * (1 - portion(done)));
   }
 
-  #before(view: View, doneOfView: number): number {
-    const perView = shares.views / this.#views.length;
-    return shares.seal + shares.archive + perView * (this.#views.indexOf(view) + doneOfView);
+  #built(view: View, doneOfView: number): number {
+    this.#done.set(view, doneOfView);
+    const done = [...this.#done.values()].reduce((sum, each) => sum + each, 0);
+    return shares.seal + shares.archive + shares.views * (done / this.#views.length);
   }
 
   #tell(step: RunProgress["step"], view: View | null, fraction: number): void {

@@ -93,28 +93,14 @@ export async function performRun(
     if (!isCheck && isInFull(wayParts, current.values())) {
       erased.push(...((await parts.erasing?.takeOutOld(cut, wayParts.nowMs, signal)) ?? []));
     }
-    const connection = await parts.duckdb.connect();
-    ends.defer(() => parts.duckdb.disconnect(connection));
-    const built: Built[] = [];
     const master = listedOnce(parts.master);
-    for (const view of views) {
+    const works = views.map((view): Work => {
       const ofView = erased.filter((each) => isOfView(each, view));
       const way = wayOf({ ...wayParts, hasErased: ofView.length > 0 }, view, current.get(view));
-      const work = {
-        ...parts,
-        master,
-        run: run.id,
-        view,
-        current: current.get(view),
-        cut,
-        sealing,
-        erased: ofView,
-        connection,
-        progress,
-        signal,
-      };
-      built.push(await buildBy(way, work, ends));
-    }
+      const common = { ...parts, master, run: run.id, cut, sealing, progress, signal };
+      return { ...common, view, way, current: current.get(view), erased: ofView };
+    });
+    const built = await buildAll(works, ends);
     if (!isCheck) await publish(parts, built, progress, signal);
     if (erased.length > 0) {
       await parts.erasing?.finish(
@@ -148,18 +134,44 @@ function resultOf({ view, id, rows, reconciliation, base, inFull }: Manifest): G
 interface Work
   extends Omit<RunParts, "master">,
     Pick<Sources, "master">,
-    Omit<Build, "run" | "sources" | "generations" | "clock" | "timers"> {
+    Omit<Build, "run" | "sources" | "generations" | "connection" | "clock" | "timers"> {
   readonly run: string;
+  readonly way: Way;
   readonly current: Manifest | undefined;
   readonly sealing: Sealing;
   /** By this run, those that took records of the view. */
   readonly erased: readonly FoundErasure[];
 }
 
+/**
+ * Full computations fill DuckDB's memory by themselves. Of those that go on from a base two are made side by side: DuckDB computes
+ * for the one while this thread merges the other.
+ */
+async function buildAll(works: readonly Work[], ends: Lifecycle): Promise<readonly Built[]> {
+  const made = new Map<Work, Built>();
+  const build = async (work: Work) => void made.set(work, await buildBy(work, ends));
+  const ofWay = (kind: Way["kind"]) => works.filter(({ way }) => way.kind === kind);
+  await all(ofWay("incremental"), build, 2);
+  await all(ofWay("full"), build, 1);
+  return works.flatMap((work) => made.get(work) ?? []);
+}
+
+/** On a connection of its own, whose tables go with it. */
+async function buildBy(work: Work, ends: Lifecycle): Promise<Built> {
+  const connection = await work.duckdb.connect();
+  try {
+    return await buildItsWay({ ...work, connection }, ends);
+  } finally {
+    work.duckdb.disconnect(connection);
+  }
+}
+
+type Connected = Work & Pick<Build, "connection">;
+
 /** A base that can't be read must not keep the run that replaces it from being made: then the view is computed in full. */
-async function buildBy(way: Way, work: Work, ends: Lifecycle): Promise<Built> {
+async function buildItsWay(work: Connected, ends: Lifecycle): Promise<Built> {
+  const { way, view, cut, sealing, sealedTail } = work;
   if (way.kind === "full") return buildInFull(way.reason, work, ends);
-  const { view, cut, sealing, sealedTail } = work;
   const { base } = way;
   try {
     const sources = await readSources(work, base.cut);
@@ -171,7 +183,7 @@ async function buildBy(way: Way, work: Work, ends: Lifecycle): Promise<Built> {
   }
 }
 
-async function buildInFull(reason: string, work: Work, ends: Lifecycle): Promise<Built> {
+async function buildInFull(reason: string, work: Connected, ends: Lifecycle): Promise<Built> {
   const { view, current, cut, sealing, erased } = work;
   const served = async () =>
     erased.length > 0 ? erasedSince(erased) : servedAt(work, view, current, cut, sealing, ends);
@@ -253,9 +265,21 @@ async function publish(
   progress.publishing(1);
 }
 
-/** Side by side; rejects only when none is under way any more. */
-async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (const outcome of await Promise.allSettled(items.map(work))) {
+/** So many side by side. Rejects only when none is under way any more, and begins none after one that failed. */
+async function all<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  atOnce = items.length,
+): Promise<void> {
+  const waiting = [...items];
+  const lane = async () => {
+    try {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+    } finally {
+      waiting.length = 0;
+    }
+  };
+  for (const outcome of await Promise.allSettled(Array.from({ length: atOnce }, lane))) {
     if (outcome.status === "rejected") throw outcome.reason;
   }
 }

@@ -1,7 +1,7 @@
-import { unreachable } from "../../views/errors.ts";
 import type { Scalar } from "../../views/expression.ts";
-import { type Cell, decodeCell, type EncodedCell, encodeCell, type StateRow } from "../../views/state.ts";
+import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
+import { decodeColumn, encodeColumn, firstBytes, room, writeText } from "./column-packing.ts";
 
 /**
  * What the index stores under one key: up to 64 consecutive panes of one group, by columns. Blocks are aligned in time,
@@ -23,114 +23,91 @@ export function blockStartOf(blockMs: number, pane: number): number {
   return blockMs === 0 ? 0 : Math.floor(pane / blockMs) * blockMs;
 }
 
-/**
- * How a column's cells are packed: all small whole numbers, all doubles, doubles and nulls (a bitmap of what is null
- * goes first), or anything as JSON of encoded cells.
- */
-const packing = { int8: 0, int16: 1, int32: 2, double: 3, nullableDouble: 4, json: 5 } as const;
-type Packing = (typeof packing)[keyof typeof packing];
+/** The rows of one key of the index: of one group, in order of pane, each pane once. */
+export class Block {
+  readonly start: number;
+  readonly #widthMs: number;
+  /** By row, the place of its pane in the block. */
+  readonly #slots: number[] = [];
+  readonly #columns: readonly Cell[][];
 
-/** Of the column that is being packed: the numbers, 0 for null. A block's rows are counted in a byte. */
-const numbers = new Float64Array(256);
-
-/** Puts the column's cells into `numbers`, unless it is packed as JSON. */
-function packingOf(rows: readonly StateRow[], column: number): Packing {
-  let least = 0;
-  let greatest = 0;
-  let isWhole = true;
-  let hasNull = false;
-  for (let i = 0; i < rows.length; i++) {
-    const cell = rows[i]?.cells[column] ?? null;
-    if (cell === null) {
-      hasNull = true;
-      numbers[i] = 0;
-      continue;
-    }
-    if (typeof cell !== "number") return packing.json;
-    numbers[i] = cell;
-    if (!Number.isInteger(cell) || Object.is(cell, -0)) isWhole = false;
-    else if (cell < least) least = cell;
-    else if (cell > greatest) greatest = cell;
+  constructor(view: View, start: number) {
+    this.start = start;
+    this.#widthMs = view.window?.window.widthMs ?? 1;
+    this.#columns = view.columns.map(() => []);
   }
-  if (hasNull) return packing.nullableDouble;
-  if (!isWhole || least < -(2 ** 31) || greatest >= 2 ** 31) return packing.double;
-  if (least < -(2 ** 15) || greatest >= 2 ** 15) return packing.int32;
-  return least < -(2 ** 7) || greatest >= 2 ** 7 ? packing.int16 : packing.int8;
-}
 
-/** Where blocks are put together; one is as long as it has to be, and most are short. */
-let scratch = Buffer.allocUnsafeSlow(1 << 16);
-let scratchView = new DataView(scratch.buffer);
-
-/** Room for so many bytes from `at` on; what is before stays. */
-function room(at: number, bytes: number): DataView {
-  if (at + bytes > scratch.length) {
-    const larger = Buffer.allocUnsafeSlow(2 * (at + bytes));
-    scratch.copy(larger, 0, 0, at);
-    scratch = larger;
-    scratchView = new DataView(scratch.buffer);
+  /** What `encode` gave; the bytes need not outlive the call. */
+  static decode(view: View, start: number, bytes: Buffer): Block {
+    const block = new Block(view, start);
+    const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const count = data.getUint8(0);
+    let at = 5 + data.getUint32(1, true);
+    for (let i = 0; i < count; i++) block.#slots.push(data.getUint8(at++));
+    if (count === 0) return block;
+    block.#columns.forEach((cells, c) => {
+      at = decodeColumn(view.columns[c], bytes, data, at, count, 0, count, cells);
+    });
+    return block;
   }
-  return scratchView;
-}
 
-/** Rows of one group, in order of pane, all within the block that starts at `blockStart`; none is a key without cells. */
-export function encodeBlock(
-  view: View,
-  blockStart: number,
-  dimensions: readonly Scalar[],
-  rows: readonly StateRow[],
-): Buffer {
-  const widthMs = view.window?.window.widthMs ?? 1;
-  const key = JSON.stringify(dimensions);
-  const head = room(0, 5 + 3 * key.length + rows.length);
-  const length = scratch.write(key, 5);
-  head.setUint8(0, rows.length);
-  head.setUint32(1, length, true);
-  let at = 5 + length;
-  for (const { pane } of rows) head.setUint8(at++, (pane - blockStart) / widthMs);
-  if (rows.length > 0) for (let c = 0; c < view.columns.length; c++) at = encodeColumn(rows, c, at);
-  return Buffer.from(scratch.subarray(0, at));
-}
+  /** Undefined where there is no row of the pane. */
+  cellsAt(pane: number): readonly Cell[] | undefined {
+    const row = this.#rowAt(this.#slotOf(pane));
+    return row < 0 ? undefined : this.#columns.map((cells) => cells[row] ?? null);
+  }
 
-/** Puts the column at `at`, and gives where the next one goes. */
-function encodeColumn(rows: readonly StateRow[], column: number, at: number): number {
-  const kind = packingOf(rows, column);
-  const count = rows.length;
-  const data = room(at, 1 + Math.ceil(count / 8) + 8 * count);
-  data.setUint8(at, kind);
-  const start = at + 1;
-  switch (kind) {
-    case packing.int8:
-      for (let i = 0; i < count; i++) data.setInt8(start + i, numbers[i] ?? 0);
-      return start + count;
-    case packing.int16:
-      for (let i = 0; i < count; i++) data.setInt16(start + 2 * i, numbers[i] ?? 0, true);
-      return start + 2 * count;
-    case packing.int32:
-      for (let i = 0; i < count; i++) data.setInt32(start + 4 * i, numbers[i] ?? 0, true);
-      return start + 4 * count;
-    case packing.double:
-      for (let i = 0; i < count; i++) data.setFloat64(start + 8 * i, numbers[i] ?? 0, true);
-      return start + 8 * count;
-    case packing.nullableDouble: {
-      const doubles = start + Math.ceil(count / 8);
-      for (let byte = start; byte < doubles; byte++) data.setUint8(byte, 0);
-      for (let i = 0; i < count; i++) {
-        const byte = start + (i >> 3);
-        if (rows[i]?.cells[column] === null) data.setUint8(byte, data.getUint8(byte) | (1 << (i & 7)));
-        data.setFloat64(doubles + 8 * i, numbers[i] ?? 0, true);
-      }
-      return doubles + 8 * count;
+  /** A row takes the place of that of its pane; true if there was none. */
+  put(pane: number, row: readonly Cell[]): boolean {
+    const slot = this.#slotOf(pane);
+    const at = this.#rowAt(slot);
+    const columns = this.#columns;
+    if (at >= 0) {
+      columns.forEach((cells, c) => {
+        cells[at] = row[c] ?? null;
+      });
+      return false;
     }
-    case packing.json: {
-      const text = JSON.stringify(rows.map(({ cells }) => encodeCell(cells[column] as Cell)));
-      const json = room(start, 4 + 3 * text.length);
-      const length = scratch.write(text, start + 4);
-      json.setUint32(start, length, true);
-      return start + 4 + length;
+    const place = ~at;
+    if (place === this.#slots.length) {
+      this.#slots.push(slot);
+      for (let c = 0; c < columns.length; c++) columns[c]?.push(row[c] ?? null);
+    } else {
+      this.#slots.splice(place, 0, slot);
+      for (let c = 0; c < columns.length; c++) columns[c]?.splice(place, 0, row[c] ?? null);
     }
-    default:
-      return unreachable(kind);
+    return true;
+  }
+
+  encode(dimensions: readonly Scalar[]): Buffer {
+    const key = JSON.stringify(dimensions);
+    const slots = this.#slots;
+    const head = room(0, 5 + 3 * key.length + slots.length);
+    const length = writeText(key, 5);
+    head.setUint8(0, slots.length);
+    head.setUint32(1, length, true);
+    let at = 5 + length;
+    for (const slot of slots) head.setUint8(at++, slot);
+    if (slots.length > 0) for (const cells of this.#columns) at = encodeColumn(cells, at);
+    return firstBytes(at);
+  }
+
+  #slotOf(pane: number): number {
+    return (pane - this.start) / this.#widthMs;
+  }
+
+  /** The row of the slot; of one that has none, the complement of where it would go. */
+  #rowAt(slot: number): number {
+    const slots = this.#slots;
+    let [low, high] = [0, slots.length];
+    // Rows come in order mostly.
+    if (high === 0 || (slots[high - 1] ?? 0) < slot) return ~high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((slots[middle] ?? 0) < slot) low = middle + 1;
+      else high = middle;
+    }
+    return slots[low] === slot ? low : ~low;
   }
 }
 
@@ -159,7 +136,7 @@ export function decodeRows(
   let first = 0;
   while (first < count && blockStart + data.getUint8(slots + first) * widthMs < from) first++;
   const width = view.columns.length;
-  const base = rows.length - first;
+  const base = rows.length;
   let next = first;
   for (; next < count; next++) {
     const pane = blockStart + data.getUint8(slots + next) * widthMs;
@@ -168,59 +145,14 @@ export function decodeRows(
   }
   if (next === first) return;
   let at = slots + count;
-  for (let c = 0; c < width; c++) at = decodeColumn(view, bytes, data, at, count, c, first, next, rows, base);
-}
-
-/** Puts the cells `[first, next)` of the column at `at` into `rows`, and gives where the next column is. */
-function decodeColumn(
-  view: View,
-  bytes: Buffer,
-  data: DataView,
-  at: number,
-  count: number,
-  c: number,
-  first: number,
-  next: number,
-  rows: StateRow[],
-  base: number,
-): number {
-  const kind = data.getUint8(at) as Packing;
-  const start = at + 1;
-  switch (kind) {
-    case packing.int8:
-      for (let i = first; i < next; i++) put(rows, base + i, c, data.getInt8(start + i));
-      return start + count;
-    case packing.int16:
-      for (let i = first; i < next; i++) put(rows, base + i, c, data.getInt16(start + 2 * i, true));
-      return start + 2 * count;
-    case packing.int32:
-      for (let i = first; i < next; i++) put(rows, base + i, c, data.getInt32(start + 4 * i, true));
-      return start + 4 * count;
-    case packing.double:
-      for (let i = first; i < next; i++) put(rows, base + i, c, data.getFloat64(start + 8 * i, true));
-      return start + 8 * count;
-    case packing.nullableDouble: {
-      const doubles = start + Math.ceil(count / 8);
-      for (let i = first; i < next; i++) {
-        const isNull = (data.getUint8(start + (i >> 3)) & (1 << (i & 7))) !== 0;
-        put(rows, base + i, c, isNull ? null : data.getFloat64(doubles + 8 * i, true));
-      }
-      return doubles + 8 * count;
-    }
-    case packing.json: {
-      const length = data.getUint32(start, true);
-      const cells = JSON.parse(bytes.toString("utf8", start + 4, start + 4 + length)) as EncodedCell[];
-      const column = view.columns[c];
-      for (let i = first; i < next; i++) {
-        const cell = cells[i] ?? null;
-        put(rows, base + i, c, column === undefined ? cell : decodeCell(column, cell));
-      }
-      return start + 4 + length;
-    }
-    default:
-      return unreachable(kind);
+  for (let c = 0; c < width; c++) {
+    at = decodeColumn(view.columns[c], bytes, data, at, count, first, next, column);
+    for (let i = 0; i < next - first; i++) put(rows, base + i, c, column[i] ?? null);
   }
 }
+
+/** Of the column that is being read. */
+const column: Cell[] = [];
 
 function put(rows: StateRow[], row: number, column: number, cell: Cell): void {
   const cells = rows[row]?.cells as Cell[] | undefined;

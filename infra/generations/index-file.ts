@@ -54,6 +54,8 @@ function openFile(path: string, readOnly: boolean): IndexFile {
     maxDbs: 2,
     pageSize,
     ...durableCommits,
+    // A draft's file is synced when it is whole, before anyone reads it.
+    noSync: true,
   });
   return {
     root,

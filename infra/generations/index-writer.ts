@@ -3,7 +3,7 @@ import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
-import { blockMsOf, blockStartOf, decodeRows, encodeBlock } from "./block.ts";
+import { Block, blockMsOf, blockStartOf } from "./block.ts";
 import type { Manifest } from "./generations.ts";
 import { type IndexFile, NumberedKey, openIndexFile } from "./index-file.ts";
 
@@ -17,13 +17,11 @@ interface Put {
   readonly value: Buffer;
 }
 
-interface BaseBlock {
+/** A block, and the group that it is of. */
+interface OfGroup {
   readonly dimensions: readonly Scalar[];
-  readonly start: number;
-  readonly rows: readonly StateRow[];
+  readonly block: Block;
 }
-
-const everywhere = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 
 /**
  * Writes the index of a generation in the making. Rows come in order; memory is bounded by one batch of blocks. Where the file
@@ -34,12 +32,12 @@ export class IndexWriter {
   readonly #blockMs: number;
   readonly #file: IndexFile;
   readonly #hasBase: boolean;
-  #block: StateRow[] = [];
-  #blockStart = 0;
+  /** That is being filled. */
+  #filling: OfGroup | undefined;
+  /** Of the base, that was asked for last. */
+  #asked: OfGroup | undefined;
+  #added: StateRow | undefined;
   #key: Uint8Array = new Uint8Array();
-  /** Of the base, the rows of the block that is being filled. */
-  #blockBase: readonly StateRow[] = [];
-  #lastBase: BaseBlock | undefined;
   #lastKey: { readonly dimensions: readonly Scalar[]; readonly key: Uint8Array } | undefined;
   #batch: Put[] = [];
   #batchBytes = 0;
@@ -72,24 +70,25 @@ export class IndexWriter {
 
   /** The row must not change after. Throws TIDEMARK_STORE_CORRUPT for one that is out of order or a second of its key. */
   add(row: StateRow): void {
-    const before = this.#block.at(-1);
-    const isSameGroup = before !== undefined && sameValues(before.dimensions, row.dimensions);
-    if (isSameGroup) {
-      if (row.pane <= before.pane) throw outOfOrder(this.#view, before, row);
-    } else {
-      const key = this.#keyOf(row.dimensions);
-      if (before !== undefined && compareKeys(key, this.#key) <= 0) throw outOfOrder(this.#view, before, row);
+    const { dimensions, pane, cells } = row;
+    const before = this.#added;
+    const isSameGroup = before !== undefined && sameValues(before.dimensions, dimensions);
+    if (isSameGroup && pane <= before.pane) throw outOfOrder(this.#view, before, row);
+    const start = blockStartOf(this.#blockMs, pane);
+    if (!isSameGroup || start !== this.#filling?.block.start) {
+      const key = this.#keyOf(dimensions);
+      if (!isSameGroup && before !== undefined && compareKeys(key, this.#key) <= 0)
+        throw outOfOrder(this.#view, before, row);
       this.#endBlock();
       this.#key = key;
+      this.#filling = this.#hasBase
+        ? this.#baseAt(dimensions, start)
+        : { dimensions, block: new Block(this.#view, start) };
     }
-    const start = blockStartOf(this.#blockMs, row.pane);
-    if (isSameGroup && start !== this.#blockStart) this.#endBlock();
-    this.#blockStart = start;
-    if (this.#hasBase && this.#block.length === 0) this.#blockBase = this.#baseAt(row.dimensions, start).rows;
-    this.#block.push(row);
-    if (!this.#hasBase) this.#rows++;
-    if (row.pane < this.#first) this.#first = row.pane;
-    if (row.pane > this.#last) this.#last = row.pane;
+    if (this.#filling?.block.put(pane, cells)) this.#rows++;
+    this.#added = row;
+    if (pane < this.#first) this.#first = pane;
+    if (pane > this.#last) this.#last = pane;
   }
 
   /**
@@ -97,28 +96,17 @@ export class IndexWriter {
    * before the row that takes the place. Throws TIDEMARK_STORE_CORRUPT.
    */
   baseCells(dimensions: readonly Scalar[], pane: number): readonly Cell[] | undefined {
-    const { rows } = this.#baseAt(dimensions, blockStartOf(this.#blockMs, pane));
-    let [low, high] = [0, rows.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((rows[middle]?.pane ?? 0) < pane) low = middle + 1;
-      else high = middle;
-    }
-    const row = rows[low];
-    return row?.pane === pane ? row.cells : undefined;
+    return this.#baseAt(dimensions, blockStartOf(this.#blockMs, pane)).block.cellsAt(pane);
   }
 
   /** In any order; what goes beyond `maxDrift` is let go of. */
   addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): void {
     if (this.#drift++ >= maxDrift) return;
     const { dimensions, pane, cells } = row;
-    const value = encodeBlock(
-      this.#view,
-      pane,
-      dimensions,
-      cells === null ? [] : [{ dimensions, pane, cells }],
-    );
-    this.#put({ into: "drift", key: new NumberedKey(storageKey(dimensions)).at(pane), value });
+    const block = new Block(this.#view, pane);
+    if (cells !== null) block.put(pane, cells);
+    const key = new NumberedKey(storageKey(dimensions)).at(pane);
+    this.#put({ into: "drift", key, value: block.encode(dimensions) });
   }
 
   async close(): Promise<void> {
@@ -128,40 +116,25 @@ export class IndexWriter {
   }
 
   #endBlock(): void {
-    const [first] = this.#block;
-    if (first === undefined) return;
-    const key = new NumberedKey(this.#key).at(this.#blockStart);
-    const rows = this.#hasBase ? this.#overBase(this.#blockBase, this.#block) : this.#block;
-    const value = encodeBlock(this.#view, this.#blockStart, first.dimensions, rows);
-    this.#block = [];
-    this.#put({ into: "rows", key, value });
+    if (this.#filling === undefined) return;
+    const { dimensions, block } = this.#filling;
+    this.#filling = undefined;
+    const key = new NumberedKey(this.#key).at(block.start);
+    this.#put({ into: "rows", key, value: block.encode(dimensions) });
   }
 
-  /** The rows of the base's block, of which those given replace what has their key. */
-  #overBase(before: readonly StateRow[], rows: readonly StateRow[]): readonly StateRow[] {
-    const merged: StateRow[] = [];
-    let next = 0;
-    for (const row of rows) {
-      for (let kept = before[next]; kept !== undefined && kept.pane < row.pane; kept = before[++next]) {
-        merged.push(kept);
-      }
-      if (before[next]?.pane === row.pane) next++;
-      else this.#rows++;
-      merged.push(row);
-    }
-    for (let kept = before[next]; kept !== undefined; kept = before[++next]) merged.push(kept);
-    return merged;
-  }
-
-  /** The base's block, which is mostly the one that was asked for last. */
-  #baseAt(dimensions: readonly Scalar[], start: number): BaseBlock {
-    const last = this.#lastBase;
-    if (last !== undefined && last.start === start && sameValues(last.dimensions, dimensions)) return last;
-    const rows: StateRow[] = [];
+  /** Mostly the block that was asked for last. */
+  #baseAt(dimensions: readonly Scalar[], start: number): OfGroup {
+    const last = this.#asked;
+    if (last !== undefined && last.block.start === start && sameValues(last.dimensions, dimensions))
+      return last;
     const key = new NumberedKey(this.#keyOf(dimensions)).at(start);
     try {
       const bytes = this.#file.rows.getBinaryFast(key);
-      if (bytes !== undefined) decodeRows(this.#view, bytes, start, dimensions, ...everywhere, rows);
+      const block =
+        bytes === undefined ? new Block(this.#view, start) : Block.decode(this.#view, start, bytes);
+      this.#asked = { dimensions, block };
+      return this.#asked;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TidemarkError(
@@ -170,8 +143,6 @@ export class IndexWriter {
         { cause },
       );
     }
-    this.#lastBase = { dimensions, start, rows };
-    return this.#lastBase;
   }
 
   /** Rows of one group mostly share their dimensions, and follow each other. */
@@ -188,7 +159,7 @@ export class IndexWriter {
     if (this.#batchBytes >= maxBatchBytes) this.#writeBatch();
   }
 
-  /** One transaction, since each is synced. Blocks come in order of key, and behind each other but for a base's; drift does not need to. */
+  /** One transaction. Blocks come in order of key, and behind each other but for a base's; drift does not need to. */
   #writeBatch(): void {
     this.#file.root.transactionSync(() => {
       if (this.#isDriftOfBase) this.#file.drift.clearSync();

@@ -1,10 +1,10 @@
 import type { BatchRow } from "../../../batch-layer/state-rows.ts";
 import {
+  Block,
   blockMsOf,
   blockStartOf,
   decodeDimensions,
   decodeRows,
-  encodeBlock,
 } from "../../../infra/generations/block.ts";
 import type { TailSegment } from "../../../infra/tail/segment.ts";
 import { sessionRows } from "../../../views/session-rows.ts";
@@ -125,7 +125,9 @@ function show(value: unknown): string {
 /** The row as it is written into a generation's index, or sent, and read again. */
 function throughBlock(view: View, row: StateRow): StateRow {
   const start = blockStartOf(blockMsOf(view), row.pane);
-  const bytes = encodeBlock(view, start, row.dimensions, [row]);
+  const block = new Block(view, start);
+  block.put(row.pane, row.cells);
+  const bytes = block.encode(row.dimensions);
   const rows: { dimensions: StateRow["dimensions"]; pane: number; cells: Cell[] }[] = [];
   const [from, to] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   decodeRows(view, bytes, start, decodeDimensions(bytes), from, to, rows);
