@@ -2,13 +2,14 @@ import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Entry, Segment } from "../../infra/tail/tail.ts";
 import type { Scalar } from "../../views/expression.ts";
 import type { Cell } from "../../views/state.ts";
-import { copyState, mergeState, zeroState } from "../../views/view.ts";
+import { copyState, zeroState } from "../../views/view.ts";
 import type { Turns } from "../clock.ts";
 import { FirstRows, type OrderKey } from "../order.ts";
 import type { Group, Plan } from "../plan.ts";
 import { compileKeyJson, compileRowJson } from "../present.ts";
 import { forEachEntry, scanGroups } from "../rollup.ts";
 import { isTotal, type RowGroup, rowRollup, totalOfNothing } from "../rows.ts";
+import { EntrySum } from "./entry-sum.ts";
 
 /** How many groups are held for one live query. One of more is asked anew each time. */
 export const mostLiveGroups = 50_000;
@@ -18,11 +19,19 @@ interface LiveGroup extends Group {
   /** Of the generation. */
   readonly base: readonly Cell[] | undefined;
   /** Of the tail. */
-  readonly entries: Entry[];
+  readonly entries: EntrySum;
+  /** That the last entry lies in. */
+  stretch: Stretch | undefined;
   cells: readonly Cell[];
   order: OrderKey;
   /** As JSON, as soon as it is asked for. */
   text: string | undefined;
+}
+
+/** Some entries of a group that came one after the other. */
+interface Stretch {
+  readonly group: LiveGroup;
+  readonly at: number;
 }
 
 /**
@@ -35,7 +44,7 @@ export class LiveGroups {
   readonly #keyJson: ReturnType<typeof compileKeyJson>;
   readonly #rowJson: ReturnType<typeof compileRowJson>;
   #groups = new Map<string, LiveGroup>();
-  readonly #groupOf = new Map<Entry, LiveGroup>();
+  readonly #stretchOf = new Map<Entry, Stretch>();
   readonly #touched = new Set<LiveGroup>();
 
   /** Undefined if the generation has too many groups. Gives up the thread. */
@@ -75,7 +84,7 @@ export class LiveGroups {
   /** Begins anew with all that these segments hold. */
   join(segments: readonly Segment[]): void {
     this.#groups = new Map();
-    this.#groupOf.clear();
+    this.#stretchOf.clear();
     this.#touched.clear();
     for (const { dimensions, pane, cells } of this.#generation) this.#groupAt(dimensions, pane, cells);
     forEachEntry(this.#plan, segments, (entry) => this.#add(entry));
@@ -83,9 +92,11 @@ export class LiveGroups {
 
   /** The entry is new or has changed. */
   note(entry: Entry): void {
-    const group = this.#groupOf.get(entry);
-    if (group !== undefined) this.#touched.add(group);
-    else if (this.#isAskedFor(entry)) this.#add(entry);
+    const stretch = this.#stretchOf.get(entry);
+    if (stretch !== undefined) {
+      stretch.group.entries.changed(stretch.at);
+      this.#touched.add(stretch.group);
+    } else if (this.#isAskedFor(entry)) this.#add(entry);
   }
 
   /** The rows of the answer in its order, by the JSON of their keys. */
@@ -114,15 +125,17 @@ export class LiveGroups {
 
   #add(entry: Entry): void {
     const group = this.#groupAt(entry.dimensions, this.#plan.bucketOf(entry.pane), undefined);
-    group.entries.push(entry);
-    this.#groupOf.set(entry, group);
+    const at = group.entries.add(entry);
+    if (group.stretch?.at !== at) group.stretch = { group, at };
+    this.#stretchOf.set(entry, group.stretch);
   }
 
   #groupAt(dimensions: readonly Scalar[], pane: number, base: readonly Cell[] | undefined): LiveGroup {
     const key = this.#plan.keyOf(dimensions, pane);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { dimensions, pane, base, entries: [], cells: [], order: [], text: undefined };
+      const entries = new EntrySum(this.#plan.query.view);
+      group = { dimensions, pane, base, entries, stretch: undefined, cells: [], order: [], text: undefined };
       this.#groups.set(key, group);
     }
     this.#touched.add(group);
@@ -132,7 +145,7 @@ export class LiveGroups {
   #compute(group: LiveGroup): void {
     const { view } = this.#plan.query;
     const cells = group.base === undefined ? zeroState(view) : copyState(view, group.base);
-    for (const entry of group.entries) mergeState(view, cells, entry.cells);
+    group.entries.mergeInto(cells);
     group.cells = cells;
     group.order = this.#plan.orderKeyOf(group, cells);
     group.text = undefined;
