@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Client } from "../cli/client.ts";
 import type { MergedQuery } from "./query.ts";
-import { alternate, atMost, quantile, type Row } from "./rounds.ts";
+import { alternate, atMost, giveWay, quantile, type Row } from "./rounds.ts";
 
 const rounds = 3;
 const idleMs = 4_000;
@@ -35,6 +35,7 @@ export async function benchDuringIngest(client: Client, query: MergedQuery, from
   const sender = fork(program, [client.url, ...[from, eventsPerRound, rounds].map(String)], {
     execArgv: ["--import", "tsx/esm"],
   });
+  giveWay(sender);
   try {
     await once(sender, "message");
     let last: string | undefined;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Client } from "../cli/client.ts";
 import { formatBytes, formatCount } from "../cli/quantity.ts";
 import { loadLines } from "./lines.ts";
-import { alternate, atLeast, type Row, settle } from "./rounds.ts";
+import { alternate, atLeast, giveWay, type Row, settle } from "./rounds.ts";
 
 const rounds = 3;
 const eventsPerRound = 150_000;
@@ -28,6 +28,7 @@ export async function benchLive(client: Client, view: string, from: number): Pro
     const program = fileURLToPath(new URL("./followers.ts", import.meta.url));
     const url = `${client.url}/v1/views/${view}/rows?groupBy=origin&orderBy=-flights&live=true`;
     const followers = fork(program, [url, String(subscribers)], { execArgv: ["--import", "tsx/esm"] });
+    giveWay(followers);
     try {
       await once(followers, "message");
       const rate = await ingest();

@@ -4,7 +4,7 @@ import type { Timers } from "./timers.ts";
 export interface Watch<Key, Current> {
   readonly keys: readonly Key[];
   /** Something that is another after every move of the pointer; undefined: there is none yet. */
-  readonly pointer: (key: Key) => Promise<string | undefined>;
+  readonly pointer: (key: Key) => Promise<string | undefined> | string | undefined;
   /** What it names. */
   readonly current: (key: Key) => Promise<Current | undefined>;
   readonly idOf: (current: Current) => string;
