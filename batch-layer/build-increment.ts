@@ -31,14 +31,18 @@ export async function buildIncrement(build: BuildIncrement, ends: Lifecycle): Pr
   const startedMs = clock();
   const id = generationId(build.run, view.name, startedMs);
   progress.computing(view, 0);
-  const draft = await build.generations.draft(view, id, base);
-  ends.defer(() => draft.discard());
+  const begin = async () => {
+    const draft = await build.generations.draft(view, id, base);
+    ends.defer(() => draft.discard());
+    return draft;
+  };
+  const [draft, counted] = await both(begin(), countRecords(build));
+  const records = base.records + counted;
   const writer = await build.duckdb.connect();
   ends.defer(() => build.duckdb.disconnect(writer));
   const touched = await TouchedStates.create({
     ...{ view, base, draft, partRows, connection: writer, timers, signal },
   });
-  const records = base.records + (await countRecords(build));
   const reconciled = await interruptible(connection, signal, timers, () =>
     reconcileIncrement({
       ...{ view, base, tail, index: draft },
@@ -50,7 +54,9 @@ export async function buildIncrement(build: BuildIncrement, ends: Lifecycle): Pr
       },
     }),
   );
-  const parts = await touched.finish();
+  // While DuckDB writes the files.
+  const flush = async () => draft.flush();
+  const [parts] = await both(touched.finish(), flush());
   const written = parts.reduce((sum, { rows }) => sum + rows, 0);
   if (written !== reconciled.rows) {
     throw new TidemarkError(
@@ -66,4 +72,10 @@ export async function buildIncrement(build: BuildIncrement, ends: Lifecycle): Pr
     computeMs: clock() - startedMs,
   };
   return { draft, manifest };
+}
+
+/** Rejects only when neither is under way any more. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
 }

@@ -78,6 +78,10 @@ export class DraftFolder implements GenerationDraft {
     this.#index.addDrift(row);
   }
 
+  flush(): void {
+    this.#index.flush();
+  }
+
   async publish(manifest: Manifest): Promise<void> {
     await this.#close();
     this.#requireTrue(manifest);

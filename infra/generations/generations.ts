@@ -126,6 +126,8 @@ export interface GenerationDraft {
   baseCells(dimensions: readonly Scalar[], pane: number): readonly Cell[] | undefined;
   /** Notes what was being served under this key where that differs; cells null: nothing was. Kept up to 100,000. */
   addDrift(row: Omit<StateRow, "cells"> & { readonly cells: readonly Cell[] | null }): Promise<void> | void;
+  /** Writes what is held of the index, which is else done when it is published. */
+  flush(): void;
   /** Makes it durable and visible in one step, under `manifest.id`. The pointer is not moved. */
   publish(manifest: Manifest): Promise<void>;
   /** Removes what was written. Harmless after publish. */

@@ -109,9 +109,13 @@ export class IndexWriter {
     this.#put({ into: "drift", key, value: block.encode(dimensions) });
   }
 
-  async close(): Promise<void> {
+  flush(): void {
     this.#endBlock();
     this.#writeBatch();
+  }
+
+  async close(): Promise<void> {
+    this.flush();
     await this.#file.root.close();
   }
 
