@@ -102,8 +102,8 @@ export class Compactor {
       let files = 0;
       for (const type of events) {
         for (let partition = 0; partition < type.partitions; partition++) {
-          const planned = (await this.#plan(connection, type, partition)).flat();
-          files += planned.length + (await this.#toMove(connection, type, partition, planned)).length;
+          files += (await this.#plan(connection, type, partition)).flat().length;
+          files += (await this.#toMove(connection, type, partition)).length;
         }
       }
       return files;
@@ -132,8 +132,7 @@ export class Compactor {
       for (const type of events) {
         for (let partition = 0; partition < type.partitions; partition++) {
           signal.throwIfAborted();
-          const planned = await this.#plan(connection, type, partition);
-          for (const files of planned) {
+          for (const files of await this.#plan(connection, type, partition)) {
             if (records >= mostRecords) break;
             await this.#rewrite([connection, reader], type, files, signal);
             records += files.reduce((sum, file) => sum + sizeOf(file), 0);
@@ -141,7 +140,8 @@ export class Compactor {
             done.written++;
             progress?.(done.replaced + done.moved);
           }
-          for (const file of await this.#toMove(connection, type, partition, planned.flat())) {
+          // Afterwards: what is worth being made into a larger file is by now, or the pass has done its share.
+          for (const file of await this.#toMove(connection, type, partition)) {
             if (records >= mostRecords) break;
             const { size } = await stat(file.path);
             if (!(await master.move(file, signal))) continue;
@@ -184,21 +184,13 @@ export class Compactor {
     return planCompaction(candidates, policy);
   }
 
-  /** What compaction has plans for stays. */
   async #toMove(
     connection: DuckDBConnection,
     { name }: EventType,
     partition: number,
-    planned: readonly MasterFile[],
   ): Promise<readonly ChecksummedFile[]> {
     const { master, toMove } = this.#parts;
-    if (toMove === undefined) return [];
-    const paths = new Set(planned.map(({ path }) => path));
-    const files = await master.checksummed(name, partition);
-    return toMove(
-      connection,
-      files.filter(({ path }) => !paths.has(path)),
-    );
+    return toMove === undefined ? [] : toMove(connection, await master.checksummed(name, partition));
   }
 
   /** Files never change: each is looked at once. */

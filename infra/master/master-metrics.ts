@@ -20,6 +20,6 @@ export function measureMaster(metrics: Metrics, master: Pick<Master, "cut" | "fi
         for (const [place, size] of Object.entries(await sizes.of(topic))) note(size[what], { topic, place });
       }
     });
-  ofFiles("files", "Files of records of the master dataset, hot, or cold in its other folder.");
-  ofFiles("bytes", "What these files take.");
+  ofFiles("bytes", "What the files of records of the master dataset take, hot, or cold on another disk.");
+  ofFiles("files", "How many files of records the master dataset has, hot, or cold on another disk.");
 }
