@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { automaticPolicy } from "../infra/master/compaction-plan.ts";
 import { Compactor, type CompactorParts, type FilesToMove } from "../infra/master/compactor.ts";
 import { OldFiles } from "../infra/master/old-files.ts";
@@ -11,6 +12,9 @@ const graceMs = 10 * 60_000;
 /** Once so many offsets are rewritten after one archiving, no further file is begun: a few seconds of work, beside which a run may begin. */
 const mostRecords = 1_000_000;
 
+/** What was written more lately may be made into a larger file yet, of old events that are archived only now as well. */
+const restMs = 86_400_000;
+
 /**
  * Compaction beside archiving and runs, in the process that does both. Files whose newest event is older than `coldAfterMs` go to the
  * cold folder; undefined: none do.
@@ -21,7 +25,7 @@ export function compactBeside(
 ) {
   const compactor = new Compactor({
     ...parts,
-    ...(coldAfterMs !== undefined && { toMove: hotOlderThan(coldAfterMs) }),
+    ...(coldAfterMs !== undefined && { toMove: hotOlderThan(coldAfterMs, restMs) }),
     timers: globalThis,
     policy: automaticPolicy,
     graceMs,
@@ -36,14 +40,17 @@ export function compactBeside(
   };
 }
 
-/** Hot files whose events are all older. */
-export function hotOlderThan(ageMs: number): FilesToMove {
+/** Hot files whose events are all older, and which were written longer ago than `restMs`. */
+export function hotOlderThan(ageMs: number, restMs = 0): FilesToMove {
   const old = new OldFiles(() => Date.now() - ageMs);
-  return (connection, files) =>
-    old.among(
+  return async (connection, files) => {
+    const found = await old.among(
       connection,
       files.filter(({ isCold }) => isCold !== true),
     );
+    const writtenMs = await Promise.all(found.map(async ({ path }) => (await stat(path)).mtimeMs));
+    return found.filter((_, i) => Date.now() - (writtenMs[i] ?? 0) >= restMs);
+  };
 }
 
 export const coldFiles: FilesToMove = async (_connection, files) => files.filter(({ isCold }) => isCold);

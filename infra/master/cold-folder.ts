@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { access, readdir, readFile, realpath, rm, rmdir } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { TidemarkError } from "../../views/errors.ts";
-import { makeFolder, removeAsides, replaceDurably } from "../durable.ts";
+import { createDurably, makeFolder, removeAsides, replaceDurably } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
 import type { Place } from "./master.ts";
 
@@ -66,9 +66,11 @@ export async function linkColdFolder(root: string, folder: string): Promise<void
   const mark = await markIn(folder);
   if (known === undefined) {
     await requireFree(of, folder, mark);
-    const id = randomUUID();
-    await writeSmall(join(folder, markName), { id, of });
-    return writeSmall(join(root, linkName), { folder, id, towards: "cold" });
+    // Of several that begin at once all take what the first has written.
+    await createDurably(join(folder, markName), textOf({ id: randomUUID(), of }));
+    const made = await markIn(folder);
+    if (made === undefined) throw missing(folder);
+    return writeSmall(join(root, linkName), { folder, id: made.id, towards: "cold" });
   }
   // What was named before may be on a disk that is not there now: whoever lists is told.
   if (mark === undefined && folder !== known.folder) throw elsewhere(folder, known.folder);
@@ -156,7 +158,11 @@ async function readSmall<T>(path: string): Promise<T | undefined> {
 }
 
 function writeSmall(path: string, value: ColdFolder | Mark): Promise<void> {
-  return replaceDurably(path, `${JSON.stringify(value)}\n`);
+  return replaceDurably(path, textOf(value));
+}
+
+function textOf(value: ColdFolder | Mark): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 function isThere(path: string): Promise<boolean> {

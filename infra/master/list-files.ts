@@ -25,9 +25,10 @@ export async function listFiles(
   const hot = await namedIn(partitionFolder(root, topic, partition));
   const cold = await coldFolderOf(root);
   if (cold === undefined) return inOrder(hot);
-  const files = await namedIn(partitionFolder(cold.folder, topic, partition));
-  // Afterwards: where no disk is mounted there are no files either.
-  await requireReachable(cold);
+  // Afterwards, or on failure: where no disk is mounted there are no files either.
+  const files = await namedIn(partitionFolder(cold.folder, topic, partition)).finally(() =>
+    requireReachable(cold),
+  );
   const there = files.map((file) => ({ ...file, isCold: true as const }));
   return inOrder(cold.towards === "cold" ? [...hot, ...there] : [...there, ...hot]);
 }

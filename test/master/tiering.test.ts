@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, listValue } from "@duckdb/node-api";
@@ -127,6 +127,17 @@ test("files go whose events are all old, and at every step of it, cut short ther
     expect(await namesIn(next.hotFolder)).toEqual(left);
     expect((await namesIn(next.coldFolder)).sort()).toEqual(removals);
   }
+});
+
+test("a file that was written lately waits, so that compaction has its turn", async () => {
+  const there = await stage();
+  const toMove = hotOlderThan(90 * dayMs, dayMs);
+  expect(await tier(there, { toMove })).toMatchObject({ moved: 0 });
+  const yesterday = new Date(Date.now() - dayMs);
+  const [, second = ""] = (await namesIn(there.hotFolder)).filter((name) => name.endsWith(".parquet"));
+  await utimes(join(there.hotFolder, second), yesterday, yesterday);
+  expect(await tier(there, { toMove })).toMatchObject({ moved: 1, removed: 1 });
+  expect(await namesIn(there.coldFolder)).toContain(second);
 });
 
 test("a file that is damaged, or copied wrongly, does not go", async () => {
