@@ -87,13 +87,10 @@ async function takeOver(of: string, { folder, id }: ColdFolder, mark: Mark): Pro
   await writeSmall(join(folder, markName), { id, of });
 }
 
-/** From now on files come back from the cold folder. Gives whether there is one; it must be reachable. */
-export async function turnBack(root: string): Promise<boolean> {
+/** From now on files come back from the cold folder, where there is one. */
+export async function turnBack(root: string): Promise<void> {
   const cold = await coldFolderOf(root);
-  if (cold === undefined) return false;
-  await requireReachable(cold);
-  if (cold.towards !== "hot") await writeSmall(join(root, linkName), { ...cold, towards: "hot" });
-  return true;
+  if (cold?.towards === "cold") await writeSmall(join(root, linkName), { ...cold, towards: "hot" });
 }
 
 /** Lets go of the cold folder if there is nothing in it any more, which it says. */

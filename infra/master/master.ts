@@ -21,6 +21,7 @@ export interface MasterFile {
   readonly next: Offset;
   /** Undefined: nothing was. */
   readonly erased?: Erased;
+  /** It is in the cold folder. */
   readonly isCold?: true;
   readonly path: string;
 }
