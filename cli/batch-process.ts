@@ -1,6 +1,6 @@
 /**
- * The second process of `tidemark up`: archiver and batch layer. Started by fork with the app's file and the data
- * folder; ends with the process that started it.
+ * The second process of `tidemark up`: archiver and batch layer. Started by fork with the app's file, the data
+ * folder, and how old files get that stay in it, if any leave; ends with the process that started it.
  */
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, constants, setPriority, totalmem } from "node:os";
@@ -28,7 +28,7 @@ import { openErasures } from "./erasures.ts";
 import { loadApp } from "./load-app.ts";
 import { inClear } from "./subject-keys.ts";
 
-const [appPath = "", root = ""] = process.argv.slice(2);
+const [appPath = "", root = "", coldAfterMs = ""] = process.argv.slice(2);
 // Whoever started this is gone: what is half done is left, as after a crash, for the next owner of the folder.
 process.on("disconnect", () => process.exit(1));
 // Ctrl-C reaches the whole group; the process that started this one decides when it ends.
@@ -69,7 +69,10 @@ const archiver = new Archiver({
 /** Known only once a run asks, since looking so far ahead takes a while. */
 let fullWithinMs: number | undefined;
 
-const compaction = compactBeside({ events: app.events, master, duckdb });
+const compaction = compactBeside(
+  { events: app.events, master, duckdb },
+  coldAfterMs === "" ? undefined : Number(coldAfterMs),
+);
 
 const erasing = new Erasing({
   app,

@@ -14,6 +14,8 @@ import type { LeavingFacts, SubjectFacts } from "../views/subject.ts";
 export interface BatchWorkerOptions {
   readonly appPath: string;
   readonly data: string;
+  /** Of how long ago the newest event of a file is that goes to the cold folder; undefined: none does. */
+  readonly coldAfterMs: number | undefined;
   readonly seal: () => Promise<Cut>;
   /** Keeps what the archiver found to be no event. */
   readonly keepLetter: (letter: InvalidRecord) => Promise<void>;
@@ -71,8 +73,8 @@ export class BatchWorker implements AsyncDisposable {
   #start(): Promise<Started> {
     const isSource = import.meta.url.endsWith(".ts");
     const module = new URL(isSource ? "./batch-process.ts" : "./batch-process.js", import.meta.url);
-    const { appPath, data, seal, keepLetter, others, failed } = this.#options;
-    const child = fork(fileURLToPath(module), [appPath, data], {
+    const { appPath, data, coldAfterMs, seal, keepLetter, others, failed } = this.#options;
+    const child = fork(fileURLToPath(module), [appPath, data, String(coldAfterMs ?? "")], {
       // An app's declaration is TypeScript, also where we are not.
       execArgv: ["--import", import.meta.resolve("tsx/esm")],
       // DuckDB's queries occupy the threads of libuv's pool; file access waits behind them unless there are more.

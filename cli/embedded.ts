@@ -21,6 +21,7 @@ import { measureRuns } from "../infra/jobs/run-metrics.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { logEnd } from "../infra/log/log.ts";
+import { linkColdFolder, ownColdFolder } from "../infra/master/cold-folder.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Tracing } from "../infra/tracing.ts";
@@ -35,6 +36,7 @@ import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
 import { archivedPast } from "./archived-past.ts";
 import { BatchWorker } from "./batch-worker.ts";
+import type { ColdOptions } from "./cold-options.ts";
 import { columnScans } from "./column-scans.ts";
 import { dataFolder } from "./data-folder.ts";
 import { compactStores, erasableLetters, legible, openErasures, undeclaredTypes } from "./erasures.ts";
@@ -59,6 +61,8 @@ export interface EmbeddedOptions extends DriftOptions {
   readonly tracing: Tracing | undefined;
   /** What answers as of the past may take, where it is not what they may by themselves. */
   readonly past?: Partial<PastLimits>;
+  /** Without it no file moves; where old ones are already is found all the same. */
+  readonly cold?: ColdOptions;
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -90,6 +94,8 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   requireChangesAllowed(options.app, await readDeclarations(folder.declarations));
   await compactStores(folder);
   const topics = options.app.events.map(({ name, partitions }) => ({ name, partitions }));
+  if (options.cold !== undefined) await linkColdFolder(folder.master, options.cold.folder);
+  await ownColdFolder(folder.master, topics);
   const pressure = new Pressure(
     defaultLimits,
     {
@@ -141,8 +147,7 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   );
   const worker = lifecycle.use(
     new BatchWorker({
-      appPath,
-      data,
+      ...{ appPath, data, coldAfterMs: options.cold?.afterMs },
       seal: () => speed.seal(),
       keepLetter: ({ raw, ...letter }) => {
         const bytes = Buffer.from(raw, "base64");

@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   verify: async () => (await import("./commands/verify.ts")).registerVerify,
   erase: async () => (await import("./commands/erase.ts")).registerErase,
   compact: async () => (await import("./commands/compact.ts")).registerCompact,
+  tier: async () => (await import("./commands/tier.ts")).registerTier,
   export: async () => (await import("./commands/export.ts")).registerExport,
   replay: async () => (await import("./commands/replay.ts")).registerReplay,
   topics: async () => (await import("./commands/topics.ts")).registerTopics,

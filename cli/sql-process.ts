@@ -13,6 +13,7 @@ import { kafkaSettings } from "../infra/kafka/settings.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import type { Log } from "../infra/log/log.ts";
+import { coldFolderOf } from "../infra/master/cold-folder.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
 import { channelToParent } from "../infra/process-channel.ts";
@@ -45,12 +46,13 @@ const app = overRecords(await loadApp(appPath), await readDeclarations(stores.de
 const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
 const fail = (error: unknown) =>
   peer.call("failed", String((error as Error).stack ?? error)).catch(() => undefined);
+const cold = (await coldFolderOf(stores.master))?.folder;
 const duckdb = await Duckdb.open({
   memoryLimit: budget.memoryLimit,
   threads: budget.threads,
   temporaryFolder: spillFolder(folder),
   confined: {
-    folders: [stores.master, stores.generations, stores.pasts, folder],
+    folders: [stores.master, stores.generations, stores.pasts, folder, ...(cold === undefined ? [] : [cold])],
     temporaryLimit: budget.temporaryLimit,
   },
 });
@@ -87,7 +89,7 @@ const runner = await SqlRunner.open({
     },
   },
   folder,
-  folders: [root, folder],
+  folders: [root, folder, ...(cold === undefined ? [] : [cold])],
   timers: globalThis,
   fatal: (error) => void fail(error).finally(() => process.exit(1)),
 });

@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { coldFolderOf } from "../infra/master/cold-folder.ts";
 import { Peer } from "../infra/peer.ts";
 import { channelToChild } from "../infra/process-channel.ts";
 import type { Segment } from "../infra/tail/tail.ts";
@@ -12,6 +13,7 @@ import type { FoldedRange } from "../serving-layer/as-of/fold-past.ts";
 import type { SqlEngine, SqlOutcome, SqlStatement, TailRow } from "../serving-layer/sql/engine.ts";
 import type { SqlBudget } from "../serving-layer/sql/limits.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { dataFolder } from "./data-folder.ts";
 import { emptySegments, foldMessage, takeRows, tooMany } from "./past-folds.ts";
 
 export interface SqlWorkerOptions {
@@ -43,6 +45,8 @@ const rowsPerMessage = 1_000;
 interface Started {
   readonly child: ChildProcess;
   readonly peer: Peer;
+  /** Of the master dataset, when it was started: it reads no other. */
+  readonly cold: string | undefined;
 }
 
 /** Carries out SQL, and folds past records, in a process of its own, which is started with the first statement and again after it has died. */
@@ -137,6 +141,8 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
 
   /** Who waits for the process to be there uses it already: it is not replaced meanwhile. */
   async #use<T>(work: (started: Started) => Promise<T>): Promise<T> {
+    const there = await this.#started?.catch(() => undefined);
+    if (there !== undefined && there.cold !== (await this.#coldFolder())) this.renew();
     this.#running++;
     try {
       return await work(await this.#process());
@@ -144,6 +150,10 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
       this.#running--;
       this.#replaceStale();
     }
+  }
+
+  async #coldFolder(): Promise<string | undefined> {
+    return (await coldFolderOf(dataFolder(this.#options.data).master))?.folder;
   }
 
   #replaceStale(): void {
@@ -193,6 +203,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
   async #start(): Promise<Started> {
     const { appPath, data, isCluster, folder, budget, failed } = this.#options;
     await this.#ending;
+    const cold = await this.#coldFolder();
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const isSource = import.meta.url.endsWith(".ts");
@@ -217,7 +228,7 @@ export class SqlWorker implements SqlEngine, AsyncDisposable {
         reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the SQL process ended before it was ready"));
       });
       const peer: Peer = new Peer(channelToChild(child), {
-        ready: async () => resolve({ child, peer }),
+        ready: async () => resolve({ child, peer, cold }),
         failed: async (message) => failed(String(message)),
       });
     });

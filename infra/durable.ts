@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
 import { access, link, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 
 /**
  * Whole or not at all, after any crash: what is written goes aside first, is synced, and is then renamed. A rename is
@@ -53,6 +55,23 @@ export async function moveDurably(
   await syncTree(aside, durable);
   await rename(aside, path);
   await sync(dirname(path));
+}
+
+/** Copies a file's bytes, onto another disk too; they are there after a crash. */
+export async function copyTo(from: string, path: string, signal: AbortSignal): Promise<void> {
+  await pipeline(createReadStream(from, { highWaterMark: 2 ** 20 }), createWriteStream(path), { signal });
+  await sync(path);
+}
+
+/** The same; visible in one step. */
+export async function copyDurably(from: string, path: string, signal: AbortSignal): Promise<void> {
+  const aside = asidePath(path);
+  try {
+    await copyTo(from, aside, signal);
+    await moveDurably(aside, path);
+  } finally {
+    await rm(aside, { force: true });
+  }
 }
 
 async function syncTree(path: string, durable: ReadonlySet<string>): Promise<void> {

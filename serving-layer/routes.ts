@@ -68,7 +68,7 @@ export interface ServingParts {
   /** Of subjects whose events the log holds encrypted; for the status only. */
   readonly keys?: StatusParts["keys"];
   /** For the status only. */
-  readonly master?: Pick<Master, "cut">;
+  readonly master?: Pick<Master, "cut" | "files">;
   /** "embedded" or "cluster", for the status only. */
   readonly profile: string;
   readonly clock?: Clock;

@@ -19,7 +19,7 @@ export interface Measured {
   readonly versions: Versions;
   readonly snapshots: Snapshots;
   readonly logEnd: LogBound;
-  readonly master: Pick<Master, "cut"> | undefined;
+  readonly master: Pick<Master, "cut" | "files"> | undefined;
   readonly live: Pick<LiveQueries, "followers">;
 }
 

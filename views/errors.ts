@@ -101,6 +101,8 @@ export const errorCodes = {
   TIDEMARK_STORE_GAP: { status: 500, canRetry: false },
   TIDEMARK_STORE_OVERLAP: { status: 500, canRetry: false },
   TIDEMARK_STORE_CORRUPT: { status: 500, canRetry: false },
+  TIDEMARK_STORE_COLD_MISSING: { status: 503, canRetry: true },
+  TIDEMARK_STORE_COLD_FOREIGN: { status: 500, canRetry: false },
   TIDEMARK_STORE_OUT_OF_RANGE: { status: 500, canRetry: false },
   TIDEMARK_TAIL_FULL: { status: 503, canRetry: true },
   TIDEMARK_STORE_LOCKED: { status: 500, canRetry: true },

@@ -12,6 +12,7 @@ import { measureRuns } from "../../infra/jobs/run-metrics.ts";
 import { Membership } from "../../infra/kafka/membership.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { type Log, trimUpTo } from "../../infra/log/log.ts";
+import { linkColdFolder } from "../../infra/master/cold-folder.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { measureMaster } from "../../infra/master/master-metrics.ts";
@@ -31,6 +32,7 @@ import { Turns } from "./turns.ts";
  */
 export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const { app, logger } = node;
+  if (node.cold !== undefined) await linkColdFolder(node.folder.master, node.cold.folder);
   const log = await node.openLog();
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
@@ -98,7 +100,7 @@ async function startWriting(
           { ...letterOf(record, reason, topic, partition), receivedAt: new Date().toISOString() },
         ]),
     });
-    const compaction = compactBeside({ events: app.events, master, duckdb });
+    const compaction = compactBeside({ events: app.events, master, duckdb }, node.cold?.afterMs);
     lifecycle.use(
       keepArchiving({
         archiver,

@@ -31,6 +31,7 @@ import type { KeepArchivingOptions } from "../../ingestion/keep-archiving.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { isRecomputed } from "../../views/layers.ts";
+import type { ColdOptions } from "../cold-options.ts";
 import { dataFolder } from "../data-folder.ts";
 import { undeclaredTypes } from "../erasures.ts";
 import { memoryBytes } from "../memory.ts";
@@ -49,6 +50,8 @@ export interface NodeOptions extends DriftOptions {
   readonly security: Security;
   readonly drain: DrainTimes;
   readonly tracing: Tracing | undefined;
+  /** Of a batch role: without it no file of the master dataset goes elsewhere. */
+  readonly cold?: ColdOptions;
   /** How often a batch role archives, where that is not once a minute. */
   readonly archiving?: Pick<KeepArchivingOptions, "everyMs" | "lookMs">;
   /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
@@ -177,6 +180,10 @@ export class ClusterNode {
     const { host, port, drain: times } = this.#options;
     this.#lifecycle.defer(() => drain(server, times));
     return server.listen({ host, port });
+  }
+
+  get cold(): ColdOptions | undefined {
+    return this.#options.cold;
   }
 
   get archiving(): NodeOptions["archiving"] {

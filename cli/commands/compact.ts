@@ -1,18 +1,13 @@
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { overRecords, readDeclarations } from "../../infra/declarations/declarations.ts";
-import { lockFolder } from "../../infra/folder-lock.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import type { App } from "../../views/app.ts";
-import { TidemarkError } from "../../views/errors.ts";
-import { interruptionOf } from "../command.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
-import { Progress } from "../progress.ts";
 import { formatCount } from "../quantity.ts";
 import { type Terminal, writeJson } from "../terminal.ts";
+import { openMaster, tidyAtRest } from "../tidy-at-rest.ts";
 
 interface CompactOptions {
   readonly app: string;
@@ -57,44 +52,11 @@ async function compact(
   terminal: Terminal,
   lifecycle: Lifecycle,
 ): Promise<void> {
-  const folder = dataFolder(data);
-  if (!existsSync(folder.master)) {
-    throw new TidemarkError(
-      "TIDEMARK_CONFIG",
-      `${data} has no master dataset: nothing was archived to it yet, or it is no data folder; name one with --data`,
-    );
-  }
-  // Nodes of a cluster keep their log in Kafka, and none of them owns the folder.
-  const isShared = !existsSync(folder.log);
-  if (!isShared) lifecycle.use(await lockFolder(data));
-  // Loaded here, so that the other commands start without the stores.
-  const { Compactor } = await import("../../infra/master/compactor.ts");
+  const atRest = await openMaster(data, lifecycle);
   const { thoroughPolicy } = await import("../../infra/master/compaction-plan.ts");
-  const { MasterFolder } = await import("../../infra/master/folder.ts");
-  const { Duckdb } = await import("../../infra/duckdb.ts");
-  const topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
-  await mkdir(folder.scratch, { recursive: true });
-  const duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "1GB", threads: 2, temporaryFolder: folder.scratch }),
-  );
-  const compactor = new Compactor({
-    master: isShared
-      ? MasterFolder.read(folder.master, topics)
-      : await MasterFolder.own(folder.master, topics),
-    ...{ events: app.events, duckdb, timers: globalThis, policy: thoroughPolicy },
-    graceMs: isShared ? Number.POSITIVE_INFINITY : 0,
-    now: terminal.now,
-  });
-  const total = await compactor.pending();
-  using progress = new Progress(terminal, "compacting", total);
-  using interruption = interruptionOf();
-  const outcome = await compactor.pass({
-    mostRecords: Number.POSITIVE_INFINITY,
-    signal: interruption.signal,
-    progress: (files) => progress.update(files, `${formatCount(files)} of ${formatCount(total)} files`),
-  });
-  if (options.json) return writeJson(terminal, outcome);
-  const { replaced, written, removed, waiting } = outcome;
+  const tidying = { policy: thoroughPolicy, title: "compacting" };
+  const { replaced, written, removed, waiting } = await tidyAtRest(app, atRest, tidying, terminal, lifecycle);
+  if (options.json) return writeJson(terminal, { replaced, written, removed, waiting });
   const left = waiting === 0 ? "" : `; ${formatCount(waiting)} are left to the batch process to remove`;
   terminal.out.write(
     replaced === 0 && removed === 0

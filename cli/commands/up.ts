@@ -6,11 +6,12 @@ import { startTracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { type Role, roleNames } from "../cluster/role-names.ts";
+import { type ColdFlags, coldHelp, coldOptions } from "../cold-options.ts";
 import type { Embedded, EmbeddedOptions } from "../embedded.ts";
 import { loadApp } from "../load-app.ts";
 import { paint, type Terminal } from "../terminal.ts";
 
-interface UpOptions {
+interface UpOptions extends ColdFlags {
   readonly app: string;
   readonly data: string;
   readonly host: string;
@@ -26,6 +27,8 @@ Examples:
   $ tidemark up --app examples/flights/app.ts
   $ tidemark up --schedule "0 * * * *"              batch runs every hour, whatever the app declares
   $ tidemark up --schedule none                     batch runs by hand only
+  $ tidemark up --cold /mnt/slow/shop --cold-after 90d
+                                                    files whose newest event is older go to another disk
 
 On Kafka and Redis each layer is a process of its own, as many of each as wanted, over one shared folder:
   $ export KAFKA_BROKERS=127.0.0.1:9092 REDIS_URL=redis://127.0.0.1:6379
@@ -50,6 +53,8 @@ export function registerUp(program: Command, terminal: Terminal): void {
     )
     .option("--port <number>", "port to listen on; 0 takes one that is free", portNumber, 4100)
     .option("--schedule <cron>", 'when batch runs, instead of what the app declares; "none" for never')
+    .option("--cold <folder>", coldHelp.cold)
+    .option("--cold-after <age>", coldHelp.coldAfter)
     .addOption(
       new Option(
         "--role <layer>",
@@ -71,6 +76,13 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     import("../security.ts"),
   ]);
   const logger = pino({ level: options.logLevel }, pino.destination(2));
+  const cold = coldOptions(options);
+  if (cold !== undefined && (options.role ?? "batch") !== "batch") {
+    throw new TidemarkError(
+      "TIDEMARK_CONFIG",
+      `--cold is for the process that archives: --role batch, not ${options.role}, which finds the folder by itself`,
+    );
+  }
   const app = withSchedule(await loadApp(options.app), options.schedule);
   const security = await readSecurity(terminal.environment, app, logger);
   if (!isGuarded(security)) requireLoopback(options.host);
@@ -86,6 +98,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
     drain: drainTimes(terminal.environment),
     tracing,
     drift: readDriftTarget(terminal.environment),
+    ...(cold && { cold }),
     logger,
   });
   greet(terminal, app, options, running.url);

@@ -23,6 +23,9 @@ export const automaticPolicy: CompactionPolicy = { leastFiles: 16, growth: 4, ..
 /** By hand: as few files as there can be. */
 export const thoroughPolicy: CompactionPolicy = { leastFiles: 2, growth: 1, ...target };
 
+/** Files stay as they are. */
+export const noCompaction: CompactionPolicy = { ...thoroughPolicy, leastFiles: Number.POSITIVE_INFINITY };
+
 export interface Candidate<File extends MasterFile = MasterFile> {
   readonly file: File;
   readonly bytes: number;

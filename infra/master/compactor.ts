@@ -10,12 +10,20 @@ import type { MasterFile } from "./master.ts";
 import { removeReplaced, requireSound } from "./remove-replaced.ts";
 import { columnsOfFiles, rewriteFiles } from "./rewrite.ts";
 
+/** Chooses of files of one partition, in order. */
+export type FilesToMove = (
+  connection: DuckDBConnection,
+  files: readonly ChecksummedFile[],
+) => Promise<readonly ChecksummedFile[]>;
+
 export interface CompactorParts {
   readonly events: readonly EventType[];
   readonly master: MasterFolder;
   readonly duckdb: Duckdb;
   readonly timers: Timers;
   readonly policy: CompactionPolicy;
+  /** Which of a partition's files are to go to the other folder, where the master dataset has a cold one. Default: none. */
+  readonly toMove?: FilesToMove;
   /**
    * How long a replaced file stays after the one that took its place was seen here: longer than readers in other processes take
    * from listing to having read. 0 where there are none; infinite leaves the removing to another.
@@ -29,7 +37,7 @@ export interface PassOptions {
   /** No further file is begun once so many offsets are rewritten. */
   readonly mostRecords: number;
   readonly signal: AbortSignal;
-  /** Called with the files replaced so far by this pass. */
+  /** Called with the files replaced or moved so far by this pass. */
   readonly progress?: (files: number) => void;
 }
 
@@ -39,17 +47,20 @@ export interface Compacted {
   readonly replaced: number;
   /** Those that took it. */
   readonly written: number;
+  /** Files of records that were copied to the other folder, and their bytes. */
+  readonly moved: number;
+  readonly movedBytes: number;
   /** Files of records that were removed. */
   readonly removed: number;
   /** Files of records that are still to be removed. */
   readonly waiting: number;
 }
 
-const nothing: Compacted = { replaced: 0, written: 0, removed: 0, waiting: 0 };
+const nothing: Compacted = { replaced: 0, written: 0, moved: 0, movedBytes: 0, removed: 0, waiting: 0 };
 
 /**
- * Rewrites neighbouring small files of the master dataset into larger ones, and removes those in whose place they came once
- * nobody can need them. For the one process that adds to the master dataset. The rules, and why they are safe, are in
+ * Rewrites neighbouring small files of the master dataset into larger ones, moves those that belong into the other folder, and removes those in whose
+ * place others came once nobody can need them. For the one process that adds to the master dataset. The rules, and why they are safe, are in
  * `docs/master-dataset.md`.
  */
 export class Compactor {
@@ -83,7 +94,7 @@ export class Compactor {
     });
   }
 
-  /** How many files would be replaced. */
+  /** How many files would be replaced or moved. */
   async pending(): Promise<number> {
     const { duckdb, events } = this.#parts;
     const connection = await duckdb.connect();
@@ -92,6 +103,7 @@ export class Compactor {
       for (const type of events) {
         for (let partition = 0; partition < type.partitions; partition++) {
           files += (await this.#plan(connection, type, partition)).flat().length;
+          files += (await this.#toMove(connection, type, partition)).length;
         }
       }
       return files;
@@ -112,7 +124,7 @@ export class Compactor {
 
   async #pass({ mostRecords, signal, progress }: PassOptions): Promise<Compacted> {
     const done = { ...nothing };
-    const { duckdb, events } = this.#parts;
+    const { duckdb, events, master } = this.#parts;
     const [connection, reader] = [await duckdb.connect(), await duckdb.connect()];
     const seen = new Map<string, number>();
     let records = 0;
@@ -126,7 +138,17 @@ export class Compactor {
             records += files.reduce((sum, file) => sum + sizeOf(file), 0);
             done.replaced += files.length;
             done.written++;
-            progress?.(done.replaced);
+            progress?.(done.replaced + done.moved);
+          }
+          // Afterwards: what is worth being made into a larger file is by now, or the pass has done its share.
+          for (const file of await this.#toMove(connection, type, partition)) {
+            if (records >= mostRecords) break;
+            const { size } = await stat(file.path);
+            if (!(await master.move(file, signal))) continue;
+            records += sizeOf(file);
+            done.moved++;
+            done.movedBytes += size;
+            progress?.(done.replaced + done.moved);
           }
           const { removed, waiting } = await this.#sweep(type.name, partition, seen, signal);
           done.removed += removed;
@@ -146,7 +168,8 @@ export class Compactor {
   async #plan(connection: DuckDBConnection, type: EventType, partition: number) {
     const { master, policy } = this.#parts;
     const files = await master.checksummed(type.name, partition);
-    const isCandidate = (file: MasterFile) => sizeOf(file) * policy.growth <= policy.targetRecords;
+    const isCandidate = (file: MasterFile) =>
+      file.isCold !== true && sizeOf(file) * policy.growth <= policy.targetRecords;
     const small = files.filter(isCandidate);
     if (small.length < policy.leastFiles) return [];
     const columns = await this.#columnsOf(connection, `${type.name}/${partition}`, small);
@@ -159,6 +182,15 @@ export class Compactor {
       }),
     );
     return planCompaction(candidates, policy);
+  }
+
+  async #toMove(
+    connection: DuckDBConnection,
+    { name }: EventType,
+    partition: number,
+  ): Promise<readonly ChecksummedFile[]> {
+    const { master, toMove } = this.#parts;
+    return toMove === undefined ? [] : toMove(connection, await master.checksummed(name, partition));
   }
 
   /** Files never change: each is looked at once. */

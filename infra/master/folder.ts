@@ -1,12 +1,14 @@
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
-import { asidePath, makeFolder, moveDurably, removeAsides } from "../durable.ts";
+import { asidePath, copyDurably, copyTo, makeFolder, moveDurably, removeAsides } from "../durable.ts";
 import type { Topic } from "../log/log.ts";
 import { keepChecksum, sha256Of } from "./checksum.ts";
-import { type FileName, isSameRange, nothingErased, parseFileName, recordsFileName } from "./file-names.ts";
+import { coldFolderOf, ownColdFolder } from "./cold-folder.ts";
+import { type FileName, nothingErased, recordsFileName } from "./file-names.ts";
 import { leadingFiles } from "./leading-files.ts";
+import { isBeside, listFiles, type NamedFile, partitionFolder } from "./list-files.ts";
 import type { Erased, Master, MasterFile } from "./master.ts";
 
 /** A file that no reader takes who lists now. */
@@ -22,13 +24,9 @@ export interface ChecksummedFile extends MasterFile {
   readonly sha256: readonly string[];
 }
 
-interface NamedFile extends FileName {
-  readonly path: string;
-}
-
 /**
- * The master dataset in a folder: `<root>/<topic>/<partition>/<from>-<next>.parquet`, offsets of 16 digits. What is
- * there is found by listing, each time: another process may be the one that adds. See `docs/master-dataset.md`.
+ * The master dataset in a folder: `<root>/<topic>/<partition>/<from>-<next>.parquet`, offsets of 16 digits; and in its cold folder, where it
+ * has one. What is there is found by listing, each time: another process may be the one that adds. See `docs/master-dataset.md`.
  */
 export class MasterFolder implements Master {
   readonly #root: string;
@@ -47,10 +45,13 @@ export class MasterFolder implements Master {
   /** For the one process that adds files: makes the folders and removes what a crash left half written. */
   static async own(root: string, topics: readonly Topic[]): Promise<MasterFolder> {
     const master = new MasterFolder(root, topics);
+    await makeFolder(root);
+    await ownColdFolder(root, topics);
     for (const { name, partitions } of topics) {
       for (let partition = 0; partition < partitions; partition++) {
-        await makeFolder(master.#folder(name, partition));
-        await removeAsides(master.#folder(name, partition));
+        const folder = partitionFolder(root, name, partition);
+        await makeFolder(folder);
+        await removeAsides(folder);
       }
     }
     return master;
@@ -79,7 +80,7 @@ export class MasterFolder implements Master {
 
   async add(range: Omit<MasterFile, "path">, write: (path: string) => Promise<void>): Promise<MasterFile> {
     const { topic, partition, from, next } = range;
-    const path = join(this.#folder(topic, partition), recordsFileName(from, next));
+    const path = join(partitionFolder(this.#root, topic, partition), recordsFileName(from, next));
     const file = { topic, partition, from, next, path };
     const requireItsTurn = async () => requireRange(file, nextOf(await this.#list(topic, partition)));
     await this.#place(file, requireItsTurn, write);
@@ -87,7 +88,7 @@ export class MasterFolder implements Master {
   }
 
   /**
-   * Puts one file in the place of several that follow each other; these stay until they are removed. `write` is given a
+   * Puts one file in the place of several that follow each other, all of them hot or all cold, where they are; these stay until they are removed. `write` is given a
    * path aside and the one that the file will have, and leaves out what `more` says. TIDEMARK_STORE_OVERLAP if they are not
    * what readers take there.
    */
@@ -101,8 +102,17 @@ export class MasterFolder implements Master {
     const { topic, partition, from } = first;
     const { next } = last;
     const erased = sumOf([...files.map((file) => file.erased ?? nothingErased), more]);
-    const path = join(this.#folder(topic, partition), recordsFileName(from, next, erased));
-    const file = { topic, partition, from, next, ...(erased.times > 0 && { erased }), path };
+    const path = join(dirname(first.path), recordsFileName(from, next, erased));
+    const { isCold } = first;
+    const file = {
+      topic,
+      partition,
+      from,
+      next,
+      ...(erased.times > 0 && { erased }),
+      ...(isCold && { isCold }),
+      path,
+    };
     const requireThere = async () => {
       const within = (await this.#list(topic, partition)).filter(
         (each) => each.from < next && each.next > from,
@@ -117,6 +127,34 @@ export class MasterFolder implements Master {
     return file;
   }
 
+  /**
+   * Copies a file, and what stands beside it, to where files are on their way to; it is taken from there then, and the one here stays until
+   * it is removed. Gives whether there is a place where it is not yet. TIDEMARK_STORE_CORRUPT where it, or the copy, is not what was written.
+   */
+  async move(file: ChecksummedFile, signal: AbortSignal): Promise<boolean> {
+    const { topic, partition, path: from } = file;
+    const cold = await coldFolderOf(this.#root);
+    const root = cold?.towards === "cold" ? cold.folder : this.#root;
+    const path = join(partitionFolder(root, topic, partition), basename(from));
+    if (path === from) return false;
+    const requireThere = async () => {
+      if ((await this.#list(topic, partition)).some((each) => each.path === from)) return;
+      const problem = `"${from}" can't be moved to "${path}": others hold these offsets by now`;
+      throw new TidemarkError("TIDEMARK_STORE_OVERLAP", problem);
+    };
+    const sha256 = file.sha256.length > 0 ? file.sha256 : [await sha256Of(from, signal)];
+    const write = async (aside: string) => {
+      for (const each of await this.#named(topic, partition)) {
+        if (each.kind !== "early" || !isBeside(file, each)) continue;
+        await copyDurably(each.path, join(dirname(path), basename(each.path)), signal);
+      }
+      await copyTo(from, aside, signal);
+    };
+    await makeFolder(dirname(path));
+    await this.#place({ ...file, path }, requireThere, write, sha256);
+    return true;
+  }
+
   /** What lies in the folders and is not taken, since what is taken covers it. */
   async replaced(topic: string, partition: number): Promise<readonly ReplacedFile[]> {
     const named = await this.#named(topic, partition);
@@ -124,7 +162,7 @@ export class MasterFolder implements Master {
     const end = nextOf(taken);
     return named.flatMap((each): readonly ReplacedFile[] => {
       const { path, kind, from, next } = each;
-      if (next > end || taken.some((file) => isSameRange(file, each))) return [];
+      if (next > end || taken.some((file) => isBeside(file, each))) return [];
       return [{ path, kind, by: taken.filter((file) => file.from < next && file.next > from) }];
     });
   }
@@ -135,7 +173,7 @@ export class MasterFolder implements Master {
     return leading(topic, partition, named).map((file) => ({
       ...file,
       sha256: named.flatMap((each) =>
-        each.sha256 !== undefined && isSameRange(file, each) ? [each.sha256] : [],
+        each.sha256 !== undefined && isBeside(file, each) ? [each.sha256] : [],
       ),
     }));
   }
@@ -144,12 +182,17 @@ export class MasterFolder implements Master {
     { path }: MasterFile,
     requireRight: () => Promise<void>,
     write: (aside: string) => Promise<void>,
+    expected?: readonly string[],
   ): Promise<void> {
     await requireRight();
     const aside = asidePath(path);
     try {
       await write(aside);
       const digest = await sha256Of(aside);
+      if (expected?.includes(digest) === false) {
+        const problem = `what was to become "${path}" has the SHA-256 ${digest}, not ${expected.join(" or ")} of the file that it is a copy of, which is damaged, or was copied wrongly`;
+        throw new TidemarkError("TIDEMARK_STORE_CORRUPT", problem);
+      }
       // Writing takes a while: what was right at its start must still be so.
       await requireRight();
       await keepChecksum(digest, path);
@@ -160,35 +203,21 @@ export class MasterFolder implements Master {
     }
   }
 
-  #folder(topic: string, partition: number): string {
-    return join(this.#root, topic, String(partition));
+  #named(topic: string, partition: number): Promise<readonly NamedFile[]> {
+    return listFiles(this.#root, topic, partition);
   }
 
   async #list(topic: string, partition: number): Promise<readonly MasterFile[]> {
     return leading(topic, partition, await this.#named(topic, partition));
   }
-
-  /** In order of range; of one range, in the order in which they came to be. */
-  async #named(topic: string, partition: number): Promise<readonly NamedFile[]> {
-    const folder = this.#folder(topic, partition);
-    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw error;
-    });
-    const named = names.sort().flatMap((name): readonly NamedFile[] => {
-      const parsed = parseFileName(name);
-      return parsed === undefined ? [] : [{ ...parsed, path: join(folder, name) }];
-    });
-    return named.sort(
-      (a, b) => a.from - b.from || a.next - b.next || (a.erased?.times ?? 0) - (b.erased?.times ?? 0),
-    );
-  }
 }
 
 /** Files that abut from offset 0 on; TIDEMARK_STORE_GAP/_OVERLAP if there are others. */
 function leading(topic: string, partition: number, named: readonly NamedFile[]): readonly MasterFile[] {
-  const found = named.flatMap(({ kind, from, next, erased, path }): readonly MasterFile[] =>
-    kind === "records" ? [{ topic, partition, from, next, ...(erased && { erased }), path }] : [],
+  const found = named.flatMap(({ kind, from, next, erased, isCold, path }): readonly MasterFile[] =>
+    kind === "records"
+      ? [{ topic, partition, from, next, ...(erased && { erased }), ...(isCold && { isCold }), path }]
+      : [],
   );
   const files: MasterFile[] = [];
   for (const file of leadingFiles(found)) {

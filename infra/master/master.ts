@@ -7,6 +7,9 @@ export interface Erased {
   readonly records: number;
 }
 
+/** Which of a master dataset's two folders a file is in; most have but the first. */
+export type Place = "hot" | "cold";
+
 /**
  * One immutable Parquet file: records `[from, next)` of a partition, in order of offset, each exactly once, but for those that
  * were erased.
@@ -18,6 +21,8 @@ export interface MasterFile {
   readonly next: Offset;
   /** Undefined: nothing was. */
   readonly erased?: Erased;
+  /** It is in the cold folder. */
+  readonly isCold?: true;
   readonly path: string;
 }
 

@@ -74,7 +74,7 @@ export class RunningCluster implements AsyncDisposable {
     };
   }
 
-  async start(role: Role, more: Pick<NodeOptions, "archiving"> = {}): Promise<RunningRole> {
+  async start(role: Role, more: Pick<NodeOptions, "archiving" | "cold"> = {}): Promise<RunningRole> {
     const running = await startRole(role, {
       app: this.app,
       appPath: "app.ts",

@@ -1,3 +1,5 @@
+import { utimes } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
@@ -24,12 +26,13 @@ let whileCompacted: Awaited<ReturnType<typeof answersDuringCompaction>>;
 
 beforeAll(async () => {
   cluster = await RunningCluster.deployVisits(freshVisits({ hasFlights: true }));
+  const cold = { folder: join(cluster.data, "cold"), afterMs: 86_400_000 };
   view = cluster.app.views[0] as View;
   const [ingestion, serving, ...others] = await Promise.all([
     cluster.start("ingestion"),
     cluster.start("serving"),
     cluster.start("speed"),
-    cluster.start("batch", { archiving: { everyMs: 50, lookMs: 50 } }),
+    cluster.start("batch", { archiving: { everyMs: 50, lookMs: 50 }, cold }),
   ]);
   await post(ingestion.url, 0);
   whileCompacted = await answersDuringCompaction(new Client(ingestion.url), new Client(serving.url));
@@ -82,6 +85,12 @@ async function answersDuringCompaction(gateway: Client, node: Client) {
       hasCompacted ||= (nexts.get(key) ?? next) < next;
       nexts.set(key, next);
     }
+  }
+  // All flights are old, and now their files are as well: they go to the other disk.
+  for (let files = await master.files(name); !files.some(({ isCold }) => isCold); ) {
+    for (const { path } of files) await utimes(path, 0, 0).catch(() => undefined);
+    await pause(20);
+    files = await master.files(name);
   }
   const rows = () => Promise.all(flightNames.map(async (each) => (await node.rows(each)).rows));
   const before = await rows();
