@@ -14,7 +14,7 @@ import { serveReception } from "../ingestion/reception-thread.ts";
 import type { Cut } from "../views/cut.ts";
 import { Decoder } from "../views/decoder.ts";
 import { TidemarkError } from "../views/errors.ts";
-import type { Subject } from "../views/subject.ts";
+import type { Subject, SubjectFacts } from "../views/subject.ts";
 import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
 import { inClear } from "./subject-keys.ts";
@@ -51,7 +51,7 @@ const reception = new LocalReception({
 const peer: Peer = serveReception(channelToThread(port), reception, {
   trim: (cut) => trimUpTo(log, cut as Cut),
   retire: (subject) => retire(subject as Subject),
-  "destroy-keys": (subjects) => destroyKeys(subjects as readonly Subject[]),
+  "destroy-keys": (subjects) => destroyKeys(subjects as readonly SubjectFacts[]),
   stop: async () => {
     await lifecycle[Symbol.asyncDispose]();
     // What is answered now is the last thing said.

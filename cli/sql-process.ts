@@ -24,7 +24,7 @@ import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
 import { type FoldMessage, foldPast } from "./past-folds.ts";
 import { exitOfMemory, spillFolder } from "./sql-worker.ts";
-import { inClear } from "./subject-keys.ts";
+import { clusterInClear, inClear } from "./subject-keys.ts";
 
 const [appPath = "", root = "", folder = "", profile = "", budgetText = ""] = process.argv.slice(2);
 // Whoever started this is gone, and empties the folder when it is started again.
@@ -57,17 +57,17 @@ const duckdb = await Duckdb.open({
   },
 });
 
-/** Opened once it is needed: most statements ask for views alone. */
+/** Opened once it is needed, since most statements ask for views alone, and open for as long as this process lives. */
 let opening: Promise<Log> | undefined;
+const shared = { app, folder: stores, environment: process.env } as const;
 const openLog = async (): Promise<Log> => {
   if (profile === "cluster") {
     const settings = kafkaSettings(process.env);
-    return KafkaLog.open({ settings, topics, warn: (message) => void fail(message) });
+    const stored = await KafkaLog.open({ settings, topics, warn: (message) => void fail(message) });
+    return (await clusterInClear({ stored, ...shared }, new Lifecycle())).log;
   }
   const stored = await LmdbLog.open({ path: stores.log, topics, mode: "reader" });
-  const options = { stored, mode: "reader", app, folder: stores, environment: process.env } as const;
-  // It is open for as long as this process lives.
-  return (await inClear(options, new Lifecycle())).log;
+  return (await inClear({ stored, mode: "reader", ...shared }, new Lifecycle())).log;
 };
 
 const openedLog = (): Promise<Log> => {

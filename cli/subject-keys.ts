@@ -1,52 +1,52 @@
 import { readDeclarations } from "../infra/declarations/declarations.ts";
+import type { KafkaLog } from "../infra/kafka/kafka-log.ts";
 import type { Lifecycle } from "../infra/lifecycle.ts";
 import type { LmdbLog } from "../infra/log/lmdb-log.ts";
-import { type Log, logEnd } from "../infra/log/log.ts";
+import { type Log, logEnd, type Topic } from "../infra/log/log.ts";
 import { EncryptedLog } from "../infra/subject-keys/encrypted-log.ts";
-import { masterKeyVariable, readMasterKey } from "../infra/subject-keys/master-key.ts";
+import { KeyFiles } from "../infra/subject-keys/key-files.ts";
+import { masterKeyOf, masterKeyVariable, readMasterKey } from "../infra/subject-keys/master-key.ts";
+import { SharedSubjectKeys } from "../infra/subject-keys/shared-subject-keys.ts";
 import { areThere, type KeyCount, SubjectKeys } from "../infra/subject-keys/subject-keys.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
-import type { Subject } from "../views/subject.ts";
+import type { Subject, SubjectFacts } from "../views/subject.ts";
 import type { dataFolder } from "./data-folder.ts";
 
-/** A data folder's log as the layers see it. */
+/** A log as the layers see it. */
 export interface ClearLog {
-  /** In the clear, whether it is so in the folder or not. */
+  /** In the clear, whether it is so in its store or not. */
   readonly log: Log;
-  /** Where the log ends. From there on the subject's events have other keys, where they have any. Of a log that is written. */
-  readonly retire: (subject: Subject) => Promise<Cut>;
-  /** How many there were of those that were retired. Of a log that is written. */
-  readonly destroyKeys: (subjects: readonly Subject[]) => Promise<number>;
-  /** Undefined where none are needed. */
+  /** Where the log ends in these topics, by default in all. From there on the subject's events have other keys, where they have any. */
+  readonly retire: (subject: Subject, topics?: readonly Topic[]) => Promise<Cut>;
+  /** How many there were of those that were retired. */
+  readonly destroyKeys: (subjects: readonly SubjectFacts[]) => Promise<number>;
+  /** Undefined where none are needed, or many processes share them. */
   readonly keyCount: (() => KeyCount) | undefined;
 }
 
-export interface ClearLogOptions {
-  readonly stored: LmdbLog;
-  readonly mode: "writer" | "reader";
+interface ClearParts {
   readonly app: Pick<App, "events">;
   readonly folder: ReturnType<typeof dataFolder>;
   /** Where TIDEMARK_SHRED_KEY is read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+export interface ClearLogOptions extends ClearParts {
+  readonly stored: LmdbLog;
+  /** Only a writer retires and destroys. */
+  readonly mode: "writer" | "reader";
+}
+
 /**
- * The stored log itself if none of the app's events are encrypted. Throws TIDEMARK_CONFIG without the master key, TIDEMARK_STORE_CORRUPT
- * where the keys of records that were encrypted are gone.
+ * A data folder's log; the stored one itself if none of the app's events are encrypted. Throws TIDEMARK_CONFIG without the master key,
+ * TIDEMARK_STORE_CORRUPT where the keys of records that were encrypted are gone.
  */
 export async function inClear(options: ClearLogOptions, lifecycle: Lifecycle): Promise<ClearLog> {
   const { stored, mode, app, folder, environment } = options;
-  const topics = new Set(app.events.filter(({ encrypted }) => encrypted).map(({ name }) => name));
-  if (topics.size === 0) {
-    return {
-      log: stored,
-      retire: () => logEnd(stored, stored.topics),
-      destroyKeys: async () => 0,
-      keyCount: undefined,
-    };
-  }
+  const topics = encryptedTopics(app);
+  if (topics.size === 0) return asItIs(stored);
   const isFirst = mode === "writer" && !areThere(folder.subjectKeys);
   if (isFirst) await requireNoneLost(folder);
   const masterKey = await readMasterKey({
@@ -56,11 +56,51 @@ export async function inClear(options: ClearLogOptions, lifecycle: Lifecycle): P
   });
   const keys = lifecycle.use(await SubjectKeys.open({ path: folder.subjectKeys, masterKey, mode }));
   const log = lifecycle.use(new EncryptedLog({ log: stored, keys, topics }));
+  return { ...clearLog(log), keyCount: () => keys.count() };
+}
+
+/** A cluster's log, in the same way. The stored one is closed by who opened it. */
+export async function clusterInClear(
+  { stored, app, folder, environment }: ClearParts & { readonly stored: KafkaLog },
+  lifecycle: Lifecycle,
+): Promise<ClearLog> {
+  const topics = encryptedTopics(app);
+  if (topics.size === 0) return asItIs(stored);
+  const masterKey = masterKeyOf(environment[masterKeyVariable]);
+  const written = (topic: string) => stored.written(topic);
+  const files = new KeyFiles(folder.subjectKeys);
+  const keys = await SharedSubjectKeys.open({ files, masterKey, written });
+  return clearLog(lifecycle.use(new EncryptedLog({ log: stored, keys, topics })));
+}
+
+/** Before a cluster's nodes start for the first time, and before the declaration is recorded. Throws as these do. */
+export async function makeSharedKeys({ app, folder, environment }: ClearParts): Promise<void> {
+  if (encryptedTopics(app).size === 0) return;
+  const masterKey = masterKeyOf(environment[masterKeyVariable]);
+  const files = new KeyFiles(folder.subjectKeys);
+  if ((await files.readMark()) === undefined) await requireNoneLost(folder);
+  await SharedSubjectKeys.make({ files, masterKey });
+}
+
+function encryptedTopics({ events }: Pick<App, "events">): ReadonlySet<string> {
+  return new Set(events.filter(({ encrypted }) => encrypted).map(({ name }) => name));
+}
+
+function asItIs(log: Log): ClearLog {
   return {
     log,
-    retire: (subject) => log.retire(subject),
+    retire: (_subject, topics = log.topics) => logEnd(log, topics),
+    destroyKeys: async () => 0,
+    keyCount: undefined,
+  };
+}
+
+function clearLog(log: EncryptedLog): ClearLog {
+  return {
+    log,
+    retire: (subject, topics) => log.retire(subject, topics),
     destroyKeys: (subjects) => log.destroyKeys(subjects),
-    keyCount: () => keys.count(),
+    keyCount: undefined,
   };
 }
 
@@ -71,15 +111,5 @@ async function requireNoneLost({ declarations, subjectKeys }: ClearLogOptions["f
   throw new TidemarkError(
     "TIDEMARK_STORE_CORRUPT",
     `${subjectKeys} is gone, and with it the keys without which records of ${encrypted.name} can't be read: put it back from a copy`,
-  );
-}
-
-/** The nodes of a cluster share no store of keys. */
-export function requireNoneEncrypted({ events }: Pick<App, "events">): void {
-  const encrypted = events.filter((type) => type.encrypted).map(({ name }) => name);
-  if (encrypted.length === 0) return;
-  throw new TidemarkError(
-    "TIDEMARK_CONFIG",
-    `${encrypted.join(", ")}: declared with encrypted: true, which takes a data folder of one platform alone so far; a cluster, whose log is in Kafka, takes events that are not encrypted`,
   );
 }

@@ -19,6 +19,11 @@ export function asidePath(path: string): string {
   return join(dirname(path), `${asidePrefix}${writer}-${++asides}-${basename(path)}`);
 }
 
+/** Whether it is a name beside that file, by whichever writer. */
+export function isAsideOf(name: string, file: string): boolean {
+  return name.startsWith(asidePrefix) && name.endsWith(`-${file}`);
+}
+
 /** Removes what writers that died left in the folder. Only for the one who writes there, before it writes. */
 export async function removeAsides(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {

@@ -32,6 +32,7 @@ export const errorCodes = {
   TIDEMARK_INGEST_BUSY: { status: 429, canRetry: true },
   TIDEMARK_INGEST_DISK: { status: 503, canRetry: true },
   TIDEMARK_INGEST_LOG: { status: 503, canRetry: true },
+  TIDEMARK_INGEST_ERASING: { status: 503, canRetry: true },
   // dead letters
   TIDEMARK_DEAD_LETTER_UNKNOWN: { status: 404, canRetry: false },
   TIDEMARK_DEAD_LETTER_CUT: { status: 409, canRetry: false },

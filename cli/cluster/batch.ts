@@ -4,6 +4,7 @@ import { performRun } from "../../batch-layer/run.ts";
 import { longestFullIntervalMs, scheduleRuns } from "../../batch-layer/schedule.ts";
 import { letterOf } from "../../infra/dead-letters/letter-of-record.ts";
 import type { LogDeadLetters } from "../../infra/dead-letters/log-dead-letters.ts";
+import { readDeclarations } from "../../infra/declarations/declarations.ts";
 import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { BullmqJobs } from "../../infra/jobs/bullmq-jobs.ts";
@@ -21,8 +22,9 @@ import { ReplicatedSeal } from "../../infra/tail/replicated-seal.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { keepArchiving } from "../../ingestion/keep-archiving.ts";
 import { compactBeside } from "../compaction.ts";
-import { erasableLetters, openErasures } from "../erasures.ts";
+import { erasableLetters, legible, openErasures } from "../erasures.ts";
 import { flippingByPolicy } from "../flipping-by-policy.ts";
+import type { ClearLog } from "../subject-keys.ts";
 import { type ClusterNode, duckdbShare, registerHealth } from "./node.ts";
 import { Turns } from "./turns.ts";
 
@@ -33,7 +35,7 @@ import { Turns } from "./turns.ts";
 export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const { app, logger } = node;
   if (node.cold !== undefined) await linkColdFolder(node.folder.master, node.cold.folder);
-  const log = await node.openLog();
+  const { log, destroyKeys } = await node.openLog();
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
   lifecycle.use(
@@ -48,6 +50,7 @@ export async function runBatch(node: ClusterNode, lifecycle: Lifecycle) {
   const counted = measureRuns(server.metrics);
   const stores = {
     log,
+    destroyKeys,
     jobs,
     deadLetters,
     measured: (handler: RunHandler) => counted(node.tracing?.runs(handler) ?? handler),
@@ -74,6 +77,7 @@ const sessionsPerAnswer = 6;
 
 interface BatchStores {
   readonly log: Log;
+  readonly destroyKeys: ClearLog["destroyKeys"];
   readonly jobs: BullmqJobs;
   readonly deadLetters: LogDeadLetters;
   /** Counts the runs. */
@@ -82,7 +86,7 @@ interface BatchStores {
 
 async function startWriting(
   node: ClusterNode,
-  { log, jobs, deadLetters, measured }: BatchStores,
+  { log, destroyKeys, jobs, deadLetters, measured }: BatchStores,
 ): Promise<AsyncDisposable> {
   const { app, folder, topics, logger } = node;
   const lifecycle = new Lifecycle();
@@ -118,10 +122,9 @@ async function startWriting(
       eraser: new Eraser({ app, master, duckdb, timers: globalThis }),
       others: {
         ...erasableLetters(app, deadLetters),
-        // Event types that are encrypted in the log are refused in a cluster.
-        destroyKeys: async () => 0,
+        destroyKeys,
         forget: async (cut) => {
-          await trimUpTo(log, cut);
+          await trimUpTo(log, legible(cut, await readDeclarations(folder.declarations)));
           await renewTails({
             ...{ log, newId: randomUUID, signal: AbortSignal.timeout(answerWithinMs) },
             topics: topics.filter(({ name }) => name in cut),

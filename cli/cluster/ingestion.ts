@@ -14,7 +14,7 @@ import { type ClusterNode, registerHealth } from "./node.ts";
 /** A gateway: events by HTTP into Kafka. */
 export async function runIngestion(node: ClusterNode, _lifecycle: Lifecycle) {
   const { app } = node;
-  const log = await node.openLog();
+  const { log } = await node.openLog();
   const deadLetters = node.deadLetters(log);
   // Whether the brokers' disks have room is theirs to say.
   const pressure = new Pressure(defaultLimits, undefined, Date.now);

@@ -22,7 +22,7 @@ import { checkKafka } from "../../infra/kafka/check-kafka.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { type KafkaSettings, kafkaSettings } from "../../infra/kafka/settings.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import type { Topic } from "../../infra/log/log.ts";
+import type { Log, Topic } from "../../infra/log/log.ts";
 import { RedisLink } from "../../infra/redis/redis-link.ts";
 import { parseRedisUrl } from "../../infra/redis/redis-url.ts";
 import { tailTopic } from "../../infra/tail/tail-record.ts";
@@ -36,7 +36,7 @@ import { dataFolder } from "../data-folder.ts";
 import { undeclaredTypes } from "../erasures.ts";
 import { memoryBytes } from "../memory.ts";
 import type { Security } from "../security.ts";
-import { requireNoneEncrypted } from "../subject-keys.ts";
+import { type ClearLog, clusterInClear } from "../subject-keys.ts";
 import { type DriftOptions, tellingDrift } from "../telling-drift.ts";
 
 export interface NodeOptions extends DriftOptions {
@@ -54,7 +54,7 @@ export interface NodeOptions extends DriftOptions {
   readonly cold?: ColdOptions;
   /** How often a batch role archives, where that is not once a minute. */
   readonly archiving?: Pick<KeepArchivingOptions, "everyMs" | "lookMs">;
-  /** Where KAFKA_*, REDIS_URL and TIDEMARK_SESSION_MS are read. */
+  /** Where KAFKA_*, REDIS_URL, TIDEMARK_SESSION_MS and TIDEMARK_SHRED_KEY are read. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -79,7 +79,6 @@ export class ClusterNode {
     const folder = dataFolder(options.data);
     const declarations = await readDeclarations(folder.declarations);
     requireChangesAllowed(options.app, declarations);
-    requireNoneEncrypted(options.app);
     if (options.app.events.some(({ name }) => !declarations.types.has(name))) {
       throw new TidemarkError(
         "TIDEMARK_CONFIG",
@@ -111,8 +110,8 @@ export class ClusterNode {
   }
 
   /** The log with the topics of the events, those of the tail, of the dead letters and of changes. */
-  async openLog(): Promise<KafkaLog> {
-    return this.#lifecycle.use(
+  async openLog(): Promise<ClearLog> {
+    const stored = this.#lifecycle.use(
       await KafkaLog.open({
         settings: this.kafka,
         topics: [
@@ -124,9 +123,12 @@ export class ClusterNode {
         warn: (message) => this.logger.warn(message),
       }),
     );
+    const { app, folder } = this;
+    const { environment } = this.#options;
+    return clusterInClear({ stored, app, folder, environment }, this.#lifecycle);
   }
 
-  deadLetters(log: KafkaLog): LogDeadLetters {
+  deadLetters(log: Log): LogDeadLetters {
     return this.#lifecycle.use(new LogDeadLetters({ log, app: this.app.name, types: this.#typeNames }));
   }
 

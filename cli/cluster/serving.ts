@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
-import { logEnd } from "../../infra/log/log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { ReplicatedTail } from "../../infra/tail/replicated-tail.ts";
 import { registerServing } from "../../serving-layer/routes.ts";
@@ -17,7 +16,7 @@ import { takeTurnsPublishing } from "./publishing.ts";
 export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
   const { app } = node;
   const files = await node.readDimensionFiles();
-  const log = await node.openLog();
+  const { log, retire } = await node.openLog();
   const deadLetters = node.deadLetters(log);
   const jobs = await node.openJobs(randomUUID);
   const tail = lifecycle.use(new ReplicatedTail({ app, log }));
@@ -43,7 +42,7 @@ export async function runServing(node: ClusterNode, lifecycle: Lifecycle) {
       erasures: {
         store: openErasures(node.folder.erasures),
         undeclared: node.undeclared,
-        retire: () => logEnd(log, node.topics),
+        retire: (subject) => retire(subject, node.topics),
       },
     }),
   );

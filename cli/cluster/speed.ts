@@ -11,7 +11,7 @@ import { type ClusterNode, registerHealth } from "./node.ts";
 /** A speed worker: folds its share of the partitions. */
 export async function runSpeed(node: ClusterNode, lifecycle: Lifecycle) {
   const { app, logger } = node;
-  const log = await node.openLog();
+  const { log } = await node.openLog();
   const jobs = await node.openJobs(randomUUID);
   const worker = lifecycle.use(
     new SpeedWorker({

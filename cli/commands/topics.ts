@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import {
@@ -16,7 +17,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
 import { formatCount, plural } from "../quantity.ts";
-import { requireNoneEncrypted } from "../subject-keys.ts";
+import { makeSharedKeys } from "../subject-keys.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 
@@ -75,16 +76,16 @@ async function plan(options: TopicsOptions, terminal: Terminal): Promise<void> {
 }
 
 async function apply(options: TopicsOptions, terminal: Terminal): Promise<void> {
-  requireChangesAllowed(
-    await loadApp(options.app),
-    await readDeclarations(dataFolder(options.data).declarations),
-  );
+  const app = await loadApp(options.app);
+  const folder = dataFolder(resolve(options.data));
+  requireChangesAllowed(app, await readDeclarations(folder.declarations));
   await withAdmin(options, terminal, async (admin, wanted) => {
     const steps = await admin.plan(wanted);
     show(steps, options, terminal);
     const toDo = steps.filter(({ kind }) => kind !== "unchanged");
     const needsYes = toDo.length > 0 && toDo.every(({ kind }) => kind !== "refused");
     if (needsYes && options.yes === undefined && !(await isAgreed(terminal))) return;
+    await makeSharedKeys({ app, folder, environment: terminal.environment });
     await admin.apply(steps);
     await recordApp(options, terminal);
     if (options.json === undefined) terminal.out.write(`${paint(terminal, "green", "done")}\n`);
@@ -111,7 +112,6 @@ async function withAdmin<T>(
   work: (admin: TopicAdmin, wanted: ReturnType<typeof wantedTopics>) => Promise<T>,
 ): Promise<T> {
   const loaded = await loadApp(app);
-  requireNoneEncrypted(loaded);
   const wanted = wantedTopics(loaded);
   const admin = new TopicAdmin(kafkaSettings(terminal.environment));
   try {

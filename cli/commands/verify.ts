@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { Lifecycle } from "../../infra/lifecycle.ts";
-import type { App } from "../../views/app.ts";
 import { type FolderAtRest, openAtRest } from "../folder-at-rest.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 import type { Check } from "../verify/check.ts";
@@ -57,7 +56,7 @@ async function verify(
   // Loaded here, so that the other commands start without the stores.
   const { runChecks } = await import("../verify/run-checks.ts");
   const stores = isCluster
-    ? await openCluster(app, terminal, lifecycle)
+    ? await (await import("../verify/cluster-stores.ts")).clusterStores(atRest, terminal, lifecycle)
     : await (await import("../verify/embedded-stores.ts")).embeddedStores(atRest, terminal, lifecycle);
   for await (const check of runChecks(app, folder, stores, lifecycle, options.deep)) done(check);
   const problems = checks.reduce((sum, check) => sum + check.problemCount, 0);
@@ -70,12 +69,6 @@ async function verify(
     );
   }
   return problems === 0;
-}
-
-async function openCluster(app: App, { environment }: Terminal, lifecycle: Lifecycle) {
-  const { clusterStores } = await import("../verify/cluster-stores.ts");
-  const { kafkaSettings } = await import("../../infra/kafka/settings.ts");
-  return clusterStores(app, kafkaSettings(environment), lifecycle);
 }
 
 function describe({ name, covered, problemCount, problems }: Check) {

@@ -1,5 +1,5 @@
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
-import type { KafkaSettings } from "../../infra/kafka/settings.ts";
+import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import type { Lifecycle } from "../../infra/lifecycle.ts";
 import type { Log } from "../../infra/log/log.ts";
 import type { Chain } from "../../infra/tail/chain.ts";
@@ -9,19 +9,23 @@ import { decodeTailRecord, tailTopic } from "../../infra/tail/tail-record.ts";
 import type { App } from "../../views/app.ts";
 import { type Offset, offset } from "../../views/cut.ts";
 import { offsetIn } from "../../views/mapping.ts";
+import type { FolderAtRest } from "../folder-at-rest.ts";
+import { clusterInClear } from "../subject-keys.ts";
+import type { Terminal } from "../terminal.ts";
 import type { CheckedStores } from "./run-checks.ts";
 
 /** Log and tail of a cluster, as its topics have them. */
 export async function clusterStores(
-  app: App,
-  settings: KafkaSettings,
+  { app, folder }: Pick<FolderAtRest, "app" | "folder">,
+  { environment }: Pick<Terminal, "environment">,
   lifecycle: Lifecycle,
 ): Promise<CheckedStores> {
   const topics = app.events.flatMap(({ name, partitions }) => [
     { name, partitions },
     { name: tailTopic(name), partitions },
   ]);
-  const log = lifecycle.use(await KafkaLog.open({ settings, topics }));
+  const stored = lifecycle.use(await KafkaLog.open({ settings: kafkaSettings(environment), topics }));
+  const { log } = await clusterInClear({ stored, app, folder, environment }, lifecycle);
   let chains: Promise<readonly Chain[]> | undefined;
   return {
     log,

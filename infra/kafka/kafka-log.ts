@@ -94,6 +94,11 @@ export class KafkaLog implements Log {
     return this.#offsets(topic, this.#partitions(topic), "end");
   }
 
+  /** By partition, the offset after all records that were acknowledged, also those that readers do not get to see yet. */
+  async written(topic: string): Promise<readonly Offset[]> {
+    return this.#offsets(topic, this.#partitions(topic), "written");
+  }
+
   async *read(topic: string, partition: number, from: Offset, next: Offset): AsyncGenerator<LogBatch> {
     this.#requirePartition(topic, partition);
     await this.#requireHeld(topic, partition, from, next);

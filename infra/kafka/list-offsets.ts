@@ -1,8 +1,11 @@
 import type { KafkaRequest } from "./broker-connection.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
-/** The first offset that is held, or the one that readers of committed records have not got to see yet. */
-export type Bound = "start" | "end";
+/**
+ * The first offset that is held; the one that readers of committed records have not got to see yet; or the one after all that was
+ * acknowledged, which is later where a transaction is open.
+ */
+export type Bound = "start" | "end" | "written";
 
 export interface PartitionOffset {
   readonly partition: number;
@@ -21,7 +24,7 @@ export function listOffsetsRequest(
   bound: Bound,
 ): KafkaRequest<PartitionOffsets> {
   const writer = new WireWriter();
-  writer.int32(-1).int8(readCommitted);
+  writer.int32(-1).int8(bound === "written" ? readUncommitted : readCommitted);
   writer.array([topic], (name) => {
     writer.text(name);
     writer.array(partitions, (partition) => writer.int32(partition).int64(bound === "start" ? -2 : -1));
@@ -29,6 +32,7 @@ export function listOffsetsRequest(
   return { apiKey: 2, apiVersion: 3, apiName: "ListOffsets", payload: writer.written(), decode };
 }
 
+const readUncommitted = 0;
 export const readCommitted = 1;
 
 function decode(response: Buffer): PartitionOffsets {

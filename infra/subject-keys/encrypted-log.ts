@@ -8,19 +8,18 @@ import {
   type LogBatch,
   type LogRecord,
   logEnd,
+  type Topic,
 } from "../log/log.ts";
-import { encryptEvent, readEncrypted } from "./encrypted-event.ts";
-import type { KeyedSubject, SubjectKeys } from "./subject-keys.ts";
+import { encryptEvent, readEncrypted, type SubjectKey } from "./encrypted-event.ts";
+import type { KeyedSubject, LogKeys } from "./log-keys.ts";
 
 export interface EncryptedLogOptions {
   /** Stays the caller's to close, after this. */
-  readonly log: InnerLog;
-  readonly keys: SubjectKeys;
+  readonly log: Log;
+  readonly keys: LogKeys;
   /** Whose events are encrypted; others pass as they are. */
   readonly topics: ReadonlySet<string>;
 }
-
-type InnerLog = Log & Required<Pick<Log, "onAdvance">>;
 
 /**
  * A log that holds the events of some topics encrypted, each with the key of its subject, as it is to those who write and read: in the
@@ -28,8 +27,10 @@ type InnerLog = Log & Required<Pick<Log, "onAdvance">>;
  * `forgotten`; one that no key opens stays as it stands, which no reader takes for an event. Records that were not encrypted are as they are.
  */
 export class EncryptedLog implements Log {
-  readonly #log: InnerLog;
-  readonly #keys: SubjectKeys;
+  /** As the log has it. */
+  readonly onAdvance?: NonNullable<Log["onAdvance"]>;
+  readonly #log: Log;
+  readonly #keys: LogKeys;
   readonly #topics: ReadonlySet<string>;
   /** What was begun last: each begins after the one before, so that records keep their order. */
   #latest: Promise<unknown> = Promise.resolve();
@@ -39,6 +40,7 @@ export class EncryptedLog implements Log {
     this.#log = log;
     this.#keys = keys;
     this.#topics = topics;
+    if (log.onAdvance !== undefined) this.onAdvance = log.onAdvance.bind(log);
   }
 
   get topics(): Log["topics"] {
@@ -46,33 +48,40 @@ export class EncryptedLog implements Log {
   }
 
   async append(records: readonly Append[]): Promise<Position> {
-    const { appended } = await this.#next(async () => {
-      const encrypted = await this.#encrypted(records);
-      const appending = this.#log.append(encrypted);
+    const personal = records.filter(({ topic }) => this.#topics.has(topic));
+    // Where others may retire keys, nothing is gained by looking them up one append after the other.
+    const ahead = this.#keys.retired && this.#keysOf(personal);
+    ahead?.catch(() => undefined);
+    const { keys, appended } = await this.#next(async () => {
+      const found = await (ahead ?? this.#keysOf(personal));
+      const appending = this.#log.append(this.#encrypted(records, found));
       this.#appending.add(appending);
       const settled = () => void this.#appending.delete(appending);
       appending.then(settled, settled);
       // Within an object, so that the next need not wait for the disk.
-      return { appended: appending };
+      return { keys: found, appended: appending };
     });
-    return appended;
+    return this.#again(personal, keys, await appended);
   }
 
   /**
-   * Gives where the log ends; from there on the subject's events are encrypted with other keys than before. What is asked to be erased
-   * and what comes later are so told apart by the key as they are by the offset.
+   * Gives where the log ends in these topics; from there on the subject's events are encrypted with other keys than before. What is
+   * asked to be erased and what comes later are so told apart by the key as they are by the offset.
    */
-  retire(subject: Subject): Promise<Cut> {
+  retire(subject: Subject, topics: readonly Topic[] = this.#log.topics): Promise<Cut> {
     return this.#next(async () => {
       await Promise.allSettled(this.#appending);
-      await this.#keys.retire(this.#keyed(subject));
-      return logEnd(this.#log, this.#log.topics);
+      const bounds = await this.#keys.retire(this.#keyed(subject));
+      return { ...(await logEnd(this.#log, topics)), ...bounds };
     });
   }
 
   /** Destroys the keys that were retired: from then on the records are forgotten. Gives how many keys there were. */
-  destroyKeys(subjects: readonly Subject[]): Promise<number> {
-    return this.#next(() => this.#keys.destroy(subjects.flatMap((subject) => this.#keyed(subject))));
+  destroyKeys(subjects: readonly (Subject & { readonly bound?: Cut })[]): Promise<number> {
+    const erased = subjects.flatMap((subject) =>
+      this.#keyed(subject).map((keyed) => ({ ...keyed, bound: subject.bound?.[keyed.topic] })),
+    );
+    return this.#next(() => this.#keys.destroy(erased));
   }
 
   starts(topic: string): Promise<readonly Offset[]> {
@@ -94,16 +103,12 @@ export class EncryptedLog implements Log {
       topic: consumption.topic,
       ...(consumption.partitions && { partitions: consumption.partitions }),
       position: (partition) => consumption.position(partition),
-      handle: (batch) => consumption.handle(this.#decrypted(batch)),
+      handle: async (batch) => consumption.handle(await this.#decrypted(batch)),
     });
   }
 
   trim(topic: string, partition: number, before: Offset): Promise<void> {
     return this.#log.trim(topic, partition, before);
-  }
-
-  onAdvance(listener: () => void): Disposable {
-    return this.#log.onAdvance(listener);
   }
 
   /** Waits for what was begun. */
@@ -123,40 +128,57 @@ export class EncryptedLog implements Log {
     return [...this.#topics].filter((topic) => isOfType(subject, topic)).map((topic) => ({ topic, key }));
   }
 
-  async #encrypted(records: readonly Append[]): Promise<readonly Append[]> {
-    const personal = records.filter(({ topic }) => this.#topics.has(topic));
-    if (personal.length === 0) return records;
-    const keys = (await this.#keys.present(personal.map(subjectOf))).values();
+  /** Of each, by its place. */
+  async #keysOf(personal: readonly Append[]): Promise<readonly SubjectKey[]> {
+    return personal.length === 0 ? [] : this.#keys.present(personal.map(subjectOf));
+  }
+
+  #encrypted(records: readonly Append[], keys: readonly SubjectKey[]): readonly Append[] {
+    if (keys.length === 0) return records;
+    const left = keys.values();
     return records.map((record) => {
       if (!this.#topics.has(record.topic)) return record;
-      const key = keys.next().value;
+      const key = left.next().value;
       if (key === undefined) throw new Error("each record has its subject's key");
       return { ...record, key: null, value: encryptEvent(record.value, key) };
     });
+  }
+
+  /**
+   * What a key was retired from meanwhile may lie beyond its bound, where nobody reads it: it is appended once more with the next key,
+   * before anybody hears that it was. Where it lies before the bound the erasure takes it out, and the other one stays.
+   */
+  async #again(
+    personal: readonly Append[],
+    keys: readonly SubjectKey[],
+    position: Position,
+  ): Promise<Position> {
+    const retired = await this.#keys.retired?.(new Set(keys.map(({ id }) => id)));
+    if (retired === undefined || retired.size === 0) return position;
+    const left = personal.filter((_, i) => retired.has(keys[i]?.id ?? ""));
+    return laterOf(position, await this.append(left));
   }
 
   async *#decryptedAll(batches: AsyncIterable<LogBatch>): AsyncGenerator<LogBatch> {
     for await (const batch of batches) yield this.#decrypted(batch);
   }
 
-  #decrypted(batch: LogBatch): LogBatch {
-    this.#keys.refresh();
+  async #decrypted(batch: LogBatch): Promise<LogBatch> {
+    const encrypted = batch.records.map(({ value }) => readEncrypted(value));
+    const ids = new Set(encrypted.flatMap((each) => each?.keyId ?? []));
+    if (ids.size === 0) return batch;
     // No longer than for a batch: a key that is destroyed meanwhile opens nothing any more.
-    const found = new Map<string, ReturnType<SubjectKeys["find"]>>();
-    const find = (id: string) => {
-      if (!found.has(id)) found.set(id, this.#keys.find(id));
-      return found.get(id);
-    };
+    const found = await this.#keys.findAll(batch.topic, ids);
     const records: LogRecord[] = [];
     const forgotten: Offset[] = [];
-    for (const record of batch.records) {
-      const encrypted = readEncrypted(record.value);
-      const key = encrypted && find(encrypted.keyId);
-      if (key === "destroyed") forgotten.push(record.offset);
-      else {
-        const value = key && encrypted?.open(key);
-        records.push(value === undefined ? record : withValue(record, value));
+    for (const [i, record] of batch.records.entries()) {
+      const key = found.get(encrypted[i]?.keyId ?? "");
+      if (key === "destroyed" || record.offset >= (key?.bound?.[batch.partition] ?? Infinity)) {
+        forgotten.push(record.offset);
+        continue;
       }
+      const value = key && encrypted[i]?.open(key.key);
+      records.push(value === undefined ? record : withValue(record, value));
     }
     return forgotten.length === 0 ? { ...batch, records } : { ...batch, records, forgotten };
   }
@@ -170,4 +192,14 @@ function withValue({ offset, key, headers, timestampMs }: LogRecord, value: Uint
 function subjectOf({ topic, key }: Append): KeyedSubject {
   if (key === null) throw new Error(`a record of ${topic} has no key to encrypt it by`);
   return { topic, key };
+}
+
+function laterOf(a: Position, b: Position): Position {
+  const later = new Map([...a].map(([topic, nexts]) => [topic, new Map(nexts)]));
+  for (const [topic, nexts] of b) {
+    const own = later.get(topic) ?? new Map<number, Offset>();
+    for (const [partition, next] of nexts) own.set(partition, next);
+    later.set(topic, own);
+  }
+  return later;
 }

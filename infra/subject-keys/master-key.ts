@@ -39,6 +39,15 @@ export async function readMasterKey({ text, path, mayMake }: MasterKeyOptions): 
   return key;
 }
 
+/** Of the variable alone, for who shares a folder with others. Throws TIDEMARK_CONFIG. */
+export function masterKeyOf(text: string | undefined): Buffer {
+  if (text !== undefined && text !== "") return parse(text, masterKeyVariable);
+  throw new TidemarkError(
+    "TIDEMARK_CONFIG",
+    `the key that subjects' keys are wrapped with is missing: in a cluster each process, and who deploys, is given ${masterKeyVariable}, one and the same, such as "openssl rand -base64 32" prints`,
+  );
+}
+
 function parse(text: string, what: string): Buffer {
   if (/^[A-Za-z0-9+/]{43}=$/.test(text)) return Buffer.from(text, "base64");
   throw new TidemarkError(

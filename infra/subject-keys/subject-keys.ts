@@ -1,18 +1,13 @@
-import { createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import type { Cut } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { durableCommits } from "../lmdb.ts";
-import { decrypt, encrypt } from "./aes-gcm.ts";
 import type { SubjectKey } from "./encrypted-event.ts";
+import { KeyWrapping, nameOf, newKey } from "./key-wrapping.ts";
+import type { FoundKey, KeyedSubject, LogKeys } from "./log-keys.ts";
 import { masterKeyVariable } from "./master-key.ts";
-
-/** Whose events have a key of their own: those of an event type under a partition key. */
-export interface KeyedSubject {
-  readonly topic: string;
-  readonly key: string;
-}
 
 /** The names of a subject's keys: the one that events are encrypted with now, and those of before an erasure that is not done. */
 interface Stored {
@@ -45,13 +40,12 @@ export function areThere(path: string): boolean {
  * nobody. A key that was destroyed leaves its own name, which is random: so a record whose key is gone can be told from one whose
  * key was never here. Calls that write are to be made one after another.
  */
-export class SubjectKeys implements AsyncDisposable {
+export class SubjectKeys implements LogKeys, AsyncDisposable {
   readonly #root: RootDatabase;
   readonly #subjects: Database<Stored, string>;
   readonly #keys: Database<Buffer, string>;
   readonly #destroyed: Database<boolean, string>;
-  readonly #wrapping: Uint8Array;
-  readonly #naming: Uint8Array;
+  readonly #wrapping: KeyWrapping;
   /** Of the writer. */
   readonly #present = new Map<string, SubjectKey>();
 
@@ -77,11 +71,9 @@ export class SubjectKeys implements AsyncDisposable {
     this.#subjects = this.#root.openDB<Stored, string>("subjects", { encoding: "json" });
     this.#keys = this.#root.openDB<Buffer, string>("keys", { encoding: "binary" });
     this.#destroyed = this.#root.openDB<boolean, string>("destroyed", { encoding: "json" });
-    this.#wrapping = derived(masterKey, "wrapping");
-    this.#naming = derived(masterKey, "naming");
+    this.#wrapping = new KeyWrapping(masterKey);
   }
 
-  /** The key of each, by its place, that events are encrypted with now. Those that are made are durable when it resolves. */
   async present(subjects: readonly KeyedSubject[]): Promise<readonly SubjectKey[]> {
     const keys = new Map<string, SubjectKey>();
     const made = new Map<string, SubjectKey>();
@@ -89,15 +81,16 @@ export class SubjectKeys implements AsyncDisposable {
       const name = nameOf(subject);
       if (keys.has(name)) continue;
       const known = this.#present.get(name) ?? this.#stored(name);
-      const key = known ?? { id: randomBytes(16).toString("base64url"), key: randomBytes(32) };
+      const key = known ?? newKey("base64url");
       keys.set(name, key);
       if (known === undefined) made.set(name, key);
     }
     if (made.size > 0) {
       await this.#write(() => {
-        for (const [name, { id, key }] of made) {
+        for (const [name, key] of made) {
           const index = this.#indexOf(name);
-          void this.#keys.put(id, encrypt(this.#wrapping, key, id));
+          const { id } = key;
+          void this.#keys.put(id, this.#wrapping.wrap(key));
           void this.#subjects.put(index, { former: [], ...this.#subjects.get(index), present: id });
         }
       });
@@ -117,20 +110,25 @@ export class SubjectKeys implements AsyncDisposable {
   }
 
   /** The key of that name; undefined if it was never here. */
-  find(id: string): Uint8Array | "destroyed" | undefined {
+  find(id: string): FoundKey {
     const wrapped = this.#keys.get(id);
-    if (wrapped !== undefined) return this.#unwrapped(id, wrapped);
+    if (wrapped !== undefined) return { key: this.#wrapping.unwrap(id, wrapped) };
     return this.#destroyed.get(id) === undefined ? undefined : "destroyed";
   }
 
-  /** Events of the subjects that come from now on get other keys. */
-  async retire(subjects: readonly KeyedSubject[]): Promise<void> {
+  async findAll(_topic: string, ids: ReadonlySet<string>): Promise<ReadonlyMap<string, FoundKey>> {
+    this.refresh();
+    return new Map([...ids].map((id) => [id, this.find(id)]));
+  }
+
+  async retire(subjects: readonly KeyedSubject[]): Promise<Cut> {
     await this.#change(subjects, ({ present, former }) => ({
       former: present === undefined ? former : [...former, present],
     }));
+    return {};
   }
 
-  /** Destroys the keys that were retired, and gives how many there were. LMDB's free pages may hold them until its file is written anew. */
+  /** LMDB's free pages may hold them until its file is written anew. */
   async destroy(subjects: readonly KeyedSubject[]): Promise<number> {
     let destroyed = 0;
     await this.#change(subjects, ({ former, ...stored }) => {
@@ -158,7 +156,9 @@ export class SubjectKeys implements AsyncDisposable {
   #stored(name: string): SubjectKey | undefined {
     const id = this.#subjects.get(this.#indexOf(name))?.present;
     const wrapped = id === undefined ? undefined : this.#keys.get(id);
-    return id === undefined || wrapped === undefined ? undefined : { id, key: this.#unwrapped(id, wrapped) };
+    return id === undefined || wrapped === undefined
+      ? undefined
+      : { id, key: this.#wrapping.unwrap(id, wrapped) };
   }
 
   async #change(subjects: readonly KeyedSubject[], to: (stored: Stored) => Stored): Promise<void> {
@@ -185,17 +185,8 @@ export class SubjectKeys implements AsyncDisposable {
     });
   }
 
-  #unwrapped(id: string, wrapped: Uint8Array): Buffer {
-    const key = decrypt(this.#wrapping, wrapped, id);
-    if (key !== undefined) return key;
-    throw new TidemarkError(
-      "TIDEMARK_STORE_CORRUPT",
-      `subject's key "${id}" was changed since it was written`,
-    );
-  }
-
   #indexOf(name: string): string {
-    return createHmac("sha256", this.#naming).update(name).digest("base64url");
+    return this.#wrapping.indexOf(name).toString("base64url");
   }
 
   /** The store knows its master key by what an HMAC with it makes of a name that no subject has. */
@@ -214,11 +205,3 @@ export class SubjectKeys implements AsyncDisposable {
 
 /** No HMAC in base64url is so short. */
 const markKey = "master";
-
-function nameOf({ topic, key }: KeyedSubject): string {
-  return `${topic}\0${key}`;
-}
-
-function derived(masterKey: Uint8Array, use: string): Uint8Array {
-  return new Uint8Array(hkdfSync("sha256", masterKey, "", `tidemark subject keys: ${use}`, 32));
-}

@@ -3,9 +3,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { afterEach, expect, inject, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
 import { openErasures } from "../../cli/erasures.ts";
-import { clusterStores } from "../../cli/verify/cluster-stores.ts";
 import { runChecks } from "../../cli/verify/run-checks.ts";
-import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { wantedTopics } from "../../infra/kafka/topics.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { changesTopic } from "../../views/changes-topic.ts";
@@ -203,8 +201,7 @@ test("an erasure asked of a serving node while events flow and the batch role co
   ).toEqual([]);
 
   await using checking = new Lifecycle();
-  const settings = kafkaSettings({ KAFKA_BROKERS: inject("kafkaBrokers").join(",") });
-  const stores = await clusterStores(app, settings, checking);
+  const stores = await cluster.stores(checking);
   for await (const { name, problems } of runChecks(app, dataFolder(cluster.data), stores, checking)) {
     expect([name, problems]).toEqual([name, []]);
   }

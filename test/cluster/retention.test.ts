@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
-import { clusterStores } from "../../cli/verify/cluster-stores.ts";
 import { runChecks } from "../../cli/verify/run-checks.ts";
 import type { RunResult } from "../../infra/jobs/jobs.ts";
-import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { Lifecycle } from "../../infra/lifecycle.ts";
 import { Client } from "../fault/client.ts";
 import { RunningCluster } from "./running-cluster.ts";
@@ -79,9 +77,8 @@ test("facts leave, but for those that a later record may be a duplicate of; what
 
   const { erasures } = await serving.get<{ erasures: readonly object[] }>("/v1/erasures");
   expect(erasures).toMatchObject([{ type: cluster.visit.name, state: "done" }]);
-  const settings = kafkaSettings({ KAFKA_BROKERS: inject("kafkaBrokers").join(",") });
   const lifecycle = new Lifecycle();
-  const stores = await clusterStores(cluster.app, settings, lifecycle);
+  const stores = await cluster.stores(lifecycle);
   for await (const { name, problems } of runChecks(
     cluster.app,
     dataFolder(cluster.data),

@@ -7,6 +7,9 @@ import type { NodeOptions, RunningRole } from "../../cli/cluster/node.ts";
 import { startRole } from "../../cli/cluster/role.ts";
 import type { Role } from "../../cli/cluster/role-names.ts";
 import { dataFolder } from "../../cli/data-folder.ts";
+import { makeSharedKeys } from "../../cli/subject-keys.ts";
+import { clusterStores } from "../../cli/verify/cluster-stores.ts";
+import type { CheckedStores } from "../../cli/verify/run-checks.ts";
 import { recordDeclarations } from "../../infra/declarations/declarations.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
 import { TopicAdmin } from "../../infra/kafka/topic-admin.ts";
@@ -62,7 +65,10 @@ export class RunningCluster implements AsyncDisposable {
       await admin[Symbol.asyncDispose]();
     });
     await admin.apply(await admin.plan(wanted));
-    await recordDeclarations(dataFolder(this.data).declarations, this.app, {});
+    const { app, environment } = this;
+    const folder = dataFolder(this.data);
+    await makeSharedKeys({ app, folder, environment });
+    await recordDeclarations(folder.declarations, app, {});
   }
 
   /** Where nodes find Kafka and Redis. */
@@ -70,6 +76,7 @@ export class RunningCluster implements AsyncDisposable {
     return {
       KAFKA_BROKERS: inject("kafkaBrokers").join(","),
       REDIS_URL: inject("redisUrl"),
+      TIDEMARK_SHRED_KEY: Buffer.alloc(32, 7).toString("base64"),
       ...(this.#sessionMs === undefined ? {} : { TIDEMARK_SESSION_MS: String(this.#sessionMs) }),
     };
   }
@@ -97,6 +104,12 @@ export class RunningCluster implements AsyncDisposable {
       },
     };
     return this.#lifecycle.use(once);
+  }
+
+  /** As `tidemark verify` has them. */
+  stores(lifecycle: Lifecycle): Promise<CheckedStores> {
+    const { app, data, environment } = this;
+    return clusterStores({ app, folder: dataFolder(data) }, { environment }, lifecycle);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
 import { type Outcome, replay } from "../../cli/replay/replay.ts";
-import { clusterStores } from "../../cli/verify/cluster-stores.ts";
 import { runChecks } from "../../cli/verify/run-checks.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
@@ -125,7 +124,7 @@ async function post(url: string, from: number): Promise<string> {
 async function problems(): Promise<Readonly<Record<string, readonly string[]>>> {
   const lifecycle = new Lifecycle();
   try {
-    const stores = await clusterStores(cluster.app, settings(), lifecycle);
+    const stores = await cluster.stores(lifecycle);
     const found: Record<string, readonly string[]> = {};
     for await (const check of runChecks(cluster.app, dataFolder(cluster.data), stores, lifecycle)) {
       expect(check.covered).not.toBe("");
@@ -233,7 +232,7 @@ test("states in a tail topic that are not those of its records are named", async
 /** Where the open segment of partition 0 begins. */
 async function openBase(): Promise<Offset> {
   const lifecycle = new Lifecycle();
-  const { segments } = await clusterStores(cluster.app, settings(), lifecycle);
+  const { segments } = await cluster.stores(lifecycle);
   const open = (await segments(view, undefined)).filter(({ partition }) => partition === 0).at(-1);
   await lifecycle[Symbol.asyncDispose]();
   return open?.from ?? offset(0);

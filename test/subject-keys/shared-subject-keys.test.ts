@@ -1,0 +1,289 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Lifecycle } from "../../infra/lifecycle.ts";
+import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { Append, Log } from "../../infra/log/log.ts";
+import { EncryptedLog } from "../../infra/subject-keys/encrypted-log.ts";
+import { KeyFiles } from "../../infra/subject-keys/key-files.ts";
+import { SharedSubjectKeys } from "../../infra/subject-keys/shared-subject-keys.ts";
+import { type Cut, offset } from "../../views/cut.ts";
+
+const topic = "test.letter.sent";
+const masterKey = Buffer.alloc(32, 7);
+const lifecycle = new Lifecycle();
+let root: string;
+let stored: LmdbLog;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tidemark-shared-keys-"));
+  stored = lifecycle.use(
+    await LmdbLog.open({ path: join(root, "log"), topics: [{ name: topic, partitions: 1 }], mode: "writer" }),
+  );
+  await SharedSubjectKeys.make({ files: new KeyFiles(join(root, "keys")), masterKey });
+});
+afterAll(async () => {
+  await lifecycle[Symbol.asyncDispose]();
+  await rm(root, { recursive: true });
+});
+
+const written = (name: string) => stored.nexts(name);
+
+/** What a node has: a log over a log that all share. */
+async function nodeOf(log: Log = stored, files = new KeyFiles(join(root, "keys"))) {
+  const keys = await SharedSubjectKeys.open({ files, masterKey, written, waitMs: 200 });
+  return new EncryptedLog({ log, keys, topics: new Set([topic]) });
+}
+
+/** The log, but for what happens before and after an append of it. */
+function around(before: () => Promise<unknown>, after: () => Promise<unknown> = async () => undefined): Log {
+  const append = async (records: readonly Append[]) => {
+    await before();
+    const position = await stored.append(records);
+    await after();
+    return position;
+  };
+  return new Proxy(stored, {
+    get(_, name) {
+      if (name === "append") return append;
+      const member = Reflect.get(stored, name) as unknown;
+      return typeof member === "function" ? member.bind(stored) : member;
+    },
+  });
+}
+
+let sent = 0;
+
+function letterOf(who: string): Append & { readonly id: string } {
+  const id = `n${++sent}`;
+  const value = { specversion: "1.0", id, source: "/desk", type: topic, time: "2026-03-01T08:00:00Z" };
+  return {
+    ...{ id, topic, partition: 0, key: who },
+    value: Buffer.from(JSON.stringify({ ...value, data: { who } })),
+  };
+}
+
+const endOf = async () => (await stored.nexts(topic))[0] ?? offset(0);
+
+/** Ids of what a reader sees from an offset on, each with its own, and what it is told to be forgotten. */
+async function readFrom(log: Log, from: number) {
+  const read: { readonly at: number; readonly id: string }[] = [];
+  const forgotten: number[] = [];
+  for await (const batch of log.read(topic, 0, offset(from), await endOf())) {
+    forgotten.push(...(batch.forgotten ?? []));
+    for (const { offset: at, value } of batch.records)
+      read.push({ at, id: (JSON.parse(Buffer.from(value).toString()) as { id: string }).id });
+  }
+  return { read, ids: read.map(({ id }) => id), forgotten };
+}
+
+/** Of the folder, what there is but for the names of keys that were destroyed. */
+async function filesOf(...folders: readonly string[]): Promise<readonly string[]> {
+  const entries = await Promise.all(
+    folders.map((folder) =>
+      readdir(join(root, "keys", folder), { recursive: true, withFileTypes: true }).catch(() => []),
+    ),
+  );
+  return entries.flat().flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : []));
+}
+
+const erase = async (log: EncryptedLog, key: string) => {
+  const subject = { key, type: null };
+  const bound: Cut = await log.retire(subject);
+  return { bound: Number(bound[topic]?.[0]), destroy: () => log.destroyKeys([{ ...subject, bound }]) };
+};
+
+test("of gateways that meet a new subject at once one makes its key, and all use it; nothing names the subject", async () => {
+  const from = await endOf();
+  const nodes = await Promise.all([nodeOf(), nodeOf(), nodeOf()]);
+  const letters = Array.from({ length: 12 }, () => letterOf("Zaphod Beeblebrox"));
+  await Promise.all(letters.map((letter, i) => (nodes[i % 3] as EncryptedLog).append([letter])));
+  const { ids } = await readFrom(await nodeOf(), from);
+  expect([...ids].sort()).toEqual(letters.map(({ id }) => id).sort());
+  const named = new Set<unknown>();
+  for await (const { records } of stored.read(topic, 0, from, await endOf()))
+    for (const { value } of records) named.add(JSON.parse(Buffer.from(value).toString()).encryptionkey);
+  const files = await filesOf("keys", "subjects");
+  expect([named.size, files.length]).toEqual([1, 2]);
+  for (const path of files) expect(path + (await readFile(path, "latin1"))).not.toMatch(/Zaphod/);
+});
+
+test("an append that lands behind the bound with the former key counts by the next one alone, before and after the destruction", async () => {
+  const from = await endOf();
+  const eraser = await nodeOf();
+  const reader = await nodeOf();
+  const first = letterOf("Trillian");
+  await eraser.append([first]);
+  let erasing: Awaited<ReturnType<typeof erase>> | undefined;
+  // Retired while it is on its way to the log, and once more while it is there and its acknowledgement on the way.
+  const late = letterOf("Trillian");
+  const early = letterOf("Trillian");
+  const retireOnce = async () => {
+    erasing ??= await erase(eraser, "Trillian");
+  };
+  await (await nodeOf(around(retireOnce))).append([late, letterOf("Marvin")]);
+  expect(erasing?.bound).toBe(from + 1);
+  const before = await readFrom(reader, from);
+  expect(before.ids.filter((id) => id !== first.id)).toHaveLength(2);
+  expect(before.forgotten).toEqual([from + 1]);
+  expect(await erasing?.destroy()).toBe(1);
+  const after = await readFrom(reader, from);
+  expect([after.read, after.forgotten]).toEqual([before.read.slice(1), [from, from + 1]]);
+
+  const isFirst = erasing;
+  const retireAgain = async () => {
+    if (erasing === isFirst) erasing = await erase(eraser, "Trillian");
+  };
+  const { length } = before.read;
+  await (await nodeOf(around(async () => undefined, retireAgain))).append([early]);
+  // It is there twice until the erasure is done, as any duplicate may be.
+  expect((await readFrom(reader, from)).ids.filter((id) => id === early.id)).toHaveLength(2);
+  expect(await erasing?.destroy()).toBe(1);
+  expect((await readFrom(reader, from)).ids.filter((id) => id === early.id)).toHaveLength(1);
+  expect((await readFrom(reader, from)).read).toHaveLength(length - 1);
+});
+
+test("with gateways that append all the while, exactly what was acknowledged before an erasure is forgotten, and each later event is read", async () => {
+  const pauseAbout = () => new Promise((resolve) => setTimeout(resolve, sent % 5));
+  const gateways = await Promise.all([
+    nodeOf(around(pauseAbout)),
+    nodeOf(around(async () => undefined, pauseAbout)),
+  ]);
+  const [eraser, other, reader] = await Promise.all([nodeOf(), nodeOf(), nodeOf()]);
+  const from = await endOf();
+  const log: { readonly id: string; readonly begun: number; readonly done: number }[] = [];
+  let now = 0;
+  let isOver = false;
+  const flows = [0, 1, 2, 3].map(async (n) => {
+    while (!isOver) {
+      const letter = letterOf("Ford");
+      const begun = ++now;
+      await (gateways[n % 2] as EncryptedLog).append([letter, letterOf(`other ${n}`)]);
+      log.push({ id: letter.id, begun, done: ++now });
+    }
+  });
+  let retired = 0;
+  const taken = (since: number) => log.filter(({ begun }) => begun > since).map(({ id }) => id);
+  for (let round = 0; round < 8; round++) {
+    while (taken(retired).length < 6) await new Promise((resolve) => setTimeout(resolve, 1));
+    const later = taken(retired);
+    const { ids } = await readFrom(reader, from);
+    expect(later.map((id) => ids.filter((each) => each === id).length)).toEqual(later.map(() => 1));
+    const asked = ++now;
+    // Two ask at once: each erasure has a bound of its own.
+    const both = await Promise.all([erase(eraser, "Ford"), erase(other, "Ford")]);
+    retired = ++now;
+    const bound = Math.max(...both.map((each) => each.bound));
+    const seen = await readFrom(reader, bound);
+    for (const each of both) await each.destroy();
+    const still = await readFrom(reader, bound);
+    expect(still.read.slice(0, seen.read.length)).toEqual(seen.read);
+    const left = new Set((await readFrom(reader, from)).ids);
+    expect(log.filter(({ id, done }) => done < asked && left.has(id))).toEqual([]);
+  }
+  isOver = true;
+  await Promise.all(flows);
+  expect(await filesOf("retired", "bounds", "next")).toEqual([]);
+});
+
+/** Dies before the n-th change that it is to make. */
+class DyingFiles extends KeyFiles {
+  #left: number;
+
+  constructor(root: string, left: number) {
+    super(root);
+    this.#left = left;
+    for (const name of ["create", "replace", "move", "remove"] as const) {
+      const own = this[name].bind(this) as (...args: readonly unknown[]) => Promise<never>;
+      this[name] = async (...args: readonly unknown[]) => {
+        if (--this.#left < 0) throw new Error("killed");
+        return own(...args);
+      };
+    }
+  }
+
+  get isAlive(): boolean {
+    return this.#left >= 0;
+  }
+}
+
+test("an eraser that dies at any step is taken over, and appends go on", async () => {
+  const gateway = await nodeOf();
+  for (let steps = 0, isDone = false; !isDone; steps++) {
+    const from = await endOf();
+    const who = `Agrajag ${steps}`;
+    const stay = letterOf("Prosser");
+    await gateway.append([letterOf(who), stay]);
+    const files = new DyingFiles(join(root, "keys"), steps);
+    const dying = await nodeOf(stored, files);
+    const bound = await erase(dying, who).then(
+      async (erasing) => {
+        await erasing.destroy().catch(() => undefined);
+        return erasing.bound;
+      },
+      () => undefined,
+    );
+    isDone = files.isAlive;
+    const later = letterOf(who);
+    // Between two steps of the destruction nobody knows yet which key is the next.
+    const isTaken = await gateway.append([later]).then(
+      () => true,
+      (error: { readonly code: string }) => {
+        expect(error.code).toBe("TIDEMARK_INGEST_ERASING");
+        return false;
+      },
+    );
+    const cut = bound === undefined ? undefined : { [topic]: [offset(bound)] };
+    const taker = await nodeOf();
+    if (cut === undefined) {
+      // Nobody was told that it was asked for, and asks again.
+      expect(isTaken).toBe(true);
+      await (await erase(taker, who)).destroy();
+    } else await taker.destroyKeys([{ key: who, type: null, bound: cut }]);
+    if (!isTaken) await gateway.append([later]);
+    const { ids } = await readFrom(await nodeOf(), from);
+    expect([steps, ids]).toEqual([steps, cut === undefined ? [stay.id] : [stay.id, later.id]]);
+    expect([steps, await filesOf("retired", "bounds", "next")]).toEqual([steps, []]);
+    expect(steps).toBeLessThan(30);
+  }
+});
+
+test("an erasure of who was never here leaves nothing but a random name", async () => {
+  const log = await nodeOf();
+  const before = await filesOf("subjects", "keys");
+  const { bound, destroy } = await erase(log, "Nobody");
+  expect([bound, await destroy()]).toEqual([await endOf(), 1]);
+  expect(await filesOf("subjects", "keys")).toEqual(before);
+  expect(await filesOf("retired", "bounds", "next")).toEqual([]);
+});
+
+test("a name in a record that is no key's opens no file", async () => {
+  const from = await endOf();
+  const node = await nodeOf();
+  await node.append([letterOf("Arthur")]);
+  for await (const { records } of stored.read(topic, 0, from, await endOf())) {
+    for (const { value } of records) {
+      const record = JSON.parse(Buffer.from(value).toString());
+      const named = (encryptionkey: unknown) => Buffer.from(JSON.stringify({ ...record, encryptionkey }));
+      const values = ["../master", `../keys/${record.encryptionkey}`, "f".repeat(32), 7].map(named);
+      await stored.append(values.map((each) => ({ topic, partition: 0, key: null, value: each })));
+    }
+  }
+  const { forgotten, ids } = await readFrom(node, from);
+  expect([forgotten, ids.length]).toEqual([[], 5]);
+});
+
+test("another master key is refused, and a folder that is gone is not made anew", async () => {
+  const files = new KeyFiles(join(root, "keys"));
+  const other = { masterKey: Buffer.alloc(32, 8), written };
+  await expect(SharedSubjectKeys.open({ files, ...other })).rejects.toMatchObject({
+    code: "TIDEMARK_CONFIG",
+  });
+  await expect(SharedSubjectKeys.make({ files, ...other })).rejects.toMatchObject({
+    code: "TIDEMARK_CONFIG",
+  });
+  await expect(
+    SharedSubjectKeys.open({ files: new KeyFiles(join(root, "none")), ...other }),
+  ).rejects.toMatchObject({ code: "TIDEMARK_STORE_CORRUPT" });
+});
