@@ -64,19 +64,23 @@ export async function clusterInClear(
   { stored, app, folder, environment }: ClearParts & { readonly stored: KafkaLog },
   lifecycle: Lifecycle,
 ): Promise<ClearLog> {
-  const topics = encryptedTopics(app);
-  if (topics.size === 0) return asItIs(stored);
-  const masterKey = masterKeyOf(environment[masterKeyVariable]);
+  const masterKey = sharedMasterKey({ app, environment });
+  if (masterKey === undefined) return asItIs(stored);
   const written = (topic: string) => stored.written(topic);
   const files = new KeyFiles(folder.subjectKeys);
   const keys = await SharedSubjectKeys.open({ files, masterKey, written });
-  return clearLog(lifecycle.use(new EncryptedLog({ log: stored, keys, topics })));
+  return clearLog(lifecycle.use(new EncryptedLog({ log: stored, keys, topics: encryptedTopics(app) })));
+}
+
+/** What a cluster's keys are wrapped with; undefined where none are needed. Throws TIDEMARK_CONFIG. */
+export function sharedMasterKey({ app, environment }: Omit<ClearParts, "folder">): Buffer | undefined {
+  return encryptedTopics(app).size === 0 ? undefined : masterKeyOf(environment[masterKeyVariable]);
 }
 
 /** Before a cluster's nodes start for the first time, and before the declaration is recorded. Throws as these do. */
-export async function makeSharedKeys({ app, folder, environment }: ClearParts): Promise<void> {
-  if (encryptedTopics(app).size === 0) return;
-  const masterKey = masterKeyOf(environment[masterKeyVariable]);
+export async function makeSharedKeys({ folder, ...parts }: ClearParts): Promise<void> {
+  const masterKey = sharedMasterKey(parts);
+  if (masterKey === undefined) return;
   const files = new KeyFiles(folder.subjectKeys);
   if ((await files.readMark()) === undefined) await requireNoneLost(folder);
   await SharedSubjectKeys.make({ files, masterKey });

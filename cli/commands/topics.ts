@@ -17,7 +17,7 @@ import { TidemarkError } from "../../views/errors.ts";
 import { dataFolder } from "../data-folder.ts";
 import { loadApp } from "../load-app.ts";
 import { formatCount, plural } from "../quantity.ts";
-import { makeSharedKeys } from "../subject-keys.ts";
+import { makeSharedKeys, sharedMasterKey } from "../subject-keys.ts";
 import { renderTable } from "../table.ts";
 import { paint, type Terminal, writeJson } from "../terminal.ts";
 
@@ -78,6 +78,9 @@ async function plan(options: TopicsOptions, terminal: Terminal): Promise<void> {
 async function apply(options: TopicsOptions, terminal: Terminal): Promise<void> {
   const app = await loadApp(options.app);
   const folder = dataFolder(resolve(options.data));
+  const { environment } = terminal;
+  // Before anything is shown that could not be done.
+  sharedMasterKey({ app, environment });
   requireChangesAllowed(app, await readDeclarations(folder.declarations));
   await withAdmin(options, terminal, async (admin, wanted) => {
     const steps = await admin.plan(wanted);
@@ -85,7 +88,7 @@ async function apply(options: TopicsOptions, terminal: Terminal): Promise<void> 
     const toDo = steps.filter(({ kind }) => kind !== "unchanged");
     const needsYes = toDo.length > 0 && toDo.every(({ kind }) => kind !== "refused");
     if (needsYes && options.yes === undefined && !(await isAgreed(terminal))) return;
-    await makeSharedKeys({ app, folder, environment: terminal.environment });
+    await makeSharedKeys({ app, folder, environment });
     await admin.apply(steps);
     await recordApp(options, terminal);
     if (options.json === undefined) terminal.out.write(`${paint(terminal, "green", "done")}\n`);

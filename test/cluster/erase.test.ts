@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { Kafka, logLevel } from "kafkajs";
-import { afterEach, expect, inject, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { dataFolder } from "../../cli/data-folder.ts";
 import { openErasures } from "../../cli/erasures.ts";
 import { runChecks } from "../../cli/verify/run-checks.ts";
@@ -11,6 +10,7 @@ import { count, defineApp, defineView, sum } from "../../views/index.ts";
 import { partitionOf } from "../../views/partition.ts";
 import { traces } from "../erasures/traces.ts";
 import { Client } from "../fault/client.ts";
+import { readTopics } from "./read-topics.ts";
 import { RunningCluster, shortSessionMs } from "./running-cluster.ts";
 import { freshVisits } from "./visits.ts";
 
@@ -51,38 +51,6 @@ function oracle(events: readonly Sent[]) {
     rows.set(place, { place, visits: row.visits + 1, stay: row.stay + stay });
   }
   return [...rows.values()].sort((a, b) => (a.place < b.place ? -1 : 1));
-}
-
-/** Every record of the topics from their beginnings to their ends, as a client reads them that knows nothing of Tidemark. */
-async function readAll(topics: readonly string[]): Promise<readonly { topic: string; text: string }[]> {
-  const kafka = new Kafka({ brokers: [...inject("kafkaBrokers")], logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  const left = new Map<string, number>();
-  for (const topic of topics) {
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic))
-      if (Number(low) < Number(high)) left.set(`${topic}/${partition}`, Number(high));
-  }
-  await admin.disconnect();
-  const consumer = kafka.consumer({ groupId: `${topics[0]}.searched`, maxWaitTimeInMs: 20 });
-  const read: { topic: string; text: string }[] = [];
-  await consumer.connect();
-  await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-  await new Promise<void>((resolve) => {
-    void consumer.run({
-      eachMessage: async ({ topic, partition, message: { offset, key, value, headers } }) => {
-        const text = [key, value, ...Object.values(headers ?? {})]
-          .map((part) => part?.toString("latin1"))
-          .join("\n");
-        read.push({ topic, text });
-        const end = left.get(`${topic}/${partition}`) ?? 0;
-        if (Number(offset) + 1 >= end) left.delete(`${topic}/${partition}`);
-        if (left.size === 0) resolve();
-      },
-    });
-  });
-  await consumer.disconnect();
-  return read;
 }
 
 test("an erasure asked of a serving node while events flow and the batch role comes and goes: answers, topics and files have nothing of the subject", async () => {
@@ -184,7 +152,7 @@ test("an erasure asked of a serving node while events flow and the batch role co
   const topics = wantedTopics(app).map(({ name }) => name);
   const published = app.views.map((view) => changesTopic(app.name, view));
   const isFree = (text: string) => !/Zaphod-17|zid-(?!895|place 3)/.test(text);
-  const read = await readAll(topics);
+  const read = await readTopics(topics);
   expect(read.filter(({ topic, text }) => !published.includes(topic) && !isFree(text))).toEqual([]);
   // A compacted topic tells that the rows are gone, and lets go of them by and by.
   for (const topic of published) {

@@ -25,13 +25,14 @@ export function freshVisits({
   hasFlights = false,
   keep = null as string | null,
   duplicatesWithin = 1_000,
+  encrypted = false,
 } = {}) {
   const visit = defineEvent({
     name: `test.${id}.visited`,
     schema: Type.Object({ place: Type.String(), stay: Type.Integer() }),
     key: (f) => f.place,
     partitions: 3,
-    ...{ keep, duplicatesWithin },
+    ...{ keep, duplicatesWithin, encrypted },
   });
   const places = defineView({
     ...{ name: "places", publish },
