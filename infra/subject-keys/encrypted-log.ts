@@ -11,6 +11,7 @@ import {
   type Topic,
 } from "../log/log.ts";
 import { encryptEvent, readEncrypted, type SubjectKey } from "./encrypted-event.ts";
+import { nameOf } from "./key-wrapping.ts";
 import type { KeyedSubject, LogKeys } from "./log-keys.ts";
 
 export interface EncryptedLogOptions {
@@ -20,6 +21,9 @@ export interface EncryptedLogOptions {
   /** Whose events are encrypted; others pass as they are. */
   readonly topics: ReadonlySet<string>;
 }
+
+/** Where one process alone appends, it does one thing at a time. */
+const everything: ReadonlySet<string> = new Set([""]);
 
 /**
  * A log that holds the events of some topics encrypted, each with the key of its subject, as it is to those who write and read: in the
@@ -32,8 +36,8 @@ export class EncryptedLog implements Log {
   readonly #log: Log;
   readonly #keys: LogKeys;
   readonly #topics: ReadonlySet<string>;
-  /** What was begun last: each begins after the one before, so that records keep their order. */
-  #latest: Promise<unknown> = Promise.resolve();
+  /** What was begun last, by what it is about: each begins after the one before, so that records keep their order. */
+  readonly #latest = new Map<string, Promise<unknown>>();
   readonly #appending = new Set<Promise<unknown>>();
 
   constructor({ log, keys, topics }: EncryptedLogOptions) {
@@ -49,10 +53,12 @@ export class EncryptedLog implements Log {
 
   async append(records: readonly Append[]): Promise<Position> {
     const personal = records.filter(({ topic }) => this.#topics.has(topic));
-    // Where others may retire keys, nothing is gained by looking them up one append after the other.
-    const ahead = this.#keys.retired && this.#keysOf(personal);
+    const isShared = this.#keys.retired !== undefined;
+    // Where others may retire keys at any moment, nothing is gained by looking them up one append after the other.
+    const ahead = isShared ? this.#keysOf(personal) : undefined;
     ahead?.catch(() => undefined);
-    const { keys, appended } = await this.#next(async () => {
+    const about = isShared ? new Set(personal.map((record) => nameOf(subjectOf(record)))) : everything;
+    const { keys, appended } = await this.#next(about, async () => {
       const found = await (ahead ?? this.#keysOf(personal));
       const appending = this.#log.append(this.#encrypted(records, found));
       this.#appending.add(appending);
@@ -69,7 +75,7 @@ export class EncryptedLog implements Log {
    * asked to be erased and what comes later are so told apart by the key as they are by the offset.
    */
   retire(subject: Subject, topics: readonly Topic[] = this.#log.topics): Promise<Cut> {
-    return this.#next(async () => {
+    return this.#next(everything, async () => {
       await Promise.allSettled(this.#appending);
       const bounds = await this.#keys.retire(this.#keyed(subject));
       return { ...(await logEnd(this.#log, topics)), ...bounds };
@@ -81,7 +87,7 @@ export class EncryptedLog implements Log {
     const erased = subjects.flatMap((subject) =>
       this.#keyed(subject).map((keyed) => ({ ...keyed, bound: subject.bound?.[keyed.topic] })),
     );
-    return this.#next(() => this.#keys.destroy(erased));
+    return this.#next(everything, () => this.#keys.destroy(erased));
   }
 
   starts(topic: string): Promise<readonly Offset[]> {
@@ -113,13 +119,18 @@ export class EncryptedLog implements Log {
 
   /** Waits for what was begun. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#latest;
+    await Promise.all(this.#latest.values());
     await Promise.allSettled(this.#appending);
   }
 
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#latest.then(work);
-    this.#latest = result.catch(() => undefined);
+  #next<T>(about: ReadonlySet<string>, work: () => Promise<T>): Promise<T> {
+    const result = Promise.all([...about].map((each) => this.#latest.get(each))).then(work);
+    const settled: Promise<unknown> = result
+      .catch(() => undefined)
+      .then(() => {
+        for (const each of about) if (this.#latest.get(each) === settled) this.#latest.delete(each);
+      });
+    for (const each of about) this.#latest.set(each, settled);
     return result;
   }
 

@@ -94,13 +94,15 @@ const erase = async (log: EncryptedLog, key: string) => {
   return { bound: Number(bound[topic]?.[0]), destroy: () => log.destroyKeys([{ ...subject, bound }]) };
 };
 
-test("of gateways that meet a new subject at once one makes its key, and all use it; nothing names the subject", async () => {
+test("of gateways that meet a new subject at once one makes its key, and all use it; each keeps its order, and nothing names the subject", async () => {
   const from = await endOf();
   const nodes = await Promise.all([nodeOf(), nodeOf(), nodeOf()]);
   const letters = Array.from({ length: 12 }, () => letterOf("Zaphod Beeblebrox"));
   await Promise.all(letters.map((letter, i) => (nodes[i % 3] as EncryptedLog).append([letter])));
   const { ids } = await readFrom(await nodeOf(), from);
-  expect([...ids].sort()).toEqual(letters.map(({ id }) => id).sort());
+  const ofNode = (n: number) => letters.filter((_, i) => i % 3 === n).map(({ id }) => id);
+  for (const own of [0, 1, 2].map(ofNode)) expect(ids.filter((id) => own.includes(id))).toEqual(own);
+  expect(ids).toHaveLength(letters.length);
   const named = new Set<unknown>();
   for await (const { records } of stored.read(topic, 0, from, await endOf()))
     for (const { value } of records) named.add(JSON.parse(Buffer.from(value).toString()).encryptionkey);
@@ -187,35 +189,42 @@ test("with gateways that append all the while, exactly what was acknowledged bef
   expect(await filesOf("retired", "bounds", "next")).toEqual([]);
 });
 
-/** Dies before the n-th change that it is to make. */
-class DyingFiles extends KeyFiles {
-  #left: number;
-
-  constructor(root: string, left: number) {
-    super(root);
-    this.#left = left;
+/** Something happens before each change. */
+class WatchedFiles extends KeyFiles {
+  constructor(before: (change: string) => Promise<unknown>) {
+    super(join(root, "keys"));
     for (const name of ["create", "replace", "move", "remove"] as const) {
       const own = this[name].bind(this) as (...args: readonly unknown[]) => Promise<never>;
       this[name] = async (...args: readonly unknown[]) => {
-        if (--this.#left < 0) throw new Error("killed");
+        await before(`${name} ${args[0]}`);
         return own(...args);
       };
     }
   }
+}
 
-  get isAlive(): boolean {
-    return this.#left >= 0;
-  }
+/** Before the first change of that kind. */
+function once(change: string, work: () => Promise<unknown>): WatchedFiles {
+  let isDone = false;
+  return new WatchedFiles(async (each) => {
+    if (isDone || each !== change) return;
+    isDone = true;
+    await work();
+  });
 }
 
 test("an eraser that dies at any step is taken over, and appends go on", async () => {
   const gateway = await nodeOf();
+  let held = 0;
   for (let steps = 0, isDone = false; !isDone; steps++) {
     const from = await endOf();
     const who = `Agrajag ${steps}`;
     const stay = letterOf("Prosser");
     await gateway.append([letterOf(who), stay]);
-    const files = new DyingFiles(join(root, "keys"), steps);
+    let alive = steps;
+    const files = new WatchedFiles(async () => {
+      if (--alive < 0) throw new Error("killed");
+    });
     const dying = await nodeOf(stored, files);
     const bound = await erase(dying, who).then(
       async (erasing) => {
@@ -224,16 +233,22 @@ test("an eraser that dies at any step is taken over, and appends go on", async (
       },
       () => undefined,
     );
-    isDone = files.isAlive;
+    isDone = alive >= 0;
     const later = letterOf(who);
+    const other = letterOf("Prosser");
+    let isOtherTaken = false;
     // Between two steps of the destruction nobody knows yet which key is the next.
-    const isTaken = await gateway.append([later]).then(
+    const taking = gateway.append([later]).then(
       () => true,
       (error: { readonly code: string }) => {
-        expect(error.code).toBe("TIDEMARK_INGEST_ERASING");
+        // Nobody else has waited for it.
+        expect([error.code, isOtherTaken]).toEqual(["TIDEMARK_INGEST_ERASING", true]);
         return false;
       },
     );
+    await gateway.append([other]);
+    isOtherTaken = true;
+    const isTaken = await taking;
     const cut = bound === undefined ? undefined : { [topic]: [offset(bound)] };
     const taker = await nodeOf();
     if (cut === undefined) {
@@ -241,12 +256,84 @@ test("an eraser that dies at any step is taken over, and appends go on", async (
       expect(isTaken).toBe(true);
       await (await erase(taker, who)).destroy();
     } else await taker.destroyKeys([{ key: who, type: null, bound: cut }]);
-    if (!isTaken) await gateway.append([later]);
+    if (!isTaken) {
+      held++;
+      await gateway.append([later]);
+    }
     const { ids } = await readFrom(await nodeOf(), from);
-    expect([steps, ids]).toEqual([steps, cut === undefined ? [stay.id] : [stay.id, later.id]]);
+    const left = cut === undefined ? [stay, other] : [stay, other, later];
+    expect([steps, [...ids].sort()]).toEqual([steps, left.map(({ id }) => id).sort()]);
     expect([steps, await filesOf("retired", "bounds", "next")]).toEqual([steps, []]);
     expect(steps).toBeLessThan(30);
   }
+  expect(held).toBeGreaterThan(0);
+});
+
+test("who needs a bound first finds it, and what comes with the next key lies behind it", async () => {
+  const from = await endOf();
+  const [gateway, reader] = await Promise.all([nodeOf(), nodeOf()]);
+  await gateway.append([letterOf("Lunkwill")]);
+  const [former, later] = [letterOf("Lunkwill"), letterOf("Lunkwill")];
+  // The eraser has put up its mark, and is about to write down a bound that it has read; or is no more.
+  const late = once("create bounds", async () => {
+    await gateway.append([former]);
+    await gateway.append([later]);
+  });
+  const { bound, destroy } = await erase(await nodeOf(stored, late), "Lunkwill");
+  expect(bound).toBe(from + 1);
+  await destroy();
+  expect((await readFrom(reader, from)).ids).toEqual([former.id, later.id]);
+});
+
+test("an erasure destroys no key that was retired by a later one", async () => {
+  const from = await endOf();
+  const node = await nodeOf();
+  const letters = [letterOf("Fook"), letterOf("Fook"), letterOf("Fook")] as const;
+  await node.append([letters[0]]);
+  const first = await erase(node, "Fook");
+  await node.append([letters[1]]);
+  const second = await erase(node, "Fook");
+  await node.append([letters[2]]);
+  const left = async () => (await readFrom(node, from)).ids;
+  expect([await first.destroy(), await left()]).toEqual([1, [letters[1].id, letters[2].id]]);
+  expect([await second.destroy(), await left()]).toEqual([1, [letters[2].id]]);
+});
+
+test("no key is left where no erasure finds it, whatever a gateway does while a former one is destroyed", async () => {
+  const gateway = await nodeOf();
+  const erasesAll = async (who: string, from: number) => {
+    const { destroy } = await erase(gateway, who);
+    await destroy();
+    expect([who, (await readFrom(gateway, from)).ids]).toEqual([who, []]);
+    expect([who, await filesOf("retired", "bounds", "next")]).toEqual([who, []]);
+  };
+  const keys = await filesOf("keys", "subjects");
+
+  // It is about to put a key behind one that is destroyed meanwhile; another has begun anew, or not.
+  for (const who of ["Majikthise", "Vroomfondel"]) {
+    const from = await endOf();
+    await gateway.append([letterOf(who)]);
+    const erasing = await erase(gateway, who);
+    const late = once("create next", async () => {
+      await erasing.destroy();
+      if (who === "Majikthise") await gateway.append([letterOf(who)]);
+    });
+    await (await nodeOf(stored, late)).append([letterOf(who)]);
+    await erasesAll(who, from);
+  }
+
+  // It comes when the eraser has seen that no key follows, and before it has said so.
+  const from = await endOf();
+  await gateway.append([letterOf("Phouchg")]);
+  const erasing = await erase(gateway, "Phouchg");
+  const meanwhile = once("replace subjects", async () => {
+    await gateway.append([letterOf("Phouchg")]).catch(() => undefined);
+  });
+  const cut = { [topic]: [offset(erasing.bound)] };
+  await (await nodeOf(stored, meanwhile)).destroyKeys([{ key: "Phouchg", type: null, bound: cut }]);
+  await gateway.append([letterOf("Phouchg")]);
+  await erasesAll("Phouchg", from);
+  expect(await filesOf("keys", "subjects")).toEqual(keys);
 });
 
 test("an erasure of who was never here leaves nothing but a random name", async () => {
