@@ -31,8 +31,8 @@ afterAll(async () => {
 const written = (name: string) => stored.nexts(name);
 
 /** What a node has: a log over a log that all share. */
-async function nodeOf(log: Log = stored, files = new KeyFiles(join(root, "keys"))) {
-  const keys = await SharedSubjectKeys.open({ files, masterKey, written, waitMs: 200 });
+async function nodeOf(log: Log = stored, files = new KeyFiles(join(root, "keys")), ends = written) {
+  const keys = await SharedSubjectKeys.open({ files, masterKey, written: ends, waitMs: 200 });
   return new EncryptedLog({ log, keys, topics: new Set([topic]) });
 }
 
@@ -72,8 +72,10 @@ async function readFrom(log: Log, from: number) {
   const forgotten: number[] = [];
   for await (const batch of log.read(topic, 0, offset(from), await endOf())) {
     forgotten.push(...(batch.forgotten ?? []));
-    for (const { offset: at, value } of batch.records)
-      read.push({ at, id: (JSON.parse(Buffer.from(value).toString()) as { id: string }).id });
+    for (const { offset: at, value } of batch.records) {
+      const { id, encryption } = JSON.parse(Buffer.from(value).toString());
+      read.push({ at, id: encryption === undefined ? id : "unreadable" });
+    }
   }
   return { read, ids: read.map(({ id }) => id), forgotten };
 }
@@ -274,12 +276,13 @@ test("who needs a bound first finds it, and what comes with the next key lies be
   const [gateway, reader] = await Promise.all([nodeOf(), nodeOf()]);
   await gateway.append([letterOf("Lunkwill")]);
   const [former, later] = [letterOf("Lunkwill"), letterOf("Lunkwill")];
-  // The eraser has put up its mark, and is about to write down a bound that it has read; or is no more.
-  const late = once("create bounds", async () => {
-    await gateway.append([former]);
-    await gateway.append([later]);
-  });
-  const { bound, destroy } = await erase(await nodeOf(stored, late), "Lunkwill");
+  // The eraser has put up its mark, and is about to look for the bound, and then to write it down.
+  const early = async () => {
+    if ((await endOf()) === from + 1) await gateway.append([former]);
+    return written(topic);
+  };
+  const late = once("create bounds", () => gateway.append([later]));
+  const { bound, destroy } = await erase(await nodeOf(stored, late, early), "Lunkwill");
   expect(bound).toBe(from + 1);
   await destroy();
   expect((await readFrom(reader, from)).ids).toEqual([former.id, later.id]);
@@ -322,8 +325,35 @@ test("no key is left where no erasure finds it, whatever a gateway does while a 
     await erasesAll(who, from);
   }
 
-  // It comes when the eraser has seen that no key follows, and before it has said so.
+  // It has found the key's subject, and goes on when another is just about to take back what it has put behind.
   const from = await endOf();
+  await gateway.append([letterOf("Deep Thought")]);
+  const thinking = await erase(gateway, "Deep Thought");
+  let go: () => void = () => undefined;
+  const isTime = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  class SlowFiles extends KeyFiles {
+    override async read(...args: Parameters<KeyFiles["read"]>) {
+      const text = await super.read(...args);
+      if (args[0] === "subjects") await isTime;
+      return text;
+    }
+  }
+  const slow = await nodeOf(stored, new SlowFiles(join(root, "keys")));
+  const appended = slow.append([letterOf("Deep Thought")]);
+  const late = new WatchedFiles(async (change) => {
+    if (change === "create next") await thinking.destroy();
+    if (change !== "remove keys") return;
+    go();
+    await appended;
+  });
+  await (await nodeOf(stored, late)).append([letterOf("Deep Thought")]);
+  expect((await readFrom(gateway, from)).ids).not.toContain("unreadable");
+  await erasesAll("Deep Thought", from);
+
+  // It comes when the eraser has seen that no key follows, and before it has said so.
+  const last = await endOf();
   await gateway.append([letterOf("Phouchg")]);
   const erasing = await erase(gateway, "Phouchg");
   const meanwhile = once("replace subjects", async () => {
@@ -332,7 +362,7 @@ test("no key is left where no erasure finds it, whatever a gateway does while a 
   const cut = { [topic]: [offset(erasing.bound)] };
   await (await nodeOf(stored, meanwhile)).destroyKeys([{ key: "Phouchg", type: null, bound: cut }]);
   await gateway.append([letterOf("Phouchg")]);
-  await erasesAll("Phouchg", from);
+  await erasesAll("Phouchg", last);
   expect(await filesOf("keys", "subjects")).toEqual(keys);
 });
 
