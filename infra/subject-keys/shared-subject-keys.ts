@@ -79,8 +79,8 @@ export class SharedSubjectKeys implements LogKeys {
   }
 
   async retired(ids: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const isRetired = async (id: string) => (await this.#files.read("keys", id)) === undefined;
-    const retired = await Promise.all([...ids].map(async (id) => ((await isRetired(id)) ? id : [])));
+    const look = async (id: string) => ((await this.#files.isThere("keys", id)) ? [] : id);
+    const retired = await Promise.all([...ids].map(look));
     return new Set(retired.flat());
   }
 
@@ -163,7 +163,7 @@ export class SharedSubjectKeys implements LogKeys {
     const written = await this.#written(asKeyFile(file).topic);
     await this.#files.create("bounds", id, JSON.stringify(written));
     const first = await this.#files.read("bounds", id);
-    if (first !== undefined && (await this.#files.read("retired", id)) !== undefined) return asBound(first);
+    if (first !== undefined && (await this.#files.isThere("retired", id))) return asBound(first);
     await this.#files.remove("bounds", id);
     return undefined;
   }
@@ -179,7 +179,7 @@ export class SharedSubjectKeys implements LogKeys {
       const isOfTopic = asKeyFile(retired).topic === topic;
       return { key: this.#unwrap(id, retired), bound: isOfTopic ? bound : undefined };
     }
-    return (await this.#files.read("destroyed", id)) === undefined ? undefined : "destroyed";
+    return (await this.#files.isThere("destroyed", id)) ? "destroyed" : undefined;
   }
 
   async #destroy(subject: ErasedSubject): Promise<number> {
