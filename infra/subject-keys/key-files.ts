@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { close, open, read } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -28,6 +29,15 @@ export class KeyFiles {
   async makeMark(mark: string): Promise<void> {
     await makeFolder(this.root);
     await createDurably(this.#mark, mark);
+  }
+
+  /** Another one each time that keys were retired; undefined as long as none was. */
+  readEpoch(): Promise<string | undefined> {
+    return readSmall(this.#epoch);
+  }
+
+  async beginEpoch(): Promise<void> {
+    await replaceDurably(this.#epoch, randomUUID());
   }
 
   read(folder: KeyFolder, name: string): Promise<string | undefined> {
@@ -102,6 +112,10 @@ export class KeyFiles {
 
   get #mark(): string {
     return join(this.root, "master");
+  }
+
+  get #epoch(): string {
+    return join(this.root, "epoch");
   }
 
   #path(folder: KeyFolder, name: string): string {

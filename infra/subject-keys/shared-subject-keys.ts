@@ -26,6 +26,17 @@ interface KeyFile {
   readonly key: string;
 }
 
+/** Keys that were present at some moment of the epoch, and so are as long as it lasts. */
+interface PresentKeys {
+  readonly epoch: string | undefined;
+  /** By the subject's name. */
+  readonly ofSubjects: Map<string, SubjectKey>;
+  /** By the key's. */
+  readonly keys: Map<string, Uint8Array>;
+}
+
+/** At hand, so that not each has to be looked for in each batch. */
+const maxPresent = 65_536;
 const idPattern = /^[0-9a-f]{32}$/;
 /** Between two looks at what somebody else is at. */
 const pauseMs = 10;
@@ -38,14 +49,15 @@ const looks = 4;
  * that whoever needs it first finds in the log after that; `destroyed`, by its name alone, which is random. `subjects` has the first of
  * a subject's keys, under an HMAC of the subject's name, `next` the one that follows a retired one.
  *
- * A record that was read before its key was retired lies before the bound, as does one that was acknowledged before. So all readers agree
- * on the records that count, and who appends has to look once more when it is acknowledged (`retired`).
+ * Between a key's retirement and its bound an epoch begins. A record that was read, or acknowledged, in an epoch before lies before the
+ * bound. So all readers agree on the records that count, and who appends has to look once more when it is acknowledged (`retired`).
  */
 export class SharedSubjectKeys implements LogKeys {
   readonly #files: KeyFiles;
   readonly #wrapping: KeyWrapping;
   readonly #written: SharedSubjectKeysOptions["written"];
   readonly #waitMs: number;
+  #present: PresentKeys = noneIn(undefined);
 
   /** To be done once, before a node opens them; done again it changes nothing. TIDEMARK_CONFIG as `open`. */
   static async make(options: MasterOptions): Promise<void> {
@@ -68,24 +80,31 @@ export class SharedSubjectKeys implements LogKeys {
 
   /** TIDEMARK_INGEST_ERASING where a subject's keys are at somebody's hands for longer than an append can wait. */
   async present(subjects: readonly KeyedSubject[]): Promise<readonly SubjectKey[]> {
-    const keys = new Map<string, Promise<SubjectKey>>();
-    const all = subjects.map((subject) => {
-      const name = nameOf(subject);
-      const key = keys.get(name) ?? this.#present(subject);
-      keys.set(name, key);
-      return key;
+    const { ofSubjects, keys } = await this.#presentNow();
+    const named = new Map(subjects.map((subject) => [nameOf(subject), subject]));
+    const found = [...named].map(async ([name, subject]) => {
+      const key = ofSubjects.get(name) ?? (await this.#keyOf(subject));
+      ofSubjects.set(name, key);
+      keys.set(key.id, key.key);
+      return [name, key] as const;
     });
-    return Promise.all(all);
+    const all = new Map(await Promise.all(found));
+    return subjects.map((subject) => all.get(nameOf(subject)) as SubjectKey);
   }
 
   async retired(ids: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const look = async (id: string) => ((await this.#files.isThere("keys", id)) ? [] : id);
+    const { keys } = await this.#presentNow();
+    const look = async (id: string) => (keys.has(id) || (await this.#files.isThere("keys", id)) ? [] : id);
     const retired = await Promise.all([...ids].map(look));
     return new Set(retired.flat());
   }
 
   async findAll(topic: string, ids: ReadonlySet<string>): Promise<ReadonlyMap<string, FoundKey>> {
-    const found = [...ids].map(async (id) => [id, await this.#find(topic, id)] as const);
+    const { keys } = await this.#presentNow();
+    const found = [...ids].map(async (id) => {
+      const key = keys.get(id);
+      return [id, key === undefined ? await this.#find(topic, id, keys) : { key }] as const;
+    });
     return new Map(await Promise.all(found));
   }
 
@@ -101,7 +120,15 @@ export class SharedSubjectKeys implements LogKeys {
     return destroyed;
   }
 
-  async #present(subject: KeyedSubject): Promise<SubjectKey> {
+  /** What is found to be present from here on is so in this epoch, or in one that has begun meanwhile. */
+  async #presentNow(): Promise<PresentKeys> {
+    const epoch = await this.#files.readEpoch();
+    const { epoch: known, keys } = this.#present;
+    if (epoch !== known || keys.size > maxPresent) this.#present = noneIn(epoch);
+    return this.#present;
+  }
+
+  async #keyOf(subject: KeyedSubject): Promise<SubjectKey> {
     const index = this.#indexOf(subject);
     let made: { readonly id: string; readonly after: string | undefined } | undefined;
     for (let tried = 0; tried < looks + this.#waitMs / pauseMs; tried++) {
@@ -145,7 +172,7 @@ export class SharedSubjectKeys implements LogKeys {
   async #retire(subject: KeyedSubject): Promise<readonly Offset[]> {
     for (;;) {
       // One that is made for it has no records; its bound is there for all that came before it.
-      const { id } = await this.#present(subject);
+      const { id } = await this.#keyOf(subject);
       await this.#files.move("keys", "retired", id);
       const bound = await this.#boundOf(id);
       if (bound !== undefined) return bound;
@@ -158,8 +185,9 @@ export class SharedSubjectKeys implements LogKeys {
     if (found !== undefined) return asBound(found);
     const file = await this.#files.read("retired", id);
     if (file === undefined) return undefined;
-    // No key may have a bound and be present again after a crash.
+    // No key may have a bound and be present again after a crash, nor be at hand anywhere.
     await this.#files.sync("retired", id);
+    await this.#files.beginEpoch();
     const written = await this.#written(asKeyFile(file).topic);
     await this.#files.create("bounds", id, JSON.stringify(written));
     const first = await this.#files.read("bounds", id);
@@ -168,11 +196,15 @@ export class SharedSubjectKeys implements LogKeys {
     return undefined;
   }
 
-  async #find(topic: string, id: string): Promise<FoundKey> {
+  async #find(topic: string, id: string, keys: Map<string, Uint8Array>): Promise<FoundKey> {
     // Whoever writes to the topic may have thought of it.
     if (!idPattern.test(id)) return undefined;
     const present = await this.#files.read("keys", id);
-    if (present !== undefined) return { key: this.#unwrap(id, present) };
+    if (present !== undefined) {
+      const key = this.#unwrap(id, present);
+      keys.set(id, key);
+      return { key };
+    }
     const retired = await this.#files.read("retired", id);
     const bound = retired === undefined ? undefined : await this.#boundOf(id);
     if (retired !== undefined && bound !== undefined) {
@@ -221,6 +253,10 @@ export class SharedSubjectKeys implements LogKeys {
   #indexOf(subject: KeyedSubject): string {
     return this.#wrapping.indexOf(nameOf(subject)).toString("hex");
   }
+}
+
+function noneIn(epoch: string | undefined): PresentKeys {
+  return { epoch, ofSubjects: new Map(), keys: new Map() };
 }
 
 function isWithin(bound: readonly Offset[], erased: ErasedSubject["bound"]): boolean {
