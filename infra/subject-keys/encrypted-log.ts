@@ -27,8 +27,8 @@ const everything: ReadonlySet<string> = new Set([""]);
 
 /**
  * A log that holds the events of some topics encrypted, each with the key of its subject, as it is to those who write and read: in the
- * clear. What is appended is encrypted before it goes to the log, what is read is decrypted. A record whose key was destroyed is
- * `forgotten`; one that no key opens stays as it stands, which no reader takes for an event. Records that were not encrypted are as they are.
+ * clear. What is appended is encrypted before it goes to the log, what is read is decrypted. A record whose key was destroyed, or retired before
+ * it was written, is `forgotten`; one that no key opens stays as it stands, which no reader takes for an event. Records that were not encrypted are as they are.
  */
 export class EncryptedLog implements Log {
   /** As the log has it. */
