@@ -118,6 +118,8 @@ test("with encrypted events an erasure destroys keys: the topic stays whole and 
       await send(gateways[i as 0 | 1], more);
       sent.push(...more);
       acknowledged.set(more[0]?.id ?? "", begun === state ? begun : "meanwhile");
+      // So often that some are always on their way, and no oftener.
+      await new Promise((resolve) => setTimeout(resolve, 8));
     }
   });
   while (acknowledged.size < 160) await new Promise((resolve) => setTimeout(resolve, 2));
