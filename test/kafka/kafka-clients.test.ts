@@ -101,7 +101,7 @@ test("a transaction is seen once it is committed, never if it is aborted, and it
   };
   const open = await producer.transaction();
   await open.send({ topic: name, messages: [{ value: "first" }] });
-  expect(await log.nexts(name)).toEqual([0]);
+  expect([await log.nexts(name), await log.written(name)]).toEqual([[0], [1]]);
   await open.commit();
   for (const [text, commit] of [
     ["lost", false],
