@@ -1,57 +1,30 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sourceOf } from "../../batch-layer/source.ts";
 import { compileSql } from "../../batch-layer/sql.ts";
 import { runStatement } from "../../batch-layer/statement.ts";
 import { airportHours, flight } from "../../examples/flights/app.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { archivedIds } from "../../infra/master/archived-ids.ts";
-import { type CompactionPolicy, thoroughPolicy } from "../../infra/master/compaction-plan.ts";
-import { Compactor } from "../../infra/master/compactor.ts";
+import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
 import { earlyValues, readableEarlyValues } from "../../infra/master/early-values.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import { recordsFileName } from "../../infra/master/file-names.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
+import type { MasterFolder } from "../../infra/master/folder.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { offset } from "../../views/cut.ts";
 import type { EventType } from "../../views/event.ts";
 import type { SqlParameters } from "../../views/expression.ts";
 import { defineApp, defineEvent, Type } from "../../views/index.ts";
 import { recordType, withFormer } from "../../views/recorded-type.ts";
+import { ArchiveHere, signal, wholePass } from "../master/archive-here.ts";
 
-let lifecycle: Lifecycle;
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
-const signal = new AbortController().signal;
+let here: ArchiveHere;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-compaction-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 2, temporaryFolder: join(root, "spill") }),
-  );
-  connection = await duckdb.connect();
+  here = await ArchiveHere.open(2);
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
-
-function compactorOf(
-  type: EventType,
-  master: MasterFolder,
-  policy: Partial<CompactionPolicy> = {},
-): Compactor {
-  return new Compactor({
-    ...{ events: [type], master, duckdb, timers: globalThis, graceMs: 0, now: () => performance.now() },
-    policy: { ...thoroughPolicy, ...policy },
-  });
-}
+afterEach(() => here[Symbol.asyncDispose]());
 
 const partitionFiles = 500;
 const fileRecords = 10;
@@ -59,8 +32,8 @@ const fileRecords = 10;
 /** A master dataset of 2,000 files, as it is after weeks of little. */
 async function writeManyFiles(path: string): Promise<MasterFolder> {
   const topics = [{ name: flight.name, partitions: flight.partitions }];
-  const master = await MasterFolder.own(path, topics);
-  await connection.run(
+  const master = await here.master(topics, path);
+  await here.connection.run(
     `CREATE TABLE flights AS SELECT
       (range % 4)::INTEGER AS _partition, (range // 4)::BIGINT AS _offset, 'id-' || range AS _event_id, 'test' AS _event_source,
       (TIMESTAMP '2001-01-01' + INTERVAL (range * 7) MINUTE)::TIMESTAMP_MS AS _event_time, range % 11 = 5 AS _duplicate, NULL::VARCHAR AS _rest,
@@ -70,7 +43,7 @@ async function writeManyFiles(path: string): Promise<MasterFolder> {
   for (let partition = 0; partition < flight.partitions; partition++) {
     for (let i = 0; i < partitionFiles; i++) {
       const [from, next] = [offset(i * fileRecords), offset((i + 1) * fileRecords)];
-      await connection.run(
+      await here.connection.run(
         `COPY (SELECT * FROM flights WHERE _partition = ${partition} AND _offset >= ${from} AND _offset < ${next} ORDER BY _offset) TO $1 (FORMAT parquet, COMPRESSION zstd)`,
         [join(path, flight.name, String(partition), recordsFileName(from, next))],
       );
@@ -80,9 +53,9 @@ async function writeManyFiles(path: string): Promise<MasterFolder> {
 }
 
 test("2,000 small files become a few while batch computations and readers go on, and no answer changes", async () => {
-  const master = await writeManyFiles(join(root, "master"));
+  const master = await writeManyFiles(here.newPath("master"));
   const cut = await master.cut();
-  const [computing, reading] = [await duckdb.connect(), await duckdb.connect()];
+  const [computing, reading] = [await here.duckdb.connect(), await here.duckdb.connect()];
   const statesOf = async () => {
     const source = sourceOf(flight, await master.files(flight.name), cut);
     const result = await runStatement(computing, compileSql(airportHours, [source]), signal, globalThis);
@@ -96,7 +69,10 @@ test("2,000 small files become a few while batch computations and readers go on,
   };
   const [states, ids] = [await statesOf(), await idsOf()];
   expect(JSON.parse(states).length).toBeGreaterThan(1_000);
-  const compactor = compactorOf(flight, master, { targetRecords: 2_000 });
+  const compactor = here.compactor(master, {
+    ...{ events: [flight], policy: { ...thoroughPolicy, targetRecords: 2_000 } },
+    now: () => performance.now(),
+  });
   let passes = 0;
   let removed = 0;
   for (let waiting = await compactor.pending(); waiting > 0; waiting = await compactor.pending()) {
@@ -129,6 +105,7 @@ test("values of fields from before they were declared are the same after compact
     ...recordType(grown),
     former: [{ schema: recordType(first).schema, next: [offset(17)] }],
   });
+  const { duckdb, connection } = here;
   const topics = [{ name: first.name, partitions: 1 }];
   const eventOf = (i: number) => {
     const data = { city: `c${i % 3}`, at: "2026-01-01T00:00:00.123Z", rate: i };
@@ -138,10 +115,7 @@ test("values of fields from before they were declared are the same after compact
   };
   const events = Array.from({ length: 40 }, (_, i) => eventOf(i));
   for (const hasRun of [true, false]) {
-    const log = lifecycle.use(
-      await LmdbLog.open({ path: join(root, `log-${hasRun}`), topics, mode: "writer" }),
-    );
-    const master = await MasterFolder.own(join(root, `master-${hasRun}`), topics);
+    const [log, master] = [await here.log(topics), await here.master(topics)];
     const archive = async (type: EventType) => {
       const app = { ...defineApp({ name: "shop", views: [], events: [declare({})] }), events: [type] };
       const archiver = new Archiver({ app, log, master, duckdb, recordsPerFile: 3 });
@@ -166,7 +140,7 @@ test("values of fields from before they were declared are the same after compact
       return result.getRowsJson();
     };
     const before = hasRun ? await rates() : undefined;
-    await compactorOf(second, master).pass({ mostRecords: Number.POSITIVE_INFINITY, signal });
+    await here.compactor(master, { events: [second] }).pass(wholePass);
     const files = await master.files(first.name);
     expect(files.map(({ from, next }) => [from, next])).toEqual([
       [0, 14],

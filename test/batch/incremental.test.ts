@@ -1,9 +1,7 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type WayParts, wayOf } from "../../batch-layer/base.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import { partsOf } from "../../infra/generations/state-parts.ts";
 import { dependsOnOrder } from "../../views/exact-merge.ts";
@@ -31,6 +29,7 @@ import {
   tumbling,
   type View,
 } from "../../views/index.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 import { Random } from "../fault/random.ts";
 import { instances, sample } from "../laws/aggregate-instances.ts";
 import { type RunOptions, Sequence } from "./sequence.ts";
@@ -51,18 +50,12 @@ const refund = defineEvent({
   schema: Type.Object({ shop: Type.String(), cents: Type.Integer() }),
 });
 
-let root: string;
-let duckdb: Duckdb;
+let here: DuckdbHere;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "tidemark-incremental-"));
-  duckdb = await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") });
+  here = await DuckdbHere.open();
 });
-
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 /** Of every kind of window, key, mapping and state. */
 const views: readonly View[] = [
@@ -180,7 +173,7 @@ function begin(view: View, partRows: number): Promise<Sequence> {
   const known = begun.get(name);
   if (known !== undefined) return known;
   const made = (async () => {
-    const sequence = await Sequence.open(view, join(root, name), duckdb, partRows);
+    const sequence = await Sequence.open(view, join(here.root, name), here.duckdb, partRows);
     const random = new Random(partRows);
     for (const { event } of view.mappings) {
       for (let p = 0; p < event.partitions; p++) await sequence.ingest(event, p, facts(random, 0, 20));
@@ -196,7 +189,7 @@ function begin(view: View, partRows: number): Promise<Sequence> {
 async function play(seed: number): Promise<{ readonly runs: number; readonly incremental: number }> {
   const random = new Random(seed);
   const view = views[seed % views.length] as View;
-  const folder = join(root, `${seed}`);
+  const folder = join(here.root, `${seed}`);
   const sequence = await (await begin(view, partSizes[random.whole(0, 3)] ?? 1)).copy(folder);
   let [runs, incremental, nowHours] = [0, 0, random.whole(-3, 70)];
   const steps = random.chance(0.25) ? 2 : 1;
@@ -263,7 +256,7 @@ describe("a run after another", () => {
   };
 
   beforeEach(async () => {
-    sequence = await Sequence.open(view, join(root, `after-${++folders}`), duckdb, 4);
+    sequence = await Sequence.open(view, join(here.root, `after-${++folders}`), here.duckdb, 4);
     await sequence.ingest(sale, 0, Array.from({ length: 10 }, (_, hour) => sales(hour, "a", "b")).flat());
     await run();
   });

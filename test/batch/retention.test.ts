@@ -1,18 +1,17 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { listValue } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Erasing, type OtherStores } from "../../batch-layer/erasing.ts";
 import { performRun } from "../../batch-layer/run.ts";
 import { openErasures } from "../../cli/erasures.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import { RecordTable } from "../../infra/master/record-table.ts";
 import { offset } from "../../views/cut.ts";
 import { count, defineApp, defineEvent, defineView, sum, Type, tumbling } from "../../views/index.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 
 const dayMs = 86_400_000;
 const now = Date.UTC(2026, 2, 1, 3);
@@ -36,17 +35,12 @@ const view = (name: string, from: typeof bought) =>
 const [purchases, gifts] = [view("purchases", bought), view("gifts", given)];
 const app = defineApp({ name: "kept", views: [purchases, gifts], batch: { schedule: null } });
 
-let root: string;
-let duckdb: Duckdb;
+let here: DuckdbHere;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "tidemark-kept-"));
-  duckdb = await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") });
+  here = await DuckdbHere.open();
 });
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 const { signal } = new AbortController();
 const died = "the process died here";
@@ -57,7 +51,7 @@ let runs = 0;
 
 /** Facts of 40, 20 and 0 days ago in each partition, a file each, and runs over them. */
 class Platform {
-  readonly #root = join(root, `p-${++folders}`);
+  readonly #root = join(here.root, `p-${++folders}`);
   readonly #topics = app.events.map(({ name, partitions }) => ({ name, partitions }));
   nowMs = now;
   forgetsOld = true;
@@ -71,7 +65,7 @@ class Platform {
 
   async add(daysAgo: number, each: number): Promise<void> {
     const master = await this.master();
-    const connection = await duckdb.connect();
+    const connection = await here.duckdb.connect();
     for (const type of app.events) {
       for (let partition = 0; partition < type.partitions; partition++) {
         const from = (await master.cut())[type.name]?.[partition] ?? offset(0);
@@ -92,7 +86,7 @@ class Platform {
         await master.add(range, (path) => table.writeParquet(path));
       }
     }
-    duckdb.disconnect(connection);
+    here.duckdb.disconnect(connection);
   }
 
   master() {
@@ -133,7 +127,7 @@ class Platform {
         leavesPages: true,
       },
       erasures: dying(this.erasures()),
-      eraser: dying(new Eraser({ app, master, duckdb, timers: globalThis })),
+      eraser: dying(new Eraser({ app, master, duckdb: here.duckdb, timers: globalThis })),
       others: dying(others),
       alone: (work) => work(),
     });
@@ -142,7 +136,7 @@ class Platform {
         app,
         master,
         generations,
-        duckdb,
+        duckdb: here.duckdb,
         erasing,
         timers: globalThis,
         clock: () => (this.nowMs += 1_000),
@@ -161,7 +155,7 @@ class Platform {
 
   /** How many facts stand in the master dataset and in the generation that serves, of a view by days ago. */
   async held() {
-    const connection = await duckdb.connect();
+    const connection = await here.duckdb.connect();
     const generations = await this.generations();
     const held: Record<string, readonly [inMaster: number, inGeneration: Record<number, number>]> = {};
     for (const of of app.views) {
@@ -177,7 +171,7 @@ class Platform {
       ]);
       held[of.name] = [Number(read.getRows()[0]?.[0]), Object.fromEntries(rows)];
     }
-    duckdb.disconnect(connection);
+    here.duckdb.disconnect(connection);
     return held;
   }
 }

@@ -1,11 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startBatchWorker } from "../../batch-layer/main.ts";
 import { type Archive, performRun, type RunParts } from "../../batch-layer/run.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { GenerationsFolder } from "../../infra/generations/folder.ts";
 import type { Manifest } from "../../infra/generations/generations.ts";
 import { EmbeddedJobs } from "../../infra/jobs/embedded-jobs.ts";
@@ -26,6 +24,7 @@ import {
 } from "../../views/index.ts";
 import { compareKeys, storageKey } from "../../views/key.ts";
 import type { StateRow } from "../../views/state.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 import { type Fact, MasterInMemory } from "./master-in-memory.ts";
 
 const sale = defineEvent({
@@ -79,8 +78,7 @@ class FoldedFacts implements SealedTail {
   }
 }
 
-let root: string;
-let duckdb: Duckdb;
+let here: DuckdbHere;
 let master: MasterInMemory;
 let generations: GenerationsFolder;
 let tail: FoldedFacts;
@@ -88,11 +86,10 @@ let nowMs: number;
 let runs: number;
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "tidemark-run-"));
-  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: join(root, "spill") });
-  master = new MasterInMemory(await duckdb.connect(), root);
+  here = await DuckdbHere.open(2);
+  master = new MasterInMemory(here.connection, here.root);
   generations = await GenerationsFolder.own({
-    root: join(root, "generations"),
+    root: join(here.root, "generations"),
     onWatchError: (error) => {
       throw error;
     },
@@ -101,10 +98,7 @@ beforeEach(async () => {
   nowMs = Date.UTC(2026, 0, 1);
   runs = 0;
 });
-afterEach(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
+afterEach(() => here[Symbol.asyncDispose]());
 
 /** Both layers take the facts in. */
 async function ingest(partition: number, ...facts: Fact[]): Promise<void> {
@@ -123,7 +117,7 @@ function parts(changes: Partial<RunParts> = {}): RunParts {
     archive: archived,
     seal: { seal: async () => sealed() },
     sealedTail: tail,
-    duckdb,
+    duckdb: here.duckdb,
     clock: () => (nowMs += 1_000),
     timers: globalThis,
     ...changes,
@@ -151,7 +145,7 @@ async function served(view: View): Promise<{ manifest: Manifest; rows: StateRow[
 /** Names of whatever lies in the views' folders: generations, drafts and pointers. */
 async function names(): Promise<string[]> {
   const folders = await Promise.all(
-    app.views.map(({ name }) => readdir(join(root, "generations", name)).catch(() => [])),
+    app.views.map(({ name }) => readdir(join(here.root, "generations", name)).catch(() => [])),
   );
   return folders.flat().sort();
 }
@@ -305,7 +299,11 @@ test("the progress of a run never goes back and ends at 1", async () => {
 
 test("a worker performs what its queue holds", async () => {
   await ingest(0, fact("a", 0, 10));
-  const jobs = await EmbeddedJobs.open({ path: join(root, "jobs"), clock: () => nowMs, newId: randomUUID });
+  const jobs = await EmbeddedJobs.open({
+    path: join(here.root, "jobs"),
+    clock: () => nowMs,
+    newId: randomUUID,
+  });
   const { id } = await jobs.submit({ requestedBy: "test", ifBusy: "refuse" });
   const ended = new Promise<Run>((resolve) => {
     jobs.watch((run) => {

@@ -12,6 +12,7 @@ import { traces } from "../erasures/traces.ts";
 import { Client } from "../fault/client.ts";
 import { readTopics } from "./read-topics.ts";
 import { RunningCluster, shortSessionMs } from "./running-cluster.ts";
+import { byPlace, linesOf, type SentVisit } from "./sent-visits.ts";
 import { freshVisits } from "./visits.ts";
 
 let lifecycle = new Lifecycle();
@@ -27,30 +28,14 @@ const neighbour =
     (p) => partitionOf(p, 3) === partitionOf(subject, 3),
   ) ?? "";
 
-interface Sent {
-  readonly id: string;
-  readonly place: string;
-  readonly stay: number;
-}
-
 /** Events `[from, to)`: of the subject one in five. */
-function piece(from: number, to: number): readonly Sent[] {
+function piece(from: number, to: number): readonly SentVisit[] {
   return Array.from({ length: to - from }, (_, i) => {
     const n = from + i;
     return n % 5 === 0
       ? { id: `zid-${n}`, place: subject, stay: n }
       : { id: `o-${n}`, place: `place ${n % 20}`, stay: n };
   });
-}
-
-/** What the views have to answer of events of different ids, by place. */
-function oracle(events: readonly Sent[]) {
-  const rows = new Map<string, { place: string; visits: number; stay: number }>();
-  for (const { place, stay } of events) {
-    const row = rows.get(place) ?? { place, visits: 0, stay: 0 };
-    rows.set(place, { place, visits: row.visits + 1, stay: row.stay + stay });
-  }
-  return [...rows.values()].sort((a, b) => (a.place < b.place ? -1 : 1));
 }
 
 test("an erasure asked of a serving node while events flow and the batch role comes and goes: answers, topics and files have nothing of the subject", async () => {
@@ -77,12 +62,8 @@ test("an erasure asked of a serving node while events flow and the batch role co
   ]);
   const nodes = [new Client(one.url), new Client(other.url)] as const;
   const gateway = new Client(ingestion.url);
-  const send = async (events: readonly Sent[], more: readonly string[] = []) => {
-    const lines = events.map(({ id, place, stay }) => {
-      const time = new Date(stay * 1_000).toISOString();
-      return JSON.stringify({ id, source: "test", type, time, data: { place, stay } });
-    });
-    return (await gateway.ingest([...lines, ...more].join("\n"))).position;
+  const send = async (events: readonly SentVisit[], more: readonly string[] = []) => {
+    return (await gateway.ingest([linesOf(type, events), ...more].join("\n"))).position;
   };
   const letter = (place: string) =>
     JSON.stringify({ id: `zid-${place}`, source: "test", type, data: { place, stay: "wrong" } });
@@ -97,7 +78,7 @@ test("an erasure asked of a serving node while events flow and the batch role co
     const asked = { groupBy: "place", orderBy: "place", measures: "visits,stay", after, timeout: "30s" };
     return (await node.rows(view, asked)).rows;
   };
-  for (const node of nodes) expect(await rows(node, "by-speed", before)).toEqual(oracle(sent));
+  for (const node of nodes) expect(await rows(node, "by-speed", before)).toEqual(byPlace(sent));
 
   // Nobody does it yet; what comes meanwhile is of others.
   const response = await fetch(`${one.url}/v1/subjects/${subject}`, { method: "DELETE" });
@@ -140,7 +121,7 @@ test("an erasure asked of a serving node while events flow and the batch role co
   const check = async () => {
     for (const node of nodes)
       for (const view of ["places", "by-speed"])
-        expect([view, await rows(node, view, end)]).toEqual([view, oracle(left)]);
+        expect([view, await rows(node, view, end)]).toEqual([view, byPlace(left)]);
   };
   await check();
   const { deadLetters } = await nodes[0].get<{ deadLetters: readonly object[] }>("/v1/dead-letters");

@@ -2,23 +2,17 @@ import { afterEach, expect, inject, test } from "vitest";
 import type { RunningRole } from "../../cli/cluster/node.ts";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
+import { Client } from "../fault/client.ts";
 import { RunningCluster } from "./running-cluster.ts";
+import { linesOf, visitsOf } from "./sent-visits.ts";
 
 let cluster: RunningCluster;
 
 afterEach(() => cluster[Symbol.asyncDispose]());
 
+/** So many more visits, from the n-th of all on. */
 async function post({ url }: RunningRole, from: number): Promise<string> {
-  const lines = Array.from({ length: 700 }, (_, i) => {
-    const n = from + i;
-    return JSON.stringify({
-      ...{ id: String(n), source: "test", type: cluster.visit.name, time: new Date(n * 1_000).toISOString() },
-      data: { place: `place ${n % 7}`, stay: n },
-    });
-  });
-  const headers = { "content-type": "application/x-ndjson" };
-  const response = await fetch(`${url}/v1/events`, { method: "POST", headers, body: lines.join("\n") });
-  return ((await response.json()) as { position: string }).position;
+  return (await new Client(url).ingest(linesOf(cluster.visit.name, visitsOf(from, 700)))).position;
 }
 
 async function get<T>({ url }: RunningRole, path: string): Promise<T> {
@@ -68,9 +62,7 @@ test("records that the log let go of, and neither layer has, are named wherever 
   });
 
   // The run is refused by the same name: the archive does not have them, and a generation is of all the records.
-  const { id } = (await (await fetch(`${serving.url}/v1/batch/runs`, { method: "POST" })).json()) as {
-    id: string;
-  };
+  const id = await new Client(serving.url).startRun();
   await until(async () => (await get<{ state: string }>(serving, `/v1/batch/runs/${id}`)).state === "failed");
   expect(await get(serving, `/v1/batch/runs/${id}`)).toMatchObject({
     error: {
@@ -78,7 +70,7 @@ test("records that the log let go of, and neither layer has, are named wherever 
       message: expect.stringMatching(/records \[\d+, \d+\) .* not in the log/),
     },
   });
-  const { position } = { position: await post(ingestion, 1_400) };
+  const position = await post(ingestion, 1_400);
   expect(await get(serving, total)).toMatchObject({
     rows: [{ visits: 700 }],
     provenance: { position: first, complete: false },

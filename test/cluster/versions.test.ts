@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "vitest";
+import { Client } from "../fault/client.ts";
 import { RunningCluster } from "./running-cluster.ts";
+import { linesOf, total, visitsOf } from "./sent-visits.ts";
 
 let cluster: RunningCluster | undefined;
 
@@ -8,30 +10,13 @@ afterEach(async () => {
   cluster = undefined;
 });
 
-const total = (n: number) => (n * (n - 1)) / 2;
+/** How many visits so far. */
 let sent = 0;
 
-/** Stays are 0, 1, 2, … */
 async function send(url: string, length: number): Promise<string> {
-  const lines = Array.from({ length }, () => {
-    const n = sent++;
-    return JSON.stringify({
-      ...{
-        id: String(n),
-        source: "test",
-        type: cluster?.visit.name,
-        time: new Date(n * 1_000).toISOString(),
-      },
-      data: { place: `place ${n % 7}`, stay: n },
-    });
-  });
-  const response = await fetch(`${url}/v1/events`, {
-    method: "POST",
-    headers: { "content-type": "application/x-ndjson" },
-    body: lines.join("\n"),
-  });
-  expect(response.status).toBe(202);
-  return ((await response.json()) as { position: string }).position;
+  const lines = linesOf(cluster?.visit.name ?? "", visitsOf(sent, length));
+  sent += length;
+  return (await new Client(url).ingest(lines)).position;
 }
 
 /** What a node answers by the name: the version and the stay in all, or the code of the refusal. */
@@ -87,7 +72,7 @@ test("a version is built and flipped to on one node, the others follow, and each
     cluster.start("batch"),
   ]);
   const position = await send(ingestion.url, 70);
-  expect(await answered(one.url, "places", position)).toEqual([1, total(3_070)]);
+  expect(await answered(one.url, "places", position)).toEqual([1, total(3_070).stay]);
   for (const { url } of [one, other]) {
     expect(await answered(url, "places@2")).toEqual(["TIDEMARK_VIEW_BUILDING"]);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
@@ -97,8 +82,8 @@ test("a version is built and flipped to on one node, the others follow, and each
   await runBatch(one.url);
   const later = await send(ingestion.url, 70);
   const [first, second] = [
-    [1, total(3_140)],
-    [2, 2 * total(3_140)],
+    [1, total(3_140).stay],
+    [2, 2 * total(3_140).stay],
   ];
   for (const { url } of [one, other]) {
     expect(await answered(url, "places@1", later)).toEqual(first);
@@ -121,7 +106,7 @@ test("a version is built and flipped to on one node, the others follow, and each
 
   // The run before could hold version 3 against nothing; of this one all nodes follow the flip.
   await runBatch(other.url);
-  const third = [3, 3 * total(3_140)];
+  const third = [3, 3 * total(3_140).stay];
   for (const { url } of [one, other]) await becomes(url, third, [first]);
   const described = async (url: string) =>
     (await (await fetch(`${url}/v1/views/places`)).json()) as { versions: readonly unknown[] };

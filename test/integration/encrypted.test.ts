@@ -1,10 +1,11 @@
-import { cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { open } from "lmdb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tidemarkHere } from "../cli/here.ts";
+import { traces } from "../erasures/traces.ts";
 import { PlatformHere } from "./platform-here.ts";
 
 const app = fileURLToPath(new URL("encrypted-app.ts", import.meta.url));
@@ -78,19 +79,6 @@ afterAll(async () => {
   await platform.stop();
   await rm(data, { recursive: true, force: true });
 });
-
-/** Files under the folder in which any of the marks stands in the clear. */
-async function traces(under: string, marks: readonly string[]): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const entry of await readdir(under, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const bytes = await readFile(path);
-    const has = marks.filter((mark) => bytes.includes(mark));
-    if (has.length > 0) found.push(`${relative(under, path)}: ${has.join(", ")}`);
-  }
-  return found;
-}
 
 const verify = () => tidemarkHere(["verify", "--deep", "--app", app, "--data", data]);
 const clean = { code: 0, out: expect.stringContaining("clean") };

@@ -1,54 +1,32 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import { listValue } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
+import type { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { MasterFolder } from "../../infra/master/folder.ts";
 import { Archiver, type ArchiverParts } from "../../ingestion/archive.ts";
 import { type Cut, offset } from "../../views/cut.ts";
-import { app, appendOf, plainThing, type Thing, textOf, thing, topics } from "./some-events.ts";
+import { ArchiveHere } from "./archive-here.ts";
+import { app, appendOf, plainThing, type Thing, textOf, thing } from "./some-events.ts";
 
-let lifecycle: Lifecycle;
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
+let here: ArchiveHere;
 let log: LmdbLog;
-let stores = 0;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-archive-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 2, temporaryFolder: join(root, "spill") }),
-  );
-  connection = await duckdb.connect();
-  log = await newLog();
+  here = await ArchiveHere.open(2);
+  log = await here.log();
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
-
-async function newLog(): Promise<LmdbLog> {
-  return lifecycle.use(await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }));
-}
-
-function newMaster(): Promise<MasterFolder> {
-  return MasterFolder.own(join(root, `master-${++stores}`), topics);
-}
+afterEach(() => here[Symbol.asyncDispose]());
 
 function archiverOf(master: MasterFolder, parts: Partial<ArchiverParts> = {}): Archiver {
-  return new Archiver({ app, log, master, duckdb, ...parts });
+  return new Archiver({ app, log, master, duckdb: here.duckdb, ...parts });
 }
 
 /** All rows in the order in which they stand in the files, by partition. */
 async function rowsOf(master: MasterFolder): Promise<readonly Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
   for (const file of await master.files(thing.name)) {
-    const reader = await connection.runAndReadAll(
+    const reader = await here.connection.runAndReadAll(
       "SELECT * EXCLUDE (_event_time), epoch_ms(_event_time) AS _event_time FROM read_parquet($1)",
       [listValue([file.path])],
     );
@@ -145,9 +123,9 @@ const things = fc.array(thingOf, { maxLength: 120, size: "max" });
 test("the Parquet files hold every record once, in order, typed, and mark duplicates by the rule", async () => {
   await fc.assert(
     fc.asyncProperty(things, async (events) => {
-      log = await newLog();
+      log = await here.log();
       await log.append(events.map(appendOf));
-      const master = await newMaster();
+      const master = await here.master();
       const archiver = archiverOf(master);
       const end = await archiver.logEnd();
       expect(await archiver.archive(end)).toEqual(end);
@@ -168,8 +146,8 @@ test("archiving in many small steps, by archivers in turn and in small files, eq
       steps,
       fc.integer({ min: 1, max: 50 }),
       async (events, steps, recordsPerFile) => {
-        log = await newLog();
-        const master = await newMaster();
+        log = await here.log();
+        const master = await here.master();
         const [one, another] = [
           archiverOf(master, { recordsPerFile }),
           archiverOf(master, { recordsPerFile }),
@@ -196,7 +174,7 @@ test("a new archiver looks exactly as far back for duplicates as one that went o
   const fillers = (first: number, count: number) =>
     Array.from({ length: count }, (_, n) => ({ ...plainThing(first + n), partition: 0 }));
   const event = { ...plainThing(0), partition: 0 };
-  const master = await newMaster();
+  const master = await here.master();
   const rounds = [
     [event, ...fillers(1, thing.duplicatesWithin - 1)],
     [event, ...fillers(1_000, thing.duplicatesWithin)],
@@ -214,7 +192,7 @@ test("a new archiver looks exactly as far back for duplicates as one that went o
 test("minus zero is archived as zero, as the fold sees it", async () => {
   const value = Buffer.from(textOf(plainThing(0)).replace('"whole":0', '"whole":-0,"weight":-0'));
   await log.append([{ topic: thing.name, partition: 0, key: null, value }]);
-  const master = await newMaster();
+  const master = await here.master();
   const archiver = archiverOf(master);
   await archiver.archive(await archiver.logEnd());
   expect(await rowsOf(master)).toMatchObject([{ whole: 0n, weight: 0 }]);
@@ -223,7 +201,7 @@ test("minus zero is archived as zero, as the fold sees it", async () => {
 test("chunks, files and row groups keep the order of many records", async () => {
   const count = 30_000;
   await log.append(Array.from({ length: count }, (_, n) => appendOf(plainThing(n))));
-  const master = await newMaster();
+  const master = await here.master();
   const archiver = archiverOf(master, { recordsPerFile: 7_000 });
   let archived = 0;
   await archiver.archive(await archiver.logEnd(), {
@@ -242,7 +220,7 @@ test("chunks, files and row groups keep the order of many records", async () => 
 
 test("partitions that reach the cut already are left alone; a cut beyond the log is refused", async () => {
   await log.append([0, 1, 2, 3, 4].map((n) => appendOf(plainThing(n))));
-  const master = await newMaster();
+  const master = await here.master();
   const archiver = archiverOf(master);
   const cutOf = (...nexts: number[]): Cut => ({ [thing.name]: nexts.map(offset) });
   expect(await archiver.archive(cutOf(1, 0, 0))).toEqual(cutOf(2, 0, 0));
@@ -262,7 +240,7 @@ test("an archive that is aborted adds no half file, and the next one finds the s
     id: `${n - (n % 5 === 0 ? 3 : 0)}`,
   }));
   await log.append(events.map(appendOf));
-  const master = await newMaster();
+  const master = await here.master();
   const archiver = archiverOf(master, { recordsPerFile: 1_500 });
   const end = await archiver.logEnd();
   for (const abortAt of [1, 2_500, 3_000]) {
@@ -296,7 +274,7 @@ test("a record that is no event of its topic is handed over, and its offset stay
     value: Buffer.from(value as string),
   });
   await log.append(values.map(append));
-  const master = await newMaster();
+  const master = await here.master();
   const strict = archiverOf(master);
   const end = await strict.logEnd();
   await expect(strict.archive(end)).rejects.toThrow(

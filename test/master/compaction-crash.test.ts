@@ -1,17 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { watch } from "node:fs";
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listValue } from "@duckdb/node-api";
 import { expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
-import { Archiver } from "../../ingestion/archive.ts";
-import { app, appendOf, plainThing, thing, topics } from "./some-events.ts";
+import { ArchiveHere } from "./archive-here.ts";
+import { plainThing, thing, topics } from "./some-events.ts";
 
 const compactingProcess = fileURLToPath(new URL("compacting-process.ts", import.meta.url));
 
@@ -31,25 +27,11 @@ async function compactAndKill(masterPath: string, changes: number): Promise<bool
 }
 
 test("compaction killed at any moment leaves a folder that reads the same, and the next goes on", async () => {
-  const root = await mkdtemp(join(tmpdir(), "tidemark-compaction-crash-"));
-  const [sound, masterPath] = [join(root, "sound"), join(root, "master")];
-  const log = await LmdbLog.open({ path: join(root, "log"), topics, mode: "writer" });
-  const duckdb = await Duckdb.open({
-    memoryLimit: "500MB",
-    threads: 1,
-    temporaryFolder: join(root, "spill"),
-  });
-  const connection = await duckdb.connect();
+  await using here = await ArchiveHere.open();
+  const [sound, masterPath] = [here.newPath("sound"), here.newPath("master")];
   const events = Array.from({ length: 100 }, (_, n) => ({ ...plainThing(n), partition: 0 }));
-  await log.append(events.map(appendOf));
-  const owner = await MasterFolder.own(sound, topics);
-  const archiver = new Archiver({ app, log, master: owner, duckdb, recordsPerFile: 5 });
-  await archiver.archive(await archiver.logEnd());
-  const rowsOf = async (path: string) => {
-    const paths = (await MasterFolder.read(path, topics).files(thing.name)).map((file) => file.path);
-    const read = await connection.runAndReadAll("SELECT * FROM read_parquet($1)", [listValue(paths)]);
-    return read.getRowObjectsJson();
-  };
+  await (await here.things(5, sound)).send(events);
+  const rowsOf = (path: string) => here.select("*", MasterFolder.read(path, topics));
   const rows = await rowsOf(sound);
   expect(rows).toHaveLength(100);
   const filesLeft = new Set<number>();
@@ -66,7 +48,4 @@ test("compaction killed at any moment leaves a folder that reads the same, and t
   // Three large ones with their checksums.
   expect(await readdir(join(masterPath, thing.name, "0"))).toHaveLength(6);
   expect(filesLeft.size).toBeGreaterThan(2);
-  await duckdb[Symbol.asyncDispose]();
-  await log[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
 }, 120_000);

@@ -1,64 +1,31 @@
-import { cp, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import { listValue } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { archivedIds } from "../../infra/master/archived-ids.ts";
 import { type CompactionPolicy, planCompaction, thoroughPolicy } from "../../infra/master/compaction-plan.ts";
-import { Compactor, type CompactorParts } from "../../infra/master/compactor.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
 import type { MasterFile } from "../../infra/master/master.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { offset } from "../../views/cut.ts";
+import { ArchiveHere, signal, wholePass } from "./archive-here.ts";
 import { app, appendOf, plainThing, thing, topics } from "./some-events.ts";
 
-let lifecycle: Lifecycle;
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
-let stores = 0;
+let here: ArchiveHere;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-compaction-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 2, temporaryFolder: join(root, "spill") }),
-  );
-  connection = await duckdb.connect();
+  here = await ArchiveHere.open(2);
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
-
-const folderOf = (master: string) => join(root, master, thing.name);
-const signal = new AbortController().signal;
-const whole = { mostRecords: Number.POSITIVE_INFINITY, signal };
-
-function compactorOf(master: MasterFolder, parts: Partial<CompactorParts> = {}): Compactor {
-  return new Compactor({
-    ...{ events: app.events, master, duckdb, timers: globalThis, policy: thoroughPolicy, graceMs: 0 },
-    now: () => 0,
-    ...parts,
-  });
-}
+afterEach(() => here[Symbol.asyncDispose]());
 
 /** All that readers see, in the order they see it. */
-async function rowsOf(master: MasterFolder): Promise<readonly unknown[]> {
-  const rows: unknown[] = [];
-  const files = await master.files(thing.name);
-  if (files.length === 0) return rows;
-  const paths = files.map(({ path }) => path);
-  const reader = await connection.runAndReadAll("SELECT * FROM read_parquet($1)", [listValue(paths)]);
-  return reader.getRowObjectsJson();
-}
+const rowsOf = (master: MasterFolder) => here.select("*", master);
 
 async function columnsOf(master: MasterFolder): Promise<ReadonlySet<string>> {
   const paths = (await master.files(thing.name)).map(({ path }) => path);
-  const reader = await connection.runAndReadAll(
+  const reader = await here.connection.runAndReadAll(
     "SELECT file_name, string_agg(concat_ws(' ', name, type, converted_type, logical_type), ',' ORDER BY column_id) FROM parquet_schema($1) GROUP BY 1",
     [listValue(paths)],
   );
@@ -67,14 +34,10 @@ async function columnsOf(master: MasterFolder): Promise<ReadonlySet<string>> {
 
 /** An archive of a log, and another of the same log that is never compacted. */
 async function twins(recordsPerFile: number) {
-  const log = lifecycle.use(
-    await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }),
-  );
-  const [name, plainName] = [`master-${stores}`, `plain-${stores}`];
-  const master = await MasterFolder.own(join(root, name), topics);
-  const plain = await MasterFolder.own(join(root, plainName), topics);
+  const root = here.newPath("master");
+  const [log, master, plain] = [await here.log(), await here.master(topics, root), await here.master()];
   const archivers = [master, plain].map(
-    (each) => new Archiver({ app, log, master: each, duckdb, recordsPerFile }),
+    (each) => new Archiver({ app, log, master: each, duckdb: here.duckdb, recordsPerFile }),
   );
   let appended = 0;
   const append = async (count: number) => {
@@ -92,7 +55,7 @@ async function twins(recordsPerFile: number) {
     await log.append(events.map(appendOf));
     for (const archiver of archivers) await archiver.archive(await archiver.logEnd());
   };
-  return { name, master, plain, append };
+  return { root, master, plain, append };
 }
 
 const step = fc.oneof(
@@ -116,35 +79,36 @@ test("whatever is appended, compacted and cut short by a crash, records are read
   let replaced = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 9 }), async (steps) => {
-      const { name, master, plain, append } = await twins(4);
+      const { root, master, plain, append } = await twins(4);
+      const folder = join(root, thing.name);
       for (let i = 0; i < 3; i++) await append(12);
       for (const each of steps) {
         if (each.kind === "append") await append(each.count);
         else {
-          const before = join(root, "before");
-          await cp(folderOf(name), before, { recursive: true });
-          const compactor = compactorOf(master, { policy: each.policy, graceMs: each.graceMs });
+          const before = here.newPath("before");
+          await cp(folder, before, { recursive: true });
+          const compactor = here.compactor(master, { policy: each.policy, graceMs: each.graceMs });
           replaced += (await compactor.pass({ mostRecords: each.mostRecords, signal })).replaced;
           for (const partition of ["0", "1", "2"]) {
-            const there = new Set(await readdir(join(folderOf(name), partition)));
+            const there = new Set(await readdir(join(folder, partition)));
             for (const file of await readdir(join(before, partition))) {
               if (there.has(file) || !each.left()) continue;
-              await cp(join(before, partition, file), join(folderOf(name), partition, file));
+              await cp(join(before, partition, file), join(folder, partition, file));
             }
-            await writeFile(join(folderOf(name), partition, ".aside-dead-1-0.parquet"), "half");
+            await writeFile(join(folder, partition, ".aside-dead-1-0.parquet"), "half");
           }
           await rm(before, { recursive: true });
         }
         expect(await rowsOf(master)).toEqual(await rowsOf(plain));
         expect(await master.cut()).toEqual(await plain.cut());
       }
-      replaced += (await compactorOf(await MasterFolder.own(join(root, name), topics)).pass(whole)).replaced;
+      replaced += (await here.compactor(await MasterFolder.own(root, topics)).pass(wholePass)).replaced;
       expect(await rowsOf(master)).toEqual(await rowsOf(plain));
       expect(await columnsOf(master)).toEqual(await columnsOf(plain));
       const files = await master.files(thing.name);
       expect(files.length).toBeLessThanOrEqual(thing.partitions);
       for (const partition of ["0", "1", "2"]) {
-        const names = await readdir(join(folderOf(name), partition));
+        const names = await readdir(join(folder, partition));
         expect(names.filter((file) => file.endsWith(".parquet")).length).toBeLessThanOrEqual(1);
         expect(names.filter((file) => file.endsWith(".sha256")).length).toBeLessThanOrEqual(1);
       }
@@ -159,7 +123,7 @@ test("replaced files stay while work of this process reads, and for as long as r
   const { master, append } = await twins(2);
   await append(30);
   let nowMs = 0;
-  const compactor = compactorOf(master, { graceMs: 100, now: () => nowMs });
+  const compactor = here.compactor(master, { graceMs: 100, now: () => nowMs });
   const paths = (await master.files(thing.name)).map(({ path }) => path);
   const areThere = async () => {
     const names = (
@@ -167,27 +131,32 @@ test("replaced files stay while work of this process reads, and for as long as r
     ).flat();
     return paths.filter((path) => names.includes(path.split("/").at(-1) ?? "")).length;
   };
-  expect(await compactor.pass(whole)).toMatchObject({ replaced: 15, written: 3, removed: 0, waiting: 15 });
+  expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 15, written: 3, removed: 0, waiting: 15 });
   nowMs = 99;
-  expect(await compactor.pass(whole)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 15 });
+  expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 15 });
   nowMs = 500;
   await compactor.whileReading(async () => {
-    expect(await compactor.pass(whole)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 0 });
+    expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 0 });
     expect(await areThere()).toBe(15);
   });
   // Another process knows only what it has seen.
-  expect(await compactorOf(master, { graceMs: 100 }).pass(whole)).toMatchObject({ removed: 0, waiting: 15 });
-  expect(await compactor.pass(whole)).toMatchObject({ replaced: 0, written: 0, removed: 15, waiting: 0 });
+  expect(await here.compactor(master, { graceMs: 100 }).pass(wholePass)).toMatchObject({
+    removed: 0,
+    waiting: 15,
+  });
+  expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 0, written: 0, removed: 15, waiting: 0 });
   expect(await master.files(thing.name)).toHaveLength(3);
 });
 
 test("a large file that is damaged keeps the small ones in place", async () => {
   const { master, plain, append } = await twins(2);
   await append(30);
-  await compactorOf(master, { graceMs: Number.POSITIVE_INFINITY }).pass(whole);
+  await here.compactor(master, { graceMs: Number.POSITIVE_INFINITY }).pass(wholePass);
   const [large] = await master.files(thing.name);
   await writeFile(large?.path ?? "", "damaged");
-  await expect(compactorOf(master).pass(whole)).rejects.toMatchObject({ code: "TIDEMARK_STORE_CORRUPT" });
+  await expect(here.compactor(master).pass(wholePass)).rejects.toMatchObject({
+    code: "TIDEMARK_STORE_CORRUPT",
+  });
   await rm(large?.path ?? "");
   expect(await rowsOf(master)).toEqual(await rowsOf(plain));
 });
@@ -196,11 +165,11 @@ test("a small file that is damaged is named, and goes into no larger one", async
   const { master, append } = await twins(2);
   await append(30);
   const path = (await master.files(thing.name))[1]?.path ?? "";
-  await connection.run(
+  await here.connection.run(
     `COPY (SELECT * REPLACE (whole + 1 AS whole, _event_time::TIMESTAMP_MS AS _event_time) FROM read_parquet('${path}')) TO '${path}.new' (FORMAT parquet)`,
   );
   await rename(`${path}.new`, path);
-  await expect(compactorOf(master).pass(whole)).rejects.toThrow(path);
+  await expect(here.compactor(master).pass(wholePass)).rejects.toThrow(path);
   expect(await master.files(thing.name)).toHaveLength(15);
 });
 
@@ -210,7 +179,7 @@ test("who reads ids while files are removed lists again, and misses none", async
   const range = { topic: thing.name, partition: 0, from: offset(3), next: offset(28) };
   const idsOf = async (of: Pick<MasterFolder, "files">) => {
     const ids: string[] = [];
-    for await (const { id } of archivedIds(connection, of, range)) ids.push(id);
+    for await (const { id } of archivedIds(here.connection, of, range)) ids.push(id);
     return ids;
   };
   const expected = await idsOf(plain);
@@ -219,7 +188,7 @@ test("who reads ids while files are removed lists again, and misses none", async
   const raced = {
     files: async (topic: string) => {
       const files = await master.files(topic);
-      if (listings++ === 0) await compactorOf(master).pass(whole);
+      if (listings++ === 0) await here.compactor(master).pass(wholePass);
       return files;
     },
   };
@@ -233,14 +202,14 @@ test("a pass that is stopped ends with the reason, and the next goes on", async 
   const { master, plain, append } = await twins(2);
   await append(60);
   const stop = new AbortController();
-  const stopped = compactorOf(master).pass({
-    ...whole,
+  const stopped = here.compactor(master).pass({
+    ...wholePass,
     signal: stop.signal,
     progress: () => stop.abort(new Error("enough")),
   });
   await expect(stopped).rejects.toThrow("enough");
   expect(await rowsOf(master)).toEqual(await rowsOf(plain));
-  await compactorOf(master).pass(whole);
+  await here.compactor(master).pass(wholePass);
   expect(await master.files(thing.name)).toHaveLength(3);
   expect(await rowsOf(master)).toEqual(await rowsOf(plain));
 });

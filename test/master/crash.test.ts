@@ -1,14 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listValue } from "@duckdb/node-api";
 import { expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../../infra/master/folder.ts";
+import { ArchiveHere } from "./archive-here.ts";
 import { app, appendOf, plainThing, topics } from "./some-events.ts";
 
 const archivingProcess = fileURLToPath(new URL("archiving-process.ts", import.meta.url));
@@ -29,15 +26,9 @@ async function archiveAndKill(logPath: string, masterPath: string, reports: numb
 }
 
 test("an archiver killed at any moment leaves whole files, and the next goes on where they end", async () => {
-  const root = await mkdtemp(join(tmpdir(), "tidemark-crash-"));
-  const [logPath, masterPath] = [join(root, "log"), join(root, "master")];
-  const log = await LmdbLog.open({ path: logPath, topics, mode: "writer" });
-  const duckdb = await Duckdb.open({
-    memoryLimit: "500MB",
-    threads: 1,
-    temporaryFolder: join(root, "spill"),
-  });
-  const connection = await duckdb.connect();
+  await using here = await ArchiveHere.open();
+  const [logPath, masterPath] = [here.newPath("log"), here.newPath("master")];
+  const log = await here.log(topics, logPath);
   const master = MasterFolder.read(masterPath, topics);
   const count = 9_000;
   // Every ninth event is the one before the last of its partition again.
@@ -46,17 +37,16 @@ test("an archiver killed at any moment leaves whole files, and the next goes on 
 
   for (const reports of [0, 1, 2, 4, Number.POSITIVE_INFINITY]) {
     expect(await archiveAndKill(logPath, masterPath, reports)).toBe(reports === Number.POSITIVE_INFINITY);
-    const paths = (await master.files("test.thing.seen")).map(({ path }) => path);
-    if (paths.length === 0) continue;
-    const read = await connection.runAndReadAll(
-      `SELECT count(*), count(DISTINCT (_partition, _offset)), count(*) FILTER (WHERE _duplicate <> (_partition = 2 AND _offset % 3 = 2)),
-        bool_and(whole = 3 * (_offset - CASE WHEN _duplicate THEN 2 ELSE 0 END) + _partition) FROM read_parquet($1)`,
-      [listValue(paths)],
+    const read = await here.select(
+      `count(*), count(DISTINCT (_partition, _offset)), count(*) FILTER (WHERE _duplicate <> (_partition = 2 AND _offset % 3 = 2)),
+        bool_and(whole = 3 * (_offset - CASE WHEN _duplicate THEN 2 ELSE 0 END) + _partition)`,
+      master,
     );
+    if (read.length === 0) continue;
     const archived = Object.values(await master.cut())
       .flat()
       .reduce((sum, next) => sum + next, 0);
-    expect(read.getRows()).toEqual([[BigInt(archived), BigInt(archived), 0n, true]]);
+    expect(read).toEqual([[BigInt(archived), BigInt(archived), 0n, true]]);
   }
   const end = { [app.events[0]?.name ?? ""]: await log.nexts("test.thing.seen") };
   expect(await master.cut()).toEqual(end);
@@ -64,7 +54,4 @@ test("an archiver killed at any moment leaves whole files, and the next goes on 
     const names = await readdir(join(masterPath, "test.thing.seen", partition));
     expect(names.filter((name) => name.startsWith("."))).toEqual([]);
   }
-  await duckdb[Symbol.asyncDispose]();
-  await log[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
 }, 60_000);

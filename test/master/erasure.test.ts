@@ -1,19 +1,12 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
-import { Compactor } from "../../infra/master/compactor.ts";
 import { earlyValues, readableEarlyValues } from "../../infra/master/early-values.ts";
 import { Eraser } from "../../infra/master/eraser.ts";
 import { evolvedFilesToSql } from "../../infra/master/evolved-files.ts";
 import { recordsFileName } from "../../infra/master/file-names.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
+import type { MasterFolder } from "../../infra/master/folder.ts";
 import { leadingFiles } from "../../infra/master/leading-files.ts";
 import type { Erased, MasterFile } from "../../infra/master/master.ts";
 import { Archiver } from "../../ingestion/archive.ts";
@@ -24,27 +17,17 @@ import type { SqlParameters } from "../../views/expression.ts";
 import { defineApp, defineChanges, defineEvent, Type } from "../../views/index.ts";
 import { recordType, withFormer } from "../../views/recorded-type.ts";
 import type { SubjectFacts } from "../../views/subject.ts";
-import { app, appendOf, type Thing, thing, topics } from "./some-events.ts";
+import { ArchiveHere, signal, wholePass } from "./archive-here.ts";
+import { type Thing, thing } from "./some-events.ts";
 
-let lifecycle: Lifecycle;
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
-let stores = 0;
+let here: ArchiveHere;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-erasure-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") }),
-  );
-  connection = await duckdb.connect();
+  here = await ArchiveHere.open();
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
+afterEach(() => here[Symbol.asyncDispose]());
 
-const { signal } = new AbortController();
 const partition = 1;
 
 /** An event of a subject: by its id, which is the type's key, or by the attribute, whatever its id. */
@@ -77,7 +60,7 @@ function facts(key: string, next: number): SubjectFacts {
 }
 
 /** What the rules give of what was sent and not erased: places, ids, keys and marks. */
-function expected(all: readonly Sent[], isErased: (each: Sent, at: number) => boolean): readonly unknown[] {
+function expected(all: readonly Sent[], isErased: (each: Sent, at: number) => boolean): readonly unknown[][] {
   const window = new DuplicateWindow(thing.duplicatesWithin);
   return all.flatMap((each, at) =>
     isErased(each, at)
@@ -86,28 +69,8 @@ function expected(all: readonly Sent[], isErased: (each: Sent, at: number) => bo
   );
 }
 
-async function storedIn(master: MasterFolder): Promise<readonly unknown[]> {
-  const paths = (await master.files(thing.name)).map(({ path }) => path);
-  if (paths.length === 0) return [];
-  const read = await connection.runAndReadAll(
-    "SELECT CAST(_offset AS DOUBLE), _event_source, _event_id, name, _duplicate FROM read_parquet($1)",
-    [listValue(paths)],
-  );
-  return read.getRows();
-}
-
-async function twoStores() {
-  const log = lifecycle.use(
-    await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }),
-  );
-  const master = await MasterFolder.own(join(root, `master-${stores}`), topics);
-  const archiver = new Archiver({ app, log, master, duckdb, recordsPerFile: 5 });
-  const send = async (events: readonly Sent[]) => {
-    if (events.length > 0) await log.append(events.map((event) => appendOf(thingOf(event))));
-    await archiver.archive(await archiver.logEnd());
-  };
-  return { master, archiver, send, eraser: new Eraser({ app, master, duckdb, timers: globalThis }) };
-}
+const storedIn = (master: MasterFolder) =>
+  here.select("CAST(_offset AS DOUBLE), _event_source, _event_id, name, _duplicate", master);
 
 test("what is left after erasures is what the rules give of the other events, duplicates too", async () => {
   const asked = fc.record({
@@ -122,39 +85,31 @@ test("what is left after erasures is what the rules give of the other events, du
       fc.array(asked, { minLength: 1, maxLength: 3 }),
       fc.boolean(),
       async (before, after, erasures, compacts) => {
-        const { master, archiver, send, eraser } = await twoStores();
-        await send(before);
+        const { master, send, eraser, takeOut } = await here.things(5);
+        await send(before.map(thingOf));
         const subjects = erasures.map(({ key, share }) => facts(key, Math.round(share * before.length)));
         const isErased = (each: Sent, at: number) =>
           subjects.some((s) => s.key === keyOf(each) && at < Number(s.bound[thing.name]?.[partition]));
         const found = await eraser.count(subjects, signal);
         const total = found.reduce((sum, { records }) => sum + (records[thing.name] ?? 0), 0);
         expect(total).toBe(before.filter(isErased).length);
-        await archiver.alone(() => eraser.takeOut(subjects, signal));
+        await takeOut(...subjects);
         expect(await storedIn(master)).toEqual(expected(before, isErased));
         await eraser.removeFormer(signal);
         const [first] = await eraser.count(subjects, signal);
         expect(first).toEqual({ records: {}, files: 0 });
         // New events are duplicates of those that are left, and of no others.
-        await send(after);
-        if (compacts) {
-          const compactor = new Compactor({
-            ...{ events: app.events, master, duckdb, timers: globalThis, policy: thoroughPolicy, graceMs: 0 },
-            now: () => 0,
-          });
-          await compactor.pass({ mostRecords: Number.POSITIVE_INFINITY, signal });
-        }
+        await send(after.map(thingOf));
+        if (compacts) await here.compactor(master).pass(wholePass);
         const stored = await storedIn(master);
         expect(stored).toEqual(expected([...before, ...after], isErased));
         const files = await master.files(thing.name);
         expect(files.reduce((sum, file) => sum + (file.erased?.records ?? 0), 0)).toBe(total);
         expect(stored.length + total).toBe(before.length + after.length);
         erased += total;
-        const marks = expected([...before, ...after], () => false) as readonly (readonly unknown[])[];
+        const marks = expected([...before, ...after], () => false);
         unmarked += marks.filter(
-          ([at, , , , was]) =>
-            was === true &&
-            stored.some((row) => (row as unknown[])[0] === at && (row as unknown[])[4] === false),
+          ([at, , , , was]) => was === true && stored.some((row) => row[0] === at && row[4] === false),
         ).length;
       },
     ),
@@ -165,23 +120,24 @@ test("what is left after erasures is what the rules give of the other events, du
 }, 60_000);
 
 test("of former files, and those of a crash, none counts and all go", async () => {
-  const { master, archiver, send, eraser } = await twoStores();
-  const folder = join(root, `master-${stores}`, thing.name, String(partition));
-  const of = (id: string): Sent => ({ id, source: "s", key: undefined });
+  const root = here.newPath("master");
+  const { master, send, eraser, takeOut } = await here.things(5, root);
+  const folder = join(root, thing.name, String(partition));
+  const of = (id: string) => thingOf({ id, source: "s", key: undefined });
   await send(["a", "b", "c", "d", "a", "b", "c"].map(of));
   const names = async () => (await readdir(folder)).filter((name) => name.endsWith(".parquet")).sort();
   expect(await names()).toEqual([
     "0000000000000000-0000000000000005.parquet",
     "0000000000000005-0000000000000007.parquet",
   ]);
-  await archiver.alone(() => eraser.takeOut([facts("a", 7)], signal));
+  await takeOut(facts("a", 7));
   expect(await names()).toHaveLength(3);
   // Of the first file two records are gone; "b" and "c" of the second stay duplicates, as they were.
   expect((await master.files(thing.name)).map(({ erased }) => erased)).toEqual([
     { times: 1, records: 2 },
     undefined,
   ]);
-  await archiver.alone(() => eraser.takeOut([facts("b", 7)], signal));
+  await takeOut(facts("b", 7));
   await eraser.removeFormer(signal);
   expect(await names()).toEqual([
     "0000000000000000-0000000000000005.erased-2-3.parquet",
@@ -217,10 +173,9 @@ test("values of fields from before they were declared go with their records, and
   const former = [{ schema: recordType(first).schema, next: [offset(8)] }];
   const second = withFormer(grown, { ...recordType(grown), former });
   const ofOrders = [{ name: first.name, partitions: 1 }];
-  const log = lifecycle.use(
-    await LmdbLog.open({ path: join(root, "log"), topics: ofOrders, mode: "writer" }),
-  );
-  const master = await MasterFolder.own(join(root, "master"), ofOrders);
+  const { duckdb, connection } = here;
+  const root = here.newPath("master");
+  const [log, master] = [await here.log(ofOrders), await here.master(ofOrders, root)];
   const base = defineApp({ name: "shop", views: [], events: [declare({})] });
   const archive = async (type: EventType, from: number, next: number) => {
     const records = Array.from({ length: next - from }, (_, i) => {
@@ -257,7 +212,7 @@ test("values of fields from before they were declared go with their records, and
     parameters.values as string[],
   );
   expect(read.getRows().flat()).toEqual([0, 2, 3, 5, 6, 8, 9, 11, 12, 13]);
-  const folder = join(root, "master", first.name, "0");
+  const folder = join(root, first.name, "0");
   for (const name of (await readdir(folder)).filter((each) => each.endsWith(".parquet"))) {
     const all = await connection.runAndReadAll("SELECT * FROM read_parquet($1) WHERE _offset < 11", [
       join(folder, name),
@@ -274,8 +229,8 @@ test("changes stand under their row's key, of which each column counts with its 
     partitions: 1,
   });
   const ofLines = [{ name: lines.name, partitions: 1 }];
-  const log = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics: ofLines, mode: "writer" }));
-  const master = await MasterFolder.own(join(root, "master"), ofLines);
+  const { duckdb } = here;
+  const [log, master] = [await here.log(ofLines), await here.master(ofLines)];
   const app = defineApp({ name: "shop", views: [], events: [lines] });
   const source = { connector: "postgresql", name: "shop", schema: "public", table: "lines", ts_ms: 1 };
   const changes = [
@@ -303,9 +258,6 @@ test("changes stand under their row's key, of which each column counts with its 
   expect(counted.map(({ records }) => records[lines.name] ?? 0)).toEqual([2, 2, 0, 0, 0, 0, 0, 0]);
   expect(await eraser.count([subject("nobody")], signal)).toMatchObject([{ files: 0 }]);
   await eraser.takeOut([subject(keys[0] ?? "")], signal);
-  const files = await master.files(lines.name);
-  const read = await connection.runAndReadAll("SELECT CAST(_offset AS DOUBLE) FROM read_parquet($1)", [
-    listValue(files.map(({ path }) => path)),
-  ]);
-  expect(read.getRows().flat()).toEqual([0, 2, 4, 5]);
+  const left = await here.select("CAST(_offset AS DOUBLE)", master, lines.name);
+  expect(left.flat()).toEqual([0, 2, 4, 5]);
 });

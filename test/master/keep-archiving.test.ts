@@ -1,32 +1,21 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
+import type { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { type KeepArchivingOptions, keepArchiving } from "../../ingestion/keep-archiving.ts";
-import { app, appendOf, plainThing, topics } from "./some-events.ts";
+import { ArchiveHere } from "./archive-here.ts";
+import { app, appendOf, plainThing } from "./some-events.ts";
 
-let lifecycle: Lifecycle;
+let here: ArchiveHere;
 let log: LmdbLog;
 let archiver: Archiver;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  const root = await mkdtemp(join(tmpdir(), "tidemark-archive-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  const duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") }),
-  );
-  log = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics, mode: "writer" }));
-  const master = await MasterFolder.own(join(root, "master"), topics);
-  archiver = new Archiver({ app, log, master, duckdb });
+  here = await ArchiveHere.open();
+  log = await here.log();
+  archiver = new Archiver({ app, log, master: await here.master(), duckdb: here.duckdb });
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
+afterEach(() => here[Symbol.asyncDispose]());
 
 /** Timers that fire when told to; `look` waits until what fired has come to its end, which sets the next timer. */
 function handTimers() {

@@ -1,15 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Check } from "../../cli/verify/check.ts";
 import { checkMaster } from "../../cli/verify/master-check.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { ArchiveHere } from "./archive-here.ts";
 
 const basket = defineEvent({
   name: "test.basket.paid",
@@ -35,20 +29,10 @@ const baskets = [
   { opened, tags: ["a", ""], seen: [opened], items: [{ sku: "a" }, { sku: "b", kilos: -0 }] },
 ];
 
-let lifecycle: Lifecycle;
-let root: string;
-beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-nested-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-});
-afterEach(() => lifecycle[Symbol.asyncDispose]());
-
 test("times, objects and lists stand in the master dataset as they are in the log", async () => {
-  const temporaryFolder = join(root, "spill");
-  const duckdb = lifecycle.use(await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder }));
-  const log = lifecycle.use(await LmdbLog.open({ path: join(root, "log"), topics, mode: "writer" }));
-  const master = await MasterFolder.own(join(root, "master"), topics);
+  await using here = await ArchiveHere.open();
+  const { duckdb, connection } = here;
+  const [log, master] = [await here.log(topics), await here.master(topics)];
   await log.append(
     baskets.map((data, i) => {
       const event = { id: `${i}`, source: "s", type: basket.name, time: opened, data };
@@ -57,7 +41,6 @@ test("times, objects and lists stand in the master dataset as they are in the lo
   );
   const archiver = new Archiver({ app, log, master, duckdb });
   const end = await archiver.archive(await archiver.logEnd());
-  const connection = await duckdb.connect();
   const check = new Check("master");
   await checkMaster(check, app, log, master, end, { connection, reader: await duckdb.connect() });
   expect(check.problems).toEqual([]);

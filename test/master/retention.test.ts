@@ -1,41 +1,23 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type DuckDBConnection, listValue } from "@duckdb/node-api";
+import { stat } from "node:fs/promises";
+import { listValue } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import { thoroughPolicy } from "../../infra/master/compaction-plan.ts";
-import { Compactor } from "../../infra/master/compactor.ts";
-import { Eraser } from "../../infra/master/eraser.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
-import { Archiver } from "../../ingestion/archive.ts";
+import type { MasterFolder } from "../../infra/master/folder.ts";
 import { offset } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
-import type { LeavingFacts, OldFacts } from "../../views/subject.ts";
-import { app, appendOf, thing, topics } from "./some-events.ts";
+import type { OldFacts } from "../../views/subject.ts";
+import { ArchiveHere, signal, wholePass } from "./archive-here.ts";
+import { thing } from "./some-events.ts";
 
-let lifecycle: Lifecycle;
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
-let stores = 0;
+let here: ArchiveHere;
 
 beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-retention-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-  duckdb = lifecycle.use(
-    await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder: join(root, "spill") }),
-  );
-  connection = await duckdb.connect();
+  here = await ArchiveHere.open();
 });
 
-afterEach(() => lifecycle[Symbol.asyncDispose]());
+afterEach(() => here[Symbol.asyncDispose]());
 
-const { signal } = new AbortController();
 const partition = 1;
 
 /** An event of a day; duplicates may say another day than the first of their id. */
@@ -52,43 +34,25 @@ function oldFacts(day: number, next: number): OldFacts {
 }
 
 async function store() {
-  const log = lifecycle.use(
-    await LmdbLog.open({ path: join(root, `log-${++stores}`), topics, mode: "writer" }),
-  );
-  const master = await MasterFolder.own(join(root, `master-${stores}`), topics);
-  const archiver = new Archiver({ app, log, master, duckdb, recordsPerFile: 4 });
-  const send = async (events: readonly Sent[]) => {
-    const things = events.map(({ id, day }) => ({
-      ...{ id, source: "s", time: dayOf(day), partition, data: { name: `of day ${day}`, whole: day } },
-    }));
-    if (things.length > 0) await log.append(things.map(appendOf));
-    await archiver.archive(await archiver.logEnd());
-  };
-  const eraser = new Eraser({ app, master, duckdb, timers: globalThis });
-  const takeOut = (...leaving: readonly LeavingFacts[]) =>
-    archiver.alone(() => eraser.takeOut(leaving, signal));
+  const { master, eraser, takeOut, ...things } = await here.things(4);
+  const send = (events: readonly Sent[]) =>
+    things.send(
+      events.map(({ id, day }) => ({
+        ...{ id, source: "s", time: dayOf(day), partition, data: { name: `of day ${day}`, whole: day } },
+      })),
+    );
   const compact = async (targetRecords = thoroughPolicy.targetRecords) => {
-    const compactor = new Compactor({
-      ...{ events: app.events, master, duckdb, timers: globalThis, graceMs: 0 },
-      policy: { ...thoroughPolicy, targetRecords },
-      now: () => 0,
-    });
-    await compactor.pass({ mostRecords: Number.POSITIVE_INFINITY, signal });
+    const policy = { ...thoroughPolicy, targetRecords };
+    await here.compactor(master, { policy }).pass(wholePass);
   };
   return { master, send, eraser, takeOut, compact };
 }
 
-async function storedIn(master: MasterFolder): Promise<readonly unknown[]> {
-  const paths = (await master.files(thing.name)).map(({ path }) => path);
-  const read = await connection.runAndReadAll(
-    "SELECT CAST(_offset AS DOUBLE), _event_id, CAST(whole AS DOUBLE), _duplicate FROM read_parquet($1)",
-    [listValue(paths)],
-  );
-  return read.getRows();
-}
+const storedIn = (master: MasterFolder) =>
+  here.select("CAST(_offset AS DOUBLE), _event_id, CAST(whole AS DOUBLE), _duplicate", master);
 
 /** What the rules give of what was sent and has not left. */
-function expected(all: readonly Sent[], hasLeft: (each: Sent, at: number) => boolean): readonly unknown[] {
+function expected(all: readonly Sent[], hasLeft: (each: Sent, at: number) => boolean): readonly unknown[][] {
   const window = new DuplicateWindow(thing.duplicatesWithin);
   return all.flatMap((each, at) =>
     hasLeft(each, at) ? [] : [[at, each.id, each.day, window.note("s", each.id, offset(at))]],
@@ -141,8 +105,8 @@ test("what is left after facts got too old, twice, is what the rules give of the
           { records: {}, files: 0 },
         ]);
         left += all.length - rest.length;
-        const marks = expected(all, () => false) as readonly (readonly unknown[])[];
-        const now = new Map((rest as readonly (readonly unknown[])[]).map((row) => [row[0], row[3]]));
+        const marks = expected(all, () => false);
+        const now = new Map(rest.map((row) => [row[0], row[3]]));
         unmarked += marks.filter(([at, , , was]) => was === true && now.get(at) === false).length;
       },
     ),
@@ -158,7 +122,7 @@ test("files without old facts stay as they are, those of nothing else are empty,
   await send([1, 1, 1, 1, 3, 3].flatMap(piece));
   const before = await master.files(thing.name);
   const rowsOf = async (paths: readonly string[]) => {
-    const read = await connection.runAndReadAll(
+    const read = await here.connection.runAndReadAll(
       "SELECT CAST(num_rows AS DOUBLE) FROM parquet_file_metadata($1)",
       [listValue(paths)],
     );

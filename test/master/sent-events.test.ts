@@ -1,17 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
-import { Lifecycle } from "../../infra/lifecycle.ts";
-import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import { expect, test } from "vitest";
 import { RecordReader } from "../../infra/log/record-reader.ts";
-import { MasterFolder } from "../../infra/master/folder.ts";
 import { archivedLines, loggedLines, type SentBatch } from "../../infra/master/sent-events.ts";
 import { Archiver } from "../../ingestion/archive.ts";
 import { offset } from "../../views/cut.ts";
 import { defineApp, defineEvent, Type } from "../../views/index.ts";
+import { ArchiveHere } from "./archive-here.ts";
 
 const basket = defineEvent({
   name: "test.basket.paid",
@@ -28,15 +22,6 @@ const basket = defineEvent({
 });
 const app = defineApp({ name: "baskets", views: [], events: [basket] });
 const topics = [{ name: basket.name, partitions: 1 }];
-
-let lifecycle: Lifecycle;
-let root: string;
-beforeEach(async () => {
-  lifecycle = new Lifecycle();
-  root = await mkdtemp(join(tmpdir(), "tidemark-sent-"));
-  lifecycle.defer(() => rm(root, { recursive: true, force: true }));
-});
-afterEach(() => lifecycle[Symbol.asyncDispose]());
 
 const time = fc.oneof(
   fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((date) => date.toISOString()),
@@ -72,16 +57,11 @@ const record = fc.oneof(
 );
 
 test("what is written of files and of the log is the events as they came, in order, each on a line", async () => {
-  const temporaryFolder = join(root, "spill");
-  const duckdb = lifecycle.use(await Duckdb.open({ memoryLimit: "500MB", threads: 1, temporaryFolder }));
-  const connection = await duckdb.connect();
-  let count = 0;
+  await using here = await ArchiveHere.open();
+  const { duckdb, connection } = here;
   await fc.assert(
     fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 12 }), fc.nat(12), async (texts, cut) => {
-      const path = (store: string) => join(root, `${store}-${count}`);
-      count++;
-      const log = lifecycle.use(await LmdbLog.open({ path: path("log"), topics, mode: "writer" }));
-      const master = await MasterFolder.own(path("master"), topics);
+      const [log, master] = [await here.log(topics), await here.master(topics)];
       await log.append(
         texts.map((value) => ({ topic: basket.name, partition: 0, key: null, value: Buffer.from(value) })),
       );

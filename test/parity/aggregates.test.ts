@@ -1,14 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gatherFew, isCounted, mostGathered, partsOf } from "../../batch-layer/by-code.ts";
 import { sourceOf } from "../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
 import { readStateRows } from "../../batch-layer/state-rows.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { TailSegment } from "../../infra/tail/segment.ts";
 import { compileFold } from "../../speed-layer/fold.ts";
 import type { Measure } from "../../views/aggregate.ts";
@@ -22,20 +19,14 @@ import { encodeCell, type StateRow } from "../../views/state.ts";
 import { defineView, noiseOf, type View } from "../../views/view.ts";
 import type { Window } from "../../views/window.ts";
 import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 import { instances, sample, sampleData } from "../laws/aggregate-instances.ts";
 
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
+let here: DuckdbHere;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "tidemark-aggregates-"));
-  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: join(root, "spill") });
-  connection = await duckdb.connect();
+  here = await DuckdbHere.open(2);
 });
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 const facts = fc.array(
   fc.record({
@@ -139,17 +130,17 @@ describe.each(views)("%s", (_names, view) => {
   }
 
   async function computed(partitions: readonly (readonly Fact[])[]): Promise<readonly StateRow[]> {
-    const master = new MasterInMemory(connection, await mkdtemp(join(root, "master-")));
+    const master = new MasterInMemory(here.connection, await mkdtemp(join(here.root, "master-")));
     for (const [partition, records] of partitions.entries()) {
       if (records.length > 0) await master.append(sample, partition, records);
     }
     const cut = { [sample.name]: partitions.map(({ length }) => offset(length)) };
-    const path = join(root, "states.parquet");
+    const path = join(here.root, "states.parquet");
     const source = sourceOf(sample, await master.files(sample.name), cut);
     const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
-    await connection.run(sql, [...parameters]);
+    await here.connection.run(sql, [...parameters]);
     const rows: StateRow[] = [];
-    for await (const chunk of readStateRows(connection, view, [path])) rows.push(...chunk);
+    for await (const chunk of readStateRows(here.connection, view, [path])) rows.push(...chunk);
     return rows;
   }
 
@@ -158,8 +149,8 @@ describe.each(views)("%s", (_names, view) => {
     const shown = view.measures.filter(({ aggregate }) => aggregate.presentSql !== undefined);
     const columns = view.columns.map(({ name }) => quoteIdentifier(name));
     const sql = shown.map(({ aggregate, firstCell }) => aggregate.presentSql?.(columns, firstCell));
-    const result = await connection.runAndReadAll(
-      `SELECT ${["0", ...sql].join(", ")} FROM read_parquet('${join(root, "states.parquet")}')`,
+    const result = await here.connection.runAndReadAll(
+      `SELECT ${["0", ...sql].join(", ")} FROM read_parquet('${join(here.root, "states.parquet")}')`,
     );
     expect(result.getRows().map(([, ...row]) => row.map(String))).toEqual(
       rows.map(({ cells }) =>

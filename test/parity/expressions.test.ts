@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { defineEvent, type FieldsOf } from "../../views/event.ts";
 import { describeNode, type Expression, type Node, nodeToSql } from "../../views/expression.ts";
 import { when } from "../../views/expressions/cases.ts";
@@ -18,6 +14,7 @@ import type {
 } from "../../views/expressions/typed.ts";
 import { Type } from "../../views/index.ts";
 import { maxTime, minTime } from "../../views/time.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 import { type Row, valuesByFold, valuesBySql, writeRows } from "./both-layers.ts";
 
 const sample = defineEvent({
@@ -285,24 +282,17 @@ const rows: readonly Row[] = [
   ...fc.sample(samples, { numRuns: 500, seed: 1 }).map((row): Row => ({ ...row })),
 ];
 
-let folder: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
+let here: DuckdbHere;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tidemark-expressions-"));
-  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: folder });
-  connection = await duckdb.connect();
-  await writeRows(connection, join(folder, "rows.parquet"), sample, rows);
+  here = await DuckdbHere.open(2);
+  await writeRows(here.connection, join(here.root, "rows.parquet"), sample, rows);
 });
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 async function expectOneMeaning({ node }: { readonly node: Node }): Promise<void> {
   const declared = JSON.stringify(describeNode(node));
   const folded = valuesByFold(node, rows);
-  const queried = await valuesBySql(connection, join(folder, "rows.parquet"), node);
+  const queried = await valuesBySql(here.connection, join(here.root, "rows.parquet"), node);
   const at = rows.findIndex((_row, i) => !Object.is(folded[i], queried[i]));
   if (at !== -1) expect(folded[at], `${declared} of ${JSON.stringify(rows[at])}`).toBe(queried[at]);
   if (!node.nullable) expect(folded, `${declared} is never null`).not.toContain(null);

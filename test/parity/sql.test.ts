@@ -1,13 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sourceOf } from "../../batch-layer/source.ts";
 import { compileSql, copyToParquet } from "../../batch-layer/sql.ts";
 import { type BatchRow, readStateRows } from "../../batch-layer/state-rows.ts";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { type Cut, offset } from "../../views/cut.ts";
 import type { FieldsOf } from "../../views/event.ts";
 import {
@@ -26,6 +23,7 @@ import {
 import { compareKeys, storageKey } from "../../views/key.ts";
 import { onlyMapping } from "../../views/mapping.ts";
 import { type Fact, MasterInMemory } from "../batch/master-in-memory.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 
 const reading = defineEvent({
   name: "test.reading.taken",
@@ -49,33 +47,26 @@ interface Reading {
   readonly ok?: boolean;
 }
 
-let root: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
+let here: DuckdbHere;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "tidemark-sql-"));
-  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: join(root, "spill") });
-  connection = await duckdb.connect();
+  here = await DuckdbHere.open(2);
 });
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 /** The view's rows over `[0, cut)` of the master, as a run computes and reads them. */
 async function statesOf(view: View, master: MasterInMemory, cut: Cut): Promise<BatchRow[]> {
   const { event } = onlyMapping(view);
   const source = sourceOf(event, await master.files(event.name), cut);
-  const path = join(root, "states.parquet");
+  const path = join(here.root, "states.parquet");
   const { sql, parameters } = copyToParquet(compileSql(view, [source]), path);
-  await connection.run(sql, [...parameters]);
+  await here.connection.run(sql, [...parameters]);
   const rows: BatchRow[] = [];
-  for await (const chunk of readStateRows(connection, view, [path])) rows.push(...chunk);
+  for await (const chunk of readStateRows(here.connection, view, [path])) rows.push(...chunk);
   return rows;
 }
 
 async function masterOf(partitions: readonly (readonly (readonly Fact[])[])[]): Promise<MasterInMemory> {
-  const master = new MasterInMemory(connection, await mkdtemp(join(root, "master-")));
+  const master = new MasterInMemory(here.connection, await mkdtemp(join(here.root, "master-")));
   for (const [partition, files] of partitions.entries()) {
     for (const facts of files) await master.append(reading, partition, facts);
   }

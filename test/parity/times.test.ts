@@ -1,15 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Duckdb } from "../../infra/duckdb.ts";
 import { defineEvent } from "../../views/event.ts";
 import type { Node } from "../../views/expression.ts";
 import { eventTime } from "../../views/expressions/time-expression.ts";
 import { Type } from "../../views/index.ts";
 import { maxTime, minTime } from "../../views/time.ts";
 import { zoneOf } from "../../views/zone.ts";
+import { DuckdbHere } from "../duckdb-here.ts";
 import { valuesByFold, valuesBySql, writeRows } from "./both-layers.ts";
 
 const tick = defineEvent({ name: "parity.clock.ticked", schema: Type.Object({}) });
@@ -40,26 +37,19 @@ const times = [
   ...Array.from({ length: 500 }, (_, i) => minTime + Math.round(((maxTime - minTime) * i) / 500)),
 ];
 
-let folder: string;
-let duckdb: Duckdb;
-let connection: DuckDBConnection;
+let here: DuckdbHere;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tidemark-times-"));
-  duckdb = await Duckdb.open({ memoryLimit: "512MB", threads: 2, temporaryFolder: folder });
-  connection = await duckdb.connect();
+  here = await DuckdbHere.open(2);
   const none = times.map(() => ({}));
-  await writeRows(connection, join(folder, "rows.parquet"), tick, none, times);
+  await writeRows(here.connection, join(here.root, "rows.parquet"), tick, none, times);
 });
-afterAll(async () => {
-  await duckdb[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => here[Symbol.asyncDispose]());
 
 /** The values in both layers, which are the same. */
 async function valuesOf({ node }: { readonly node: Node }): Promise<readonly unknown[]> {
   const none = times.map(() => ({}));
   const folded = valuesByFold(node, none, times);
-  const queried = await valuesBySql(connection, join(folder, "rows.parquet"), node);
+  const queried = await valuesBySql(here.connection, join(here.root, "rows.parquet"), node);
   expect(queried).toHaveLength(times.length);
   const at = times.findIndex((_time, i) => folded[i] !== queried[i]);
   if (at !== -1) expect(folded[at], `at ${times[at]}`).toBe(queried[at]);
