@@ -1,17 +1,7 @@
-import {
-  Agent as HttpAgent,
-  type IncomingMessage,
-  type RequestOptions,
-  request as sendHttp,
-} from "node:http";
-import { Agent as HttpsAgent, request as sendHttps } from "node:https";
-import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
 import type { Erasure } from "../infra/erasures/erasures.ts";
 import type { Run } from "../infra/jobs/jobs.ts";
 import { readServerSentEvents } from "../infra/server-sent-events.ts";
-import { type ErrorCode, errorCodes, TidemarkError } from "../views/errors.ts";
 import type {
   AnswerRow,
   AnswerValue,
@@ -30,9 +20,14 @@ import type {
   StatusAnswer,
   ViewAnswer,
 } from "./answers.ts";
-
-/** Query parameters; one that is undefined is left out, an array repeats. */
-export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
+import {
+  Connection,
+  type Exchange,
+  problemError,
+  type QueryParameters,
+  readJson,
+  requireSuccess,
+} from "./connection.ts";
 
 export interface IngestRequest {
   readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -58,44 +53,25 @@ export interface RunRequest {
   readonly views?: readonly string[] | undefined;
 }
 
-interface Exchange {
-  readonly method: "GET" | "POST" | "DELETE";
-  readonly path: string;
-  readonly parameters?: QueryParameters;
-  readonly contentType?: string;
-  readonly accept?: string;
-  readonly body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | string;
-}
-
 /**
  * Speaks the HTTP interface of one server. Every method throws the TidemarkError that the server's problem document
  * names, TIDEMARK_CLIENT_UNREACHABLE where nobody answers, or the signal's reason.
  */
 export class Client implements Disposable {
-  readonly url: string;
-  readonly #signal: AbortSignal | undefined;
-  readonly #key: string | undefined;
-  readonly #agent: HttpAgent;
+  readonly #connection: Connection;
 
   /** Throws TIDEMARK_CLIENT_URL. The signal, if any, ends whatever is under way; the key, if any, is sent with every request. */
   constructor(url: string, signal?: AbortSignal, key?: string) {
-    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      throw new TidemarkError(
-        "TIDEMARK_CLIENT_URL",
-        `"${url}" is no address of a server: give one such as http://127.0.0.1:4100`,
-      );
-    }
-    this.url = url.replace(/\/+$/, "");
-    this.#signal = signal;
-    this.#key = key;
-    this.#agent = url.startsWith("https:")
-      ? new HttpsAgent({ keepAlive: true })
-      : new HttpAgent({ keepAlive: true });
+    this.#connection = new Connection(url, signal, key);
+  }
+
+  get url(): string {
+    return this.#connection.url;
   }
 
   /** Sends events; rejected ones are part of the answer, even if that is all of them. */
   async ingest({ body, contentType, parameters }: IngestRequest): Promise<IngestAnswer> {
-    const response = await this.#send({
+    const response = await this.#connection.send({
       method: "POST",
       path: "/v1/events",
       contentType,
@@ -110,76 +86,61 @@ export class Client implements Disposable {
         typeof problem.rejectedCount === "number" ? problem.rejectedCount : rejected.length;
       return { accepted: 0, rejected, rejectedCount, position: "" };
     }
-    return (await requireSuccess(response)) as unknown as IngestAnswer;
+    return requireSuccess<IngestAnswer>(response);
   }
 
   async rows(view: string, parameters: QueryParameters): Promise<RowsAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/rows`;
-    return (await this.#call({ method: "GET", path, parameters })) as unknown as RowsAnswer;
+    return this.#call<RowsAnswer>({ method: "GET", path, parameters });
   }
 
   async rowsCsv(view: string, parameters: QueryParameters): Promise<string> {
     const path = `/v1/views/${encodeURIComponent(view)}/rows`;
-    const response = await this.#send({ method: "GET", path, parameters, accept: "text/csv" });
-    if (response.statusCode !== 200) await requireSuccess(response);
-    return text(response);
+    return this.#csv({ method: "GET", path, parameters });
   }
 
   async view(view: string): Promise<ViewAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}`;
-    return (await this.#call({ method: "GET", path })) as unknown as ViewAnswer;
+    return this.#call<ViewAnswer>({ method: "GET", path });
   }
 
   async sql(request: SqlRequest): Promise<SqlAnswer> {
-    return (await requireSuccess(await this.#sendSql(request, "application/json"))) as unknown as SqlAnswer;
+    return this.#call<SqlAnswer>(sqlExchange(request));
   }
 
   async sqlCsv(request: SqlRequest): Promise<string> {
-    const response = await this.#sendSql(request, "text/csv");
-    if (response.statusCode !== 200) await requireSuccess(response);
-    return text(response);
-  }
-
-  #sendSql(request: SqlRequest, accept: string): Promise<IncomingMessage> {
-    const contentType = "application/json";
-    return this.#send({
-      method: "POST",
-      path: "/v1/sql",
-      contentType,
-      accept,
-      body: JSON.stringify(request),
-    });
+    return this.#csv(sqlExchange(request));
   }
 
   async compare(view: string, parameters: QueryParameters): Promise<CompareAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/compare`;
-    const { rows, provenance } = await this.#call({ method: "GET", path, parameters });
-    return {
-      rows: (rows as readonly Record<string, unknown>[]).map(comparedRow),
-      provenance: provenance as CompareAnswer["provenance"],
-    };
+    const { rows, provenance } = await this.#call<{
+      readonly rows: readonly Readonly<Record<string, unknown>>[];
+      readonly provenance: CompareAnswer["provenance"];
+    }>({ method: "GET", path, parameters });
+    return { rows: rows.map(comparedRow), provenance };
   }
 
   async submitRun(asked: RunRequest = {}): Promise<Run> {
     const isPlain = Object.values(asked).every((value) => value === undefined);
     const body = isPlain ? {} : { contentType: "application/json", body: JSON.stringify(asked) };
-    return (await this.#call({ method: "POST", path: "/v1/batch/runs", ...body })) as unknown as Run;
+    return this.#call<Run>({ method: "POST", path: "/v1/batch/runs", ...body });
   }
 
   async run(id: string): Promise<Run> {
     const path = `/v1/batch/runs/${encodeURIComponent(id)}`;
-    return (await this.#call({ method: "GET", path })) as unknown as Run;
+    return this.#call<Run>({ method: "GET", path });
   }
 
   async runs(limit: number): Promise<readonly Run[]> {
     const parameters = { limit: String(limit) };
-    const { runs } = await this.#call({ method: "GET", path: "/v1/batch/runs", parameters });
-    return runs as readonly Run[];
+    const path = "/v1/batch/runs";
+    return (await this.#call<{ readonly runs: readonly Run[] }>({ method: "GET", path, parameters })).runs;
   }
 
   /** The run as it goes on; the last one given is finished. */
   async *watchRun(id: string): AsyncGenerator<Run> {
-    const response = await this.#send({
+    const response = await this.#connection.send({
       method: "GET",
       path: `/v1/batch/runs/${encodeURIComponent(id)}/events`,
     });
@@ -207,42 +168,42 @@ export class Client implements Disposable {
     const path = `/v1/views/${encodeURIComponent(view)}/active`;
     const body = JSON.stringify({ version });
     const contentType = "application/json";
-    return (await this.#call({ method: "POST", path, contentType, body })) as unknown as FlipAnswer;
+    return this.#call<FlipAnswer>({ method: "POST", path, contentType, body });
   }
 
   /** Lets the view's name mean the version before. */
   async rollback(view: string): Promise<FlipAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/rollback`;
-    return (await this.#call({ method: "POST", path })) as unknown as FlipAnswer;
+    return this.#call<FlipAnswer>({ method: "POST", path });
   }
 
   async diff(view: string, parameters: QueryParameters): Promise<DiffAnswer> {
     const path = `/v1/views/${encodeURIComponent(view)}/diff`;
-    return (await this.#call({ method: "GET", path, parameters })) as unknown as DiffAnswer;
+    return this.#call<DiffAnswer>({ method: "GET", path, parameters });
   }
 
   /** Asks for a check of what is served, of one view or of all. */
   async submitCheck(view?: string): Promise<Run> {
     const body = JSON.stringify(view === undefined ? {} : { view });
     const contentType = "application/json";
-    return (await this.#call({
+    return this.#call<Run>({
       ...{ method: "POST", path: "/v1/reconciliations", contentType, body },
-    })) as unknown as Run;
+    });
   }
 
   async reconciliations(parameters: QueryParameters): Promise<readonly ReconciledGeneration[]> {
-    const answer = await this.#call({ method: "GET", path: "/v1/reconciliations", parameters });
-    return answer.reconciliations as readonly ReconciledGeneration[];
+    const path = "/v1/reconciliations";
+    type Answer = { readonly reconciliations: readonly ReconciledGeneration[] };
+    return (await this.#call<Answer>({ method: "GET", path, parameters })).reconciliations;
   }
 
   async deadLetters(parameters: QueryParameters): Promise<DeadLettersAnswer> {
-    const answer = await this.#call({ method: "GET", path: "/v1/dead-letters", parameters });
-    return answer as unknown as DeadLettersAnswer;
+    return this.#call<DeadLettersAnswer>({ method: "GET", path: "/v1/dead-letters", parameters });
   }
 
   async deadLetter(id: string): Promise<DeadLetterAnswer> {
     const path = `/v1/dead-letters/${encodeURIComponent(id)}`;
-    return (await this.#call({ method: "GET", path })) as unknown as DeadLetterAnswer;
+    return this.#call<DeadLetterAnswer>({ method: "GET", path });
   }
 
   /** Throws why it is still no event. */
@@ -253,81 +214,56 @@ export class Client implements Disposable {
   /** Asks for the erasure of what stands under the key. */
   async erase(key: string, type?: string): Promise<ErasureAnswer> {
     const path = `/v1/subjects/${encodeURIComponent(key)}`;
-    return (await this.#call({ method: "DELETE", path, parameters: { type } })) as unknown as ErasureAnswer;
+    return this.#call<ErasureAnswer>({ method: "DELETE", path, parameters: { type } });
   }
 
   async erasure(id: string): Promise<Erasure> {
     const path = `/v1/erasures/${encodeURIComponent(id)}`;
-    return (await this.#call({ method: "GET", path })) as unknown as Erasure;
+    return this.#call<Erasure>({ method: "GET", path });
   }
 
   async erasures(limit: number): Promise<readonly Erasure[]> {
     const parameters = { limit: String(limit) };
-    const { erasures } = await this.#call({ method: "GET", path: "/v1/erasures", parameters });
-    return erasures as readonly Erasure[];
+    const path = "/v1/erasures";
+    const answer = await this.#call<{ readonly erasures: readonly Erasure[] }>({
+      method: "GET",
+      path,
+      parameters,
+    });
+    return answer.erasures;
   }
 
   async status(): Promise<StatusAnswer> {
-    return (await this.#call({ method: "GET", path: "/v1/status" })) as unknown as StatusAnswer;
+    return this.#call<StatusAnswer>({ method: "GET", path: "/v1/status" });
   }
 
   async isReady(): Promise<boolean> {
-    const response = await this.#send({ method: "GET", path: "/readyz" });
+    const response = await this.#connection.send({ method: "GET", path: "/readyz" });
     response.resume();
     return response.statusCode === 200;
   }
 
   [Symbol.dispose](): void {
-    this.#agent.destroy();
+    this.#connection[Symbol.dispose]();
   }
 
-  async #call(exchange: Exchange): Promise<Readonly<Record<string, unknown>>> {
-    return requireSuccess(await this.#send(exchange));
+  async #call<Answer>(exchange: Exchange): Promise<Answer> {
+    return requireSuccess<Answer>(await this.#connection.send(exchange));
   }
 
-  /** Resolves with the head of the answer, which may come before all of the body was taken. */
-  async #send({ method, path, parameters, contentType, accept, body }: Exchange): Promise<IncomingMessage> {
-    const url = new URL(this.url + path);
-    for (const [name, value] of Object.entries(parameters ?? {})) {
-      for (const one of value === undefined ? [] : [value].flat()) url.searchParams.append(name, one);
-    }
-    const options: RequestOptions = {
-      method,
-      agent: this.#agent,
-      headers: {
-        ...(contentType === undefined ? {} : { "content-type": contentType }),
-        ...(accept === undefined ? {} : { accept }),
-        ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
-      },
-      ...(this.#signal && { signal: this.#signal }),
-    };
-    const send = url.protocol === "https:" ? sendHttps : sendHttp;
-    return new Promise((resolve, reject) => {
-      const request = send(url, options);
-      const fail = (cause: unknown) =>
-        reject(this.#signal?.aborted ? this.#signal.reason : this.#lost(cause));
-      request.on("response", resolve);
-      request.on("error", fail);
-      if (body === undefined || typeof body === "string") request.end(body);
-      else pipeline(Readable.from(body, { objectMode: false }), request).catch(fail);
-    });
-  }
-
-  #lost(cause: unknown): unknown {
-    if (cause instanceof TidemarkError) return cause;
-    const code = (cause as { code?: unknown }).code;
-    const reason =
-      code === "ECONNREFUSED" ? "nobody answers there" : String((cause as Error).message || code);
-    return new TidemarkError(
-      "TIDEMARK_CLIENT_UNREACHABLE",
-      `${this.url}: ${reason}; start a server with "tidemark up", or say where it is with --url or TIDEMARK_URL`,
-      { cause },
-    );
+  async #csv(exchange: Exchange): Promise<string> {
+    const response = await this.#connection.send({ ...exchange, accept: "text/csv" });
+    if (response.statusCode !== 200) await requireSuccess(response);
+    return text(response);
   }
 }
 
 export function isFinished(run: Run): boolean {
   return run.state !== "queued" && run.state !== "running";
+}
+
+function sqlExchange(request: SqlRequest): Exchange {
+  return { method: "POST", path: "/v1/sql", contentType: "application/json", body: JSON.stringify(request) };
 }
 
 function comparedRow(row: Readonly<Record<string, unknown>>): ComparedRow {
@@ -340,37 +276,4 @@ function comparedRow(row: Readonly<Record<string, unknown>>): ComparedRow {
     merged: side(merged),
     difference: side(difference),
   };
-}
-
-async function readJson(response: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of response) chunks.push(chunk as Uint8Array);
-  const text = Buffer.concat(chunks).toString();
-  try {
-    return JSON.parse(text) as Readonly<Record<string, unknown>>;
-  } catch (cause) {
-    throw new TidemarkError(
-      "TIDEMARK_CLIENT_ANSWER",
-      `status ${response.statusCode} with what is no JSON: ${JSON.stringify(text.slice(0, 80))}; is that a Tidemark server?`,
-      { cause },
-    );
-  }
-}
-
-async function requireSuccess(response: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await readJson(response);
-  const status = response.statusCode ?? 0;
-  if (status >= 200 && status < 300) return answer;
-  throw problemError(answer, response);
-}
-
-function problemError(problem: Readonly<Record<string, unknown>>, response: IncomingMessage): TidemarkError {
-  const { code, detail } = problem;
-  if (typeof code === "string" && Object.hasOwn(errorCodes, code)) {
-    return new TidemarkError(code as ErrorCode, String(detail));
-  }
-  return new TidemarkError(
-    "TIDEMARK_CLIENT_ANSWER",
-    `status ${response.statusCode} ${String(code ?? "")}: ${String(detail ?? response.statusMessage)}`,
-  );
 }

@@ -1,12 +1,11 @@
 import { everything, type Sight } from "../infra/access/rights.ts";
 import type { DimensionFiles } from "../infra/dimensions/dimension-file.ts";
-import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment, Tail } from "../infra/tail/tail.ts";
 import type { App } from "../views/app.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { namesOf } from "../views/version.ts";
 import type { View } from "../views/view.ts";
-import { type AccessPath, type Planner, pathsOf, planBy } from "./access-path.ts";
+import { type Planner, planBy } from "./access-path.ts";
 import { type Answer, answerJson, answerOf } from "./answer.ts";
 import type { AsOf } from "./as-of/as-of.ts";
 import { offersRun } from "./as-of/offer.ts";
@@ -22,37 +21,16 @@ import { joinedPlan, openJoin } from "./join.ts";
 import type { KnownBound, LogBound } from "./log-bound.ts";
 import { type Query, readQuery } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { compileRowJson, measuresJson, type RowJson } from "./present.ts";
+import { Prepared } from "./prepared.ts";
+import { measuresJson } from "./present.ts";
 import { approximationsOf } from "./provenance.ts";
 import { readRows } from "./read-rows.ts";
 import { Recent } from "./recent.ts";
-import type { Rollup } from "./rollup.ts";
-import {
-  isTotal,
-  pageInOrder,
-  pageSorted,
-  type RowGroup,
-  readPointPage,
-  rowRollup,
-  totalOfNothing,
-} from "./rows.ts";
+import { isTotal, pageInOrder, pageSorted, readPointPage, totalOfNothing } from "./rows.ts";
 import { isVisible, keepToSight } from "./sight.ts";
 import type { Snapshots } from "./snapshot.ts";
 import { TableStates } from "./table-state.ts";
 import type { Versions } from "./versions.ts";
-
-/** A query made ready, kept for when the same text comes again. */
-interface Prepared {
-  readonly plan: Plan;
-  readonly rowJson: RowJson;
-  readonly rollup: Rollup<RowGroup>;
-  readonly approximate: string;
-  /** Tells the answers to different texts apart. */
-  readonly tag: string;
-  /** By which the generation that served it last can be read. */
-  paths: { readonly reader: GenerationReader | undefined; readonly all: readonly AccessPath[] } | undefined;
-  answer: { readonly moment: Moment; readonly answer: Answer } | undefined;
-}
 
 const preparedQueries = 1_024;
 const keptAnswerLength = 16_384;
@@ -195,14 +173,7 @@ export class Queries {
     if (known !== undefined) return known;
     const view = this.view(viewName, sight);
     const query = keepToSight(readQuery(view, "rows", search, this.#parts.app.events), sight);
-    const prepared: Prepared = {
-      plan: planOf(query),
-      rowJson: compileRowJson(query),
-      rollup: rowRollup(query.view),
-      approximate: JSON.stringify(approximationsOf(query)),
-      tag: tagOf(`${this.#parts.salt} ${key}`),
-      ...{ paths: undefined, answer: undefined },
-    };
+    const prepared = new Prepared(query, tagOf(`${this.#parts.salt} ${key}`));
     this.#prepared.set(key, prepared);
     return prepared;
   }
@@ -239,15 +210,8 @@ export class Queries {
   #isPlainPoint(prepared: Prepared, { snapshot }: Moment): boolean {
     const { fill, hasTotals, isExplained, format } = prepared.plan.query;
     const isPlain = format === "json" && fill === undefined && !hasTotals && !isExplained;
-    return isPlain && this.#parts.planner(this.#paths(prepared, snapshot.reader)) === "point";
-  }
-
-  #paths(prepared: Prepared, reader: GenerationReader | undefined): readonly AccessPath[] {
-    if (prepared.paths === undefined || prepared.paths.reader !== reader) {
-      const all = pathsOf(prepared.plan, reader, this.#parts.scans !== undefined);
-      prepared.paths = { reader, all };
-    }
-    return prepared.paths.all;
+    const { planner, scans } = this.#parts;
+    return isPlain && planner(prepared.paths(snapshot.reader, scans !== undefined)) === "point";
   }
 
   #point(prepared: Prepared, moment: Moment): Answer & { readonly kind: "json" } {
@@ -260,14 +224,14 @@ export class Queries {
     const { rows, cursor } = plan.isTimeOrdered ? pageInOrder(plan, groups) : pageSorted(plan, groups);
     const { provenance, tag } = this.#grounds.of(query, approximate, moment);
     const texts = rows.map(({ dimensions, pane, cells }) => rowJson(dimensions, pane, cells));
-    return { kind: "json", etag: etagOf(prepared, tag), text: answerJson(texts, { cursor, provenance }) };
+    return { kind: "json", etag: prepared.etag(tag), text: answerJson(texts, { cursor, provenance }) };
   }
 
   async #scan(prepared: Prepared, moment: Moment, asker: Asker): Promise<Answer> {
     const { rowJson, rollup, approximate } = prepared;
     const { query } = prepared.plan;
     const { snapshot } = moment;
-    const { clock, planner } = this.#parts;
+    const { clock, planner, scans } = this.#parts;
     const startMs = clock.now();
     const turns = new Turns(clock, () => asker.isGone());
     const segments = this.#segments(query, moment);
@@ -276,15 +240,15 @@ export class Queries {
     using join = openJoin(this.#tables, query);
     using _hold = this.#hold(moment);
     const { provenance, tag } = this.#grounds.of(query, approximate, moment, join);
-    const etag = query.isExplained ? undefined : etagOf(prepared, tag);
+    const etag = query.isExplained ? undefined : prepared.etag(tag);
     if (etag !== undefined && asker.isKnown(etag)) return { kind: "unchanged", etag };
-    const paths = this.#paths(prepared, reader);
+    const paths = prepared.paths(reader, scans !== undefined);
     const path = planner(paths);
     const plan = joinedPlan(planBy(path, prepared.plan), join);
     const account = query.isExplained ? new Account({ plan, path, paths, reader, segments }) : undefined;
     const read = reader && account ? account.of(reader) : reader;
     const { page, totals, groups } = await readRows(
-      { plan, path, reader: read, segments, rollup, scans: this.#parts.scans },
+      { plan, path, reader: read, segments, rollup, scans },
       turns,
     );
     const explanation = account?.explain(groups, page.rows.length, clock.now() - startMs);
@@ -295,9 +259,4 @@ export class Queries {
     };
     return answerOf(query, rowJson, page, others, etag);
   }
-}
-
-/** Weak: where states were added up in another order, the last digits of sums of floats may differ. */
-function etagOf({ tag }: Prepared, ground: string): string {
-  return `W/"${ground}-${tag}"`;
 }

@@ -1,4 +1,5 @@
-import { callNode, constantNode, Expression, type Node, nullNode } from "../expression.ts";
+import { callNode, Expression, type Node } from "../expression.ts";
+import { constantNode, nullNode } from "../literal.ts";
 import { choose } from "./conditional.ts";
 import { commonType, operand } from "./operand.ts";
 import { type BooleanExpression, type ExpressionOf, typed } from "./typed.ts";

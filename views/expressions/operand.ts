@@ -1,6 +1,7 @@
 import { TidemarkError } from "../errors.ts";
-import { Expression, literalNode, type Node } from "../expression.ts";
+import { Expression, type Node } from "../expression.ts";
 import type { FieldType } from "../field.ts";
+import { literalNode } from "../literal.ts";
 
 /** A literal or an expression that can stand with `beside`; throws TIDEMARK_DECLARATION_TYPE if it can't. */
 export function operand<T>(value: T | Expression<unknown>, beside: Node): Node {

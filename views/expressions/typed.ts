@@ -1,6 +1,8 @@
-import { TidemarkError, unreachable } from "../errors.ts";
-import { callNode, Expression, literalNode, type Node, type Operator } from "../expression.ts";
+import { unreachable } from "../errors.ts";
+import { callNode, Expression, type Node, type Operator } from "../expression.ts";
+import { literalNode } from "../literal.ts";
 import { zoneOf } from "../zone.ts";
+import { divisor, place, requireInteger, unitOfDate } from "./arguments.ts";
 import * as arithmetic from "./arithmetic.ts";
 import { among, equal, greater, greaterOrEqual, less, lessOrEqual, notEqual } from "./compare.ts";
 import { coalesce } from "./conditional.ts";
@@ -115,15 +117,7 @@ export class StringExpression extends Ordered<string> {
 
   /** The n-th of the parts that the separator divides it into, from 1, or from -1 backwards; null where there is none. */
   part(separator: string, n: number): StringExpression {
-    if (separator === "" || !Number.isSafeInteger(n) || n === 0) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_TYPE",
-        `part(${JSON.stringify(separator)}, ${n}): give a separator of at least one character, and a place from 1 or from -1 backwards`,
-      );
-    }
-    return new StringExpression(
-      callNode(text.part, [this.node, literalNode(separator, "string"), literalNode(n, "integer")]),
-    );
+    return new StringExpression(callNode(text.part, [this.node, ...place(separator, n)]));
   }
 
   /** Of decimal digits, with or without a sign; null for any other text and beyond ±(2^53 − 1). */
@@ -198,13 +192,13 @@ export class NumberExpression extends Ordered<number> {
 
   /** The digits of an integer. Of a float the layers would write different ones, so it is refused. */
   toText(): StringExpression {
-    this.#requireInteger("toText");
+    requireInteger(this.node, "toText");
     return new StringExpression(callNode(toText, [this.node]));
   }
 
   /** The instant so many milliseconds after 1970-01-01T00:00:00Z, of an integer; null outside of the years 1 to 9999. */
   toTime(): TimeExpression {
-    this.#requireInteger("toTime");
+    requireInteger(this.node, "toTime");
     return new TimeExpression(callNode(integerToTime, [this.node]));
   }
 
@@ -215,27 +209,12 @@ export class NumberExpression extends Ordered<number> {
   }
 
   #whole(operator: Operator, n: number): NumberExpression {
-    this.#requireInteger(operator.name);
-    // Twice n, which the remainder comes up to, must be exact.
-    if (!Number.isSafeInteger(2 * n) || n < 1) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_TYPE",
-        `${operator.name}(${n}): give a whole number from 1 to 2^52 − 1`,
-      );
-    }
-    return new NumberExpression(callNode(operator, [this.node, literalNode(n, "integer")]));
+    requireInteger(this.node, operator.name);
+    return new NumberExpression(callNode(operator, [this.node, divisor(operator, n)]));
   }
 
   #toInteger(operator: Operator): NumberExpression {
     return this.node.type === "integer" ? this : new NumberExpression(callNode(operator, [this.node]));
-  }
-
-  #requireInteger(what: string): void {
-    if (this.node.type === "integer") return;
-    throw new TidemarkError(
-      "TIDEMARK_DECLARATION_TYPE",
-      `${what} is for integers: make one of the float first with round(), floor() or ceil()`,
-    );
   }
 }
 
@@ -262,8 +241,6 @@ export class BooleanExpression extends Comparable<boolean> {
     return new NumberExpression(callNode(booleanToInteger, [this.node]));
   }
 }
-
-const dateUnits: ReadonlySet<string> = new Set<DateUnit>(["day", "week", "month", "year"]);
 
 /**
  * An instant. What a clock shows at it depends on the zone, an IANA name; without one it is UTC. A literal beside it is a Date,
@@ -304,13 +281,7 @@ export class TimeExpression extends Ordered<Date, Date | string> {
 
   /** The date as a text, `2001-01-31`; with a unit, of the first day of that week (a Monday), month or year. */
   date(unit: DateUnit = "day", zone?: string): StringExpression {
-    if (!dateUnits.has(unit)) {
-      throw new TidemarkError(
-        "TIDEMARK_DECLARATION_TYPE",
-        `date("${unit}"): the unit is one of ${[...dateUnits].join(", ")}`,
-      );
-    }
-    return new StringExpression(callNode(date(unit), [this.#clock(zone)]));
+    return new StringExpression(callNode(date(unitOfDate(unit)), [this.#clock(zone)]));
   }
 
   /** Milliseconds since 1970-01-01T00:00:00Z. */
