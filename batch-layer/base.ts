@@ -40,8 +40,8 @@ export function isInFull(run: Omit<WayParts, "hasErased">, current: Iterable<Man
 }
 
 /**
- * Why a run computes a view from all records, whatever else is so; undefined: it need not. The one place where a run is told that it must:
- * whatever changes records that are archived already gives its reason here.
+ * Why a run computes a view from all records, whatever else is so; undefined: it need not. The one place where a run is told
+ * that it must: whatever changes records that are archived already gives its reason here.
  */
 function reasonForFull({ app, run, hasErased }: WayParts): string | undefined {
   if (run.kind === "check") return "a check computes everything";

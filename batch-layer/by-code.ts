@@ -5,7 +5,8 @@ import type { View } from "../views/view.ts";
 /**
  * What is counted by code is computed in two steps: first by the view's key and the code of the input, with how many records
  * have it, then by the key alone. DuckDB's `histogram` keeps a tree per group; its hash table, which also spills to disk, takes
- * a third of that time with few groups. What is dear of a code is then looked up by the rows of the first step, not by every record.
+ * a third of that time with few groups. What is dear of a code is then looked up by the
+ * rows of the first step, not by every record.
  */
 export const [codeColumn, countColumn] = ['"_code"', '"_count"'] as const;
 const [counted, dictionaryCode, resultColumn] = ['"_counted"', '"_of"', '"_result"'] as const;

@@ -15,7 +15,7 @@ export interface OtherStores {
   /** How many dead letters there are of each; what is of several is the first's. */
   countLetters(leaving: readonly LeavingFacts[]): Promise<readonly number[]>;
   eraseLetters(leaving: readonly LeavingFacts[]): Promise<void>;
-  /** Destroys the keys with which the log holds the subjects' records, where it holds them encrypted; gives how many there were. */
+  /** Destroys the keys with which the log holds the subjects' records, where it encrypts them; gives how many there were. */
   destroyKeys(subjects: readonly SubjectFacts[]): Promise<number>;
   /**
    * Called once the pointers name generations that were computed without the facts: nothing from before the cut, which is of the
@@ -37,15 +37,16 @@ export interface ErasingParts {
   /** Does work while nothing is archived or compacted. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
   /**
-   * Whether old facts are forgotten by `forget` as a subject's are. Where they are not, they stay for as long as a later record can be a
-   * duplicate of theirs, so that nobody needs to forget them who goes on from the cut.
+   * Whether old facts are forgotten by `forget` as a subject's are. Where they are not, they stay for as long as a later
+   * record can be a duplicate of theirs, so that nobody needs to forget them who goes on from the cut.
    */
   readonly forgetsOld: boolean;
 }
 
 /**
- * Erasures as a part of a batch run, those of facts that their type does not keep any more as well: what is asked for is taken out once it is archived and before views are computed, and forgotten
- * by everybody else once those are published. Each step can be done again: a crash leaves the erasure pending.
+ * Erasures as a part of a batch run, those of facts that their type does not keep any more as well: what is asked for is
+ * taken out once it is archived and before views are computed, and forgotten by everybody else once those are published.
+ * Each step can be done again: a crash leaves the erasure pending.
  */
 export class Erasing {
   readonly #parts: ErasingParts;
@@ -59,8 +60,8 @@ export class Erasing {
   }
 
   /**
-   * Takes out what event types do not keep any more. That is asked for first, so that what a crash leaves half done is pending; of a type
-   * without such facts nothing is. The master dataset must reach the cut.
+   * Takes out what event types do not keep any more. That is asked for first, so that what a crash leaves half done is
+   * pending; of a type without such facts nothing is. The master dataset must reach the cut.
    */
   async takeOutOld(cut: Cut, nowMs: number, signal: AbortSignal): Promise<readonly FoundErasure[]> {
     return this.takeOut(await this.#askForOld(cut, nowMs, signal), signal);
@@ -94,8 +95,8 @@ export class Erasing {
   }
 
   /**
-   * The master dataset must reach all bounds. Counts what there is, then takes it out of the master dataset and the dead letters. Gives
-   * the erasures with what there was.
+   * The master dataset must reach all bounds. Counts what there is, then takes it out of the master dataset and the dead
+   * letters. Gives the erasures with what there was.
    */
   async takeOut(pending: readonly PendingErasure[], signal: AbortSignal): Promise<readonly FoundErasure[]> {
     const { eraser, others, alone } = this.#parts;
@@ -139,7 +140,8 @@ export class Erasing {
         ? app.views.filter((view) => !withAny.some((e) => isOfView(e, view)))
         : [];
     const sparedNames = new Set(spared.map(({ name }) => name));
-    // First: what is folded anew in `forget` is to be without them. Also where nothing was found: a copy may have brought keys back.
+    // First: what is folded anew in `forget` is to be without them. Also where nothing was
+    // found: a copy may have brought keys back.
     const keys = await others.destroyKeys(erased.filter((each) => !isOld(each)));
     if (withAny.length > 0) {
       const forgotten = withAny.filter((each) => forgetsOld || !isOld(each));

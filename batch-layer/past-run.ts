@@ -23,9 +23,9 @@ import { Progress } from "./run-progress.ts";
 const keptPasts = { perView: 8, ageMs: 7 * 24 * 3_600_000 } as const;
 
 /**
- * Computes views as of a past cut from the master dataset, and keeps the outcome beside the generations: no pointer ever names it, and
- * answers as of that cut, or of one behind it, go on from it. What is kept at the cut already is not computed again. Rejects with
- * TIDEMARK_RUN_CANCELLED once the signal has aborted.
+ * Computes views as of a past cut from the master dataset, and keeps the outcome beside the generations: no pointer ever
+ * names it, and answers as of that cut, or of one behind it, go on from it. What is kept at the cut already is not computed
+ * again. Rejects with TIDEMARK_RUN_CANCELLED once the signal has aborted.
  */
 export async function performPastRun(
   parts: RunParts,

@@ -38,8 +38,8 @@ async function ask(seal: SealRequest, signal: AbortSignal): Promise<Sealing> {
 }
 
 /**
- * The cut of a run: every partition of every event type, nowhere behind a generation that serves already, nor behind what is to be
- * erased.
+ * The cut of a run: every partition of every event type, nowhere behind a generation that serves
+ * already, nor behind what is to be erased.
  */
 export function runCut(
   events: readonly EventType[],

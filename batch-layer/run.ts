@@ -25,8 +25,9 @@ import { Progress } from "./run-progress.ts";
 import { sealedRows, servedAt } from "./served.ts";
 
 /**
- * Brings the master dataset up to `until` at least; of topics that it does not name, or of all if it is undefined, up to where the
- * log ends now. Gives the cut that the master then covers. `progress` is told how many records were archived so far.
+ * Brings the master dataset up to `until` at least; of topics that it does not name, or of all if it is
+ * undefined, up to where the log ends now. Gives the cut that the master then covers. `progress` is
+ * told how many records were archived so far.
  */
 export type Archive = (
   until: Cut | undefined,
@@ -201,7 +202,7 @@ function erasedSince(erasures: readonly FoundErasure[]): Served {
   };
 }
 
-/** All that batch runs compute, or the one that is named: one that they do not, or that has been taken out of the app since, is refused. */
+/** All that batch runs compute, or the one named: one that they do not, or that was taken out of the app since, is refused. */
 function viewsOf({ views }: App, name: string | null): readonly View[] {
   const computed = views.filter(isRecomputed);
   if (name === null) return computed;
@@ -215,7 +216,7 @@ function viewsOf({ views }: App, name: string | null): readonly View[] {
   );
 }
 
-/** Gives the cut of the run, which the master then covers: where the tail was sealed, or where the log ends, of topics that no seal speaks of. */
+/** Gives the cut of the run, which the master covers: where the tail was sealed, or, of topics without a seal, the log's end. */
 async function archiveUpTo(
   { app, master, archive }: RunParts,
   sealing: Sealing,

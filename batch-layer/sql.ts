@@ -25,7 +25,8 @@ export const paneColumn = "_pane";
 
 /**
  * The view as DuckDB SQL over the master files, a source for each of its topics: its states over their records, one row per
- * key and pane. Columns: the dimensions under their names, `_pane BIGINT`, the state columns under theirs, each float sum followed by its slack.
+ * key and pane. Columns: the dimensions under their names, `_pane BIGINT`, the state columns under
+ * theirs, each float sum followed by its slack.
  *
  * Rows come in the order of the dimensions, nulls first, then pane. Positions, not names, say what is grouped by: in
  * a GROUP BY, DuckDB takes a name for the source's column before it takes it for the row's.

@@ -25,7 +25,7 @@ export interface WriteParts {
   readonly signal: AbortSignal;
 }
 
-/** Writes the table's rows into Parquet files by panes, each in order of key. At least one, since it says which columns there are. */
+/** Writes the table's rows into Parquet files by panes, each in order of key. At least one: it says which columns there are. */
 export async function writeParts(parts: WriteParts): Promise<readonly StatesPart[]> {
   const { connection, table, files, pathOf, timers, signal } = parts;
   const written: StatesPart[] = [];

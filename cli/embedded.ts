@@ -73,7 +73,8 @@ export interface Embedded extends AsyncDisposable {
 
 /**
  * Everything in one place, with nothing to set up: HTTP, speed layer and serving layer here, what the gateway takes in
- * in a thread of its own, archiver and batch layer in a second process. Disposing of it drains requests, writes the checkpoint and ends both.
+ * in a thread of its own, archiver and batch layer in a second process. Disposing of it drains
+ * requests, writes the checkpoint and ends both.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const lifecycle = new Lifecycle();

@@ -32,8 +32,8 @@ export interface AtRestOptions {
 const keptRuns = 1_000;
 
 /**
- * An erasure from being asked for to compacted files, and whatever else is pending, on a folder whose lock the caller holds. Without a
- * subject only what is pending already. Gives the erasures that it did.
+ * An erasure from being asked for to compacted files, and whatever else is pending, on a folder whose lock the caller holds.
+ * Without a subject only what is pending already. Gives the erasures that it did.
  */
 export async function eraseAtRest(
   atRest: FolderAtRest,

@@ -46,8 +46,8 @@ export function erasableLetters(
 }
 
 /**
- * As far as the log is to let go of records in an erasure: where they are encrypted it keeps them, since those that are erased can't be
- * read any more.
+ * As far as the log is to let go of records in an erasure: where they are encrypted it keeps them, since
+ * those that are erased can't be read any more.
  */
 export function legible(cut: Cut, { types }: Declarations): Cut {
   return Object.fromEntries(
@@ -60,8 +60,8 @@ export function legible(cut: Cut, { types }: Declarations): Cut {
 }
 
 /**
- * After erasures: writes the files of all LMDB stores anew, so that none has anything of before in its free pages, and empties the
- * folder for what is spilled. Only for who owns the data folder, before any store is opened.
+ * After erasures: writes the files of all LMDB stores anew, so that none has anything of before in its free pages, and
+ * empties the folder for what is spilled. Only for who owns the data folder, before any store is opened.
  */
 export async function compactStores(folder: ReturnType<typeof dataFolder>): Promise<void> {
   const erasures = openErasures(folder.erasures);

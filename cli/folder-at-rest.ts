@@ -33,7 +33,7 @@ export async function openAtRest(
   return opened;
 }
 
-/** A data folder for a command that only reads, whatever runs beside it, and even if the log is lost. TIDEMARK_CONFIG for what is none. */
+/** A data folder for a command that only reads, whatever runs beside it, even if the log is lost. Throws TIDEMARK_CONFIG. */
 export async function openFolder(
   options: { readonly app: string; readonly data: string },
   { environment }: Terminal,

@@ -11,8 +11,8 @@ import { namesOf } from "../views/version.ts";
 export type Security = Pick<ServerOptions, "keys" | "policy" | "tokens" | "origins" | "audit">;
 
 /**
- * Reads TIDEMARK_API_KEYS, TIDEMARK_ACCESS, TIDEMARK_CORS_ORIGINS and TIDEMARK_AUDIT_LOG. Throws TIDEMARK_CONFIG. Where callers are
- * known, operations are noted: in the file of TIDEMARK_AUDIT_LOG, or in the log.
+ * Reads TIDEMARK_API_KEYS, TIDEMARK_ACCESS, TIDEMARK_CORS_ORIGINS and TIDEMARK_AUDIT_LOG. Throws TIDEMARK_CONFIG. Where
+ * callers are known, operations are noted: in the file of TIDEMARK_AUDIT_LOG, or in the log.
  */
 export async function readSecurity(
   environment: Readonly<Record<string, string | undefined>>,

@@ -4,7 +4,7 @@ import { memoryBytes } from "./memory.ts";
 
 const megabyte = 1024 ** 2;
 
-/** What the SQL process may take of this machine: an eighth of the memory for DuckDB, and half of that and half a gigabyte for all else. */
+/** What the SQL process may take: an eighth of the memory for DuckDB, and half of that and half a gigabyte for all else. */
 export function sqlBudget(): SqlBudget {
   const share = Math.floor(memoryBytes() / 8 / megabyte);
   const megabytes = Math.min(2_048, Math.max(256, share));

@@ -1,6 +1,6 @@
 /**
- * The process that carries out SQL, and folds past records. Started by fork with the app's file, the data folder, a folder of its own, "embedded" or
- * "cluster", and what it may take; ends with the process that started it.
+ * The process that carries out SQL, and folds past records. Started by fork with the app's file, the data folder, a folder
+ * of its own, "embedded" or "cluster", and what it may take; ends with the process that started it.
  */
 
 import { constants, setPriority } from "node:os";

@@ -49,7 +49,7 @@ interface Started {
   readonly cold: string | undefined;
 }
 
-/** Carries out SQL, and folds past records, in a process of its own, which is started with the first statement and again after it has died. */
+/** Carries out SQL, and folds past records, in a process that is started with the first statement and again after it died. */
 export class SqlWorker implements SqlEngine, AsyncDisposable {
   readonly #options: SqlWorkerOptions;
   #started: Promise<Started> | undefined;

@@ -40,8 +40,8 @@ export interface ClearLogOptions extends ClearParts {
 }
 
 /**
- * A data folder's log; the stored one itself if none of the app's events are encrypted. Throws TIDEMARK_CONFIG without the master key,
- * TIDEMARK_STORE_CORRUPT where the keys of records that were encrypted are gone.
+ * A data folder's log; the stored one itself if none of the app's events are encrypted. Throws TIDEMARK_CONFIG without the
+ * master key, TIDEMARK_STORE_CORRUPT where the keys of records that were encrypted are gone.
  */
 export async function inClear(options: ClearLogOptions, lifecycle: Lifecycle): Promise<ClearLog> {
   const { stored, mode, app, folder, environment } = options;

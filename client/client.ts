@@ -75,7 +75,7 @@ export type Compared<Key, Shown, Group extends keyof Key, Measured extends keyof
   readonly [Side in "batch" | "speed" | "merged" | "difference"]: Pick<Shown, Measured> | null;
 };
 
-/** `rows` has all rows and takes the place of what was known; `change` those that changed, and the keys of those that are gone. */
+/** `rows` has all rows and replaces what was known; `change` those that changed, and the keys of those that are gone. */
 export type LiveEvent<R, K> =
   | { readonly kind: "rows"; readonly rows: readonly R[]; readonly provenance: Provenance }
   | {

@@ -15,7 +15,10 @@ export interface DrainTimes {
   readonly withinMs: number;
 }
 
-/** Of routes added after this: from `drain` on `/readyz` is refused with TIDEMARK_NOT_READY, so that nobody new is sent here; everything else is answered. */
+/**
+ * Of routes added after this: from `drain` on `/readyz` is refused with TIDEMARK_NOT_READY, so that nobody new
+ * is sent here; everything else is answered.
+ */
 export function registerDrain(server: FastifyInstance): void {
   const ending: FastifyInstance["ending"] = { isOn: false };
   server.decorate("ending", ending);
@@ -45,7 +48,7 @@ export async function drain(server: FastifyInstance, { noticeMs, withinMs }: Dra
 const withinMs = 10_000;
 const longestNoticeMs = 60_000;
 
-/** Reads TIDEMARK_DRAIN_NOTICE_MS: as long as whoever sends requests here takes to notice that `/readyz` is refused. Throws TIDEMARK_CONFIG. */
+/** Reads TIDEMARK_DRAIN_NOTICE_MS: how long senders take to notice that `/readyz` is refused. Throws TIDEMARK_CONFIG. */
 export function drainTimes({
   TIDEMARK_DRAIN_NOTICE_MS: text = "0",
 }: Readonly<Record<string, string | undefined>>): DrainTimes {

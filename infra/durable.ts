@@ -49,8 +49,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Moves a file, or a folder of files, that was written aside to its name; visible and durable in one step. Of a folder's files those
- * that are `durable` already by another name are not synced again.
+ * Moves a file, or a folder of files, that was written aside to its name; visible and durable in one step. Of a folder's
+ * files those that are `durable` already by another name are not synced again.
  */
 export async function moveDurably(
   aside: string,
@@ -103,8 +103,9 @@ export function isUnlinkable(error: unknown): boolean {
 }
 
 /**
- * Makes a small file in one step, unless there is one of that name: of several writers, on whatever machines, one is told true. On
- * a file system without hard links two that write within the same millisecond may both be; the later one's then stays.
+ * Makes a small file in one step, unless there is one of that name: of several writers, on whatever
+ * machines, one is told true. On a file system without hard links two that write within the same millisecond
+ * may both be; the later one's then stays.
  */
 export async function createDurably(path: string, text: string): Promise<boolean> {
   const aside = asidePath(path);

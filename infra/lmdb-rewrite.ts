@@ -11,9 +11,10 @@ const dataFile = "data.mdb";
 const inFlight = { entries: 1_000, bytes: 16 * 1024 ** 2 };
 
 /**
- * Writes the file of an LMDB folder anew, entry by entry. LMDB keeps what was removed in the free pages of its file, and in the free
- * parts of those in use, which its own copying may take along; of the new file every byte is of an entry that is there. Only
- * while nobody has the folder open. `named`: whether its entries are in named databases, all of them, or in none.
+ * Writes the file of an LMDB folder anew, entry by entry. LMDB keeps what was removed in the free pages of its
+ * file, and in the free parts of those in use, which its own copying may take along; of the new file every byte
+ * is of an entry that is there. Only while nobody has the folder open. `named`: whether its entries are in
+ * named databases, all of them, or in none.
  */
 export async function rewriteLmdb(folder: string, { named }: { readonly named: boolean }): Promise<void> {
   const path = join(folder, dataFile);

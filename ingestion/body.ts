@@ -10,8 +10,8 @@ export class ClientGone extends Error {
 
 /**
  * Hands a body's chunks to `take` as they arrive; while a promise that it gives is pending nothing is read from the
- * socket. Rejects with what `take` throws, with what `failed` rejects with, with TIDEMARK_INGEST_STALLED after a pause, or with ClientGone. Once it has
- * settled, what is left of the body flows away unread.
+ * socket. Rejects with what `take` throws, with what `failed` rejects with, with TIDEMARK_INGEST_STALLED after a pause, or
+ * with ClientGone. Once it has settled, what is left of the body flows away unread.
  */
 export function receiveBody(
   body: IncomingMessage,

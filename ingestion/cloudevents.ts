@@ -37,7 +37,7 @@ function headerValue(header: string, value: string): string {
   }
 }
 
-/** What was sent in binary mode, as HTTP has it: the headers that matter, an empty line, the body. For what can't be made an event. */
+/** What was sent in binary mode and is no event, as HTTP has it: the headers that matter, an empty line, the body. */
 export function binaryMessage(headers: IncomingHttpHeaders, body: Buffer): Buffer {
   const lines = Object.entries(headers)
     .filter(([name]) => name.startsWith("ce-") || name === "content-type")

@@ -6,7 +6,7 @@ export interface IngestionLimits {
   readonly bodyBytes: number;
   /** How long a body may pause. */
   readonly stallMs: number;
-  /** How long the rest of a body is still read and thrown away once the request is answered, so that the client gets to read the answer. */
+  /** How long the rest of a body is still read once the request is answered, so that the client gets to read the answer. */
   readonly lingerMs: number;
   /** What all requests together may hold of bodies and of events that wait for the log. */
   readonly pendingBytes: number;

@@ -8,7 +8,7 @@ import { isShownAsStored } from "./shown-rows.ts";
 export type AccessPath =
   /** The one group that is asked for is looked up in index and tail, without giving up the thread. */
   | "point"
-  /** The parts of the index that the filters leave are read, in its order; the tail is walked, or looked up where groups are named. */
+  /** The parts of the index that the filters leave are read in order; the tail is walked, or looked up where groups are named. */
   | "ranges"
   /** All of the index is read in its order, and the tail is walked. */
   | "index"

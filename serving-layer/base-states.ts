@@ -11,8 +11,8 @@ export type BaseOf = (key: string, group: Group) => readonly Cell[] | undefined;
 const most = 200_000;
 
 /**
- * What generations hold of groups that the tail has a part in, each looked up once: events that come in touch the same groups over
- * and over.
+ * What generations hold of groups that the tail has a part in, each looked up once: events that
+ * come in touch the same groups over and over.
  */
 export class BaseStates {
   /** By generation, then by the order in which dimensions stand in keys. */

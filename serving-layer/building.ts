@@ -17,8 +17,8 @@ export function building(view: View): TidemarkError {
 }
 
 /**
- * Whether somebody is to be told that the view can't be answered: nobody waits for a version that is being built beside the active
- * one, nor for the first answer of what one layer alone computes.
+ * Whether somebody is to be told that the view can't be answered: nobody waits for a version that is being built beside the
+ * active one, nor for the first answer of what one layer alone computes.
  */
 export function isAwaited(
   view: View,

@@ -11,7 +11,10 @@ export class ChangedEntries {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Tells all listeners what changed in these segments since they were last spread. Of segments that are new to a listener it has to read all entries. */
+  /**
+   * Tells all listeners what changed in these segments since they were last spread. Of segments that are new
+   * to a listener it has to read all entries.
+   */
   spread(view: View, segments: readonly Segment[]): void {
     for (const segment of segments) {
       for (const entry of segment.takeChanged())

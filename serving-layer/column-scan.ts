@@ -49,8 +49,8 @@ export class ColumnScans implements AsyncDisposable {
   }
 
   /**
-   * The thread is given up only after the tail's part was collected. False: files were deleted meanwhile, so that what was offered
-   * is not all; the tail's part is as it was collected.
+   * The thread is given up only after the tail's part was collected. False: files were deleted meanwhile, so that what was
+   * offered is not all; the tail's part is as it was collected.
    */
   async scan(scan: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<boolean> {
     let connection = this.#idle.pop();
@@ -142,7 +142,7 @@ export class ColumnScans implements AsyncDisposable {
   }
 }
 
-/** The first groups that the tail has no part in, as many as the page takes; where it has a part in any, they are rows as they are stored. */
+/** As many of the first groups without a part of the tail as the page takes; where any has one, they are rows as stored. */
 async function untouchedRows(
   connection: DuckDBConnection,
   { plan, reader, touched, collect }: Scan,

@@ -12,7 +12,7 @@ export interface ValuesFilter {
   readonly values: readonly Scalar[];
 }
 
-/** What lies in `[from, to)` (undefined is open; null lies in no range), begins with one of `prefixes`, if any, and is none of `not`. */
+/** What lies in `[from, to)` (undefined is open, null in no range), begins with one of any `prefixes`, and is none of `not`. */
 export interface ConditionsFilter {
   readonly kind: "conditions";
   readonly from: Scalar | undefined;

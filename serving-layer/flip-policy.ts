@@ -29,9 +29,9 @@ export interface FlippedByPolicy {
 }
 
 /**
- * What the policies of the views' versions make of a run: flips each family to the newest version whose conditions hold, and notes of
- * the others what they wait for. A version is flipped to by policy only if it is newer than all that the name has ever meant, so that
- * nothing comes back that was rolled back from. The same run again changes nothing.
+ * What the policies of the views' versions make of a run: flips each family to the newest version whose conditions hold, and
+ * notes of the others what they wait for. A version is flipped to by policy only if it is newer than all that the name has
+ * ever meant, so that nothing comes back that was rolled back from. The same run again changes nothing.
  */
 export async function flipByPolicy(
   parts: FlipPolicyParts,

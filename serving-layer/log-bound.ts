@@ -14,8 +14,8 @@ export interface KnownBound {
 }
 
 /**
- * Where some of the log's topics begin, or end, which is what lag is counted from: as of at most 100 ms ago, and of no time before
- * the log last said that it had advanced. Of a log that does not answer for a second, it is what was known last.
+ * Where some of the log's topics begin, or end, which is what lag is counted from: as of at most 100 ms ago, and of no time
+ * before the log last said that it had advanced. Of a log that does not answer for a second, it is what was known last.
  */
 export class LogBound implements Disposable {
   readonly #log: Log;

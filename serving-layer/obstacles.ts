@@ -11,7 +11,7 @@ export interface Obstacle {
   readonly next: number;
 }
 
-/** Those in `[from, to)`, in order of time, for panes that divide a day: offsets that they don't divide, and changes past midnight. */
+/** Those in `[from, to)`, in order of time, for panes that divide a day: offsets they don't divide, and changes past midnight. */
 export function obstaclesOf(
   calendar: Calendar,
   widthMs: number,

@@ -3,8 +3,8 @@ import type { EventType } from "../views/event.ts";
 import { listNames, parameterError } from "./parameter-text.ts";
 
 /**
- * The part of a position that speaks of these topics. It may speak of others that the app has; TIDEMARK_QUERY_PARAMETER names what
- * there is none of.
+ * The part of a position that speaks of these topics. It may speak of others that the app has;
+ * TIDEMARK_QUERY_PARAMETER names what there is none of.
  */
 export function readPosition(
   name: string,

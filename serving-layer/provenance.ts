@@ -22,7 +22,7 @@ export interface Provenance {
   readonly cut: string;
   /** The answer is exactly the state at this position (with `layer=speed`: of what came since the cut). */
   readonly position: string;
-  /** How many records of the log the position does not cover yet; the log's end is known to within 100 ms, or as it last answered. */
+  /** How many records of the log the position does not cover yet; the log's end is of 100 ms ago, or as it last answered. */
   readonly lag: number;
   /** Whether it covers all that there is; false as well while the log does not answer. */
   readonly complete: boolean;

@@ -81,7 +81,7 @@ export class Queries {
     return this.#parts.app.views.filter((view) => isVisible(view, sight));
   }
 
-  /** What the name means now. Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that there are; of others a caller learns nothing. */
+  /** What the name means now. Throws TIDEMARK_QUERY_VIEW_UNKNOWN naming those that the caller may read. */
   view(name: string, sight = everything): View {
     const view = this.#parts.versions.find(name);
     if (view !== undefined && isVisible(view, sight)) return view;

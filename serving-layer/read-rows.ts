@@ -80,7 +80,7 @@ export async function readRows(reading: Reading, turns: Turns): Promise<ReadRows
   return { page: page.page(), totals: totals?.cells, groups };
 }
 
-/** What is scanned, and what of the tail is put in front of it; sessions and overlapping windows are put together from both first. */
+/** What is scanned, and what of the tail goes in front of it; sessions and overlapping windows are first joined from both. */
 function sourceOf(
   plan: Plan,
   reader: Reader,

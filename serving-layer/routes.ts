@@ -82,7 +82,7 @@ const renewMs = 30_000;
 export interface Serving extends AsyncDisposable {
   /** Resolves once every view is served from its present generation, or half a minute is over; the past is forgotten then. */
   renew(): Promise<void>;
-  /** Brings a topic to tell the rows of one of the app's views, and keeps it so until disposed of, which must be before this is. */
+  /** Has a topic tell the rows of one of the app's views until it is disposed of, which must be before this is. */
   publishChanges(
     view: View,
     to: Pick<ChangePublisherParts, "topic" | "log" | "newId" | "count">,

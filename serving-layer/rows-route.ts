@@ -17,7 +17,7 @@ interface RowsRoute {
   readonly Params: { readonly view: string };
 }
 
-/** Rows of a view, in the format that is asked for by `format` or `Accept`; 304 for who has them already; with `live=true` as they change. */
+/** Rows of a view, in the format of `format` or `Accept`; 304 for who has them already; with `live=true` as they change. */
 export function registerRowsRoute(
   server: FastifyInstance,
   queries: Queries,

@@ -97,17 +97,17 @@ export class Snapshots implements AsyncDisposable {
     return snapshot?.reader === undefined ? undefined : { ...snapshot, reader: snapshot.reader };
   }
 
-  /** Whether it is known that the view can't be answered before a batch run has made its first generation, or all records are folded. */
+  /** Whether the view can't be answered before a batch run has made its first generation, or all records are folded. */
   isBuilding(view: View): boolean {
     return this.#state(view).isBuilding;
   }
 
-  /** Up to where records have a part in the view's answers: those that are folded, or of a view without a tail, the generation's. */
+  /** Up to where records have a part in the view's answers: those folded, or of a view without a tail the generation's. */
   position(view: View): Cut {
     return isFolded(view) ? this.#parts.tail.position(view) : (this.batch(view)?.cut ?? {});
   }
 
-  /** Opens the view's first generation, if there is one by now: whoever waited for a run may ask before the pointers are looked at. */
+  /** Opens the view's first generation, if there is one: whoever waited for a run may ask before the pointers are looked at. */
   async look(view: View): Promise<void> {
     if (!isRecomputed(view) || this.batch(view) !== undefined) return;
     const current = await this.#parts.generations.current(view);

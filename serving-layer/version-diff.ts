@@ -59,8 +59,8 @@ export interface VersionDiff {
 }
 
 /**
- * What two versions of a view differ in, at the newest cut at which both have a generation, key by key in one pass that gives up the
- * thread. Throws TIDEMARK_VERSION_INCOMPARABLE where their rows can't be told to be the same by their keys, and
+ * What two versions of a view differ in, at the newest cut at which both have a generation, key by key in one pass that
+ * gives up the thread. Throws TIDEMARK_VERSION_INCOMPARABLE where their rows can't be told to be the same by their keys, and
  * TIDEMARK_VERSION_NO_COMMON_CUT where no two generations are of the same cut.
  */
 export async function diffVersions(parts: DiffParts, turns: Turns): Promise<VersionDiff> {

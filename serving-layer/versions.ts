@@ -111,7 +111,7 @@ export class Versions implements Disposable {
     });
   }
 
-  /** Where a rollback of the view's family leads. Throws TIDEMARK_VERSION_NONE_BEFORE, or TIDEMARK_VERSION_UNKNOWN if the app declares it no more. */
+  /** Where a rollback of the view's family leads. Throws TIDEMARK_VERSION_NONE_BEFORE, or _UNKNOWN if it is declared no more. */
   before(view: View): View {
     const former = this.former(view);
     if (former !== null) return this.version(view, former);

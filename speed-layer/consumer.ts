@@ -33,7 +33,7 @@ export interface TopicConsumption extends Past {
   readonly tracing?: FoldTracing | undefined;
 }
 
-/** Records folded in one turn of the event loop: less than a millisecond, so that bodies coming in and queries wait for no longer. */
+/** Records folded in one turn of the event loop: less than a millisecond, for which bodies coming in and queries wait. */
 const recordsPerTurn = 100;
 
 /** Folds a topic's records into every view of it as they come, each record once per view. */

@@ -37,9 +37,9 @@ export function compileFolds(views: readonly View[]): FoldOf {
 }
 
 /**
- * The fold of one of the view's mappings as generated JavaScript: one loop of its own per mapping, so that every property access and every call
- * in it is of one shape. All text that goes in is this code base's own; names and values of the declaration go in as
- * JSON literals or as constants.
+ * The fold of one of the view's mappings as generated JavaScript: one loop of its own per mapping, so that every property
+ * access and every call in it is of one shape. All text that goes in is this code base's own; names and values of the
+ * declaration go in as JSON literals or as constants.
  */
 export function compileFold(view: View, mapping: Mapping = onlyMapping(view)): Fold {
   const scope = new LoopScope();

@@ -52,8 +52,8 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   /** Never rejects for being behind: it gives what it has folded. */
   seal(): Promise<Cut>;
   /**
-   * Folds what lies after the cuts of the current generations anew, as if what lies before and is not in the master dataset any more
-   * had never been. `letGo` is called once nothing needs the log's records from before the cuts.
+   * Folds what lies after the cuts of the current generations anew, as if what lies before and is not in the master dataset
+   * any more had never been. `letGo` is called once nothing needs the log's records from before the cuts.
    */
   renew(letGo: () => Promise<void>): Promise<void>;
   /** Counts since the start. */

@@ -272,7 +272,7 @@ export class PartitionOwner implements AsyncDisposable {
     this.#gap = undefined;
   }
 
-  /** No generation will make up for what is missing: all of the view is folded once more, from files up to where the log begins. */
+  /** No generation makes up for what is missing: all of the view is folded once more, from files up to where the log begins. */
   async #beginAnew(tail: TailSegments, publisher: TailPublisher, view: View, start: Offset): Promise<void> {
     const { type, partition } = this.#options;
     const before = Array.from({ length: partition }, () => 0 as Offset);

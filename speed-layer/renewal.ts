@@ -21,9 +21,9 @@ export interface Renewal {
 }
 
 /**
- * Folds what lies after the cuts of the generations that serve once more, as if what lies before and is in the master dataset no more
- * had never been, and has that told in the place of all else, under the request's name. What can't be folded as things are stays
- * unanswered.
+ * Folds what lies after the cuts of the generations that serve once more, as if what lies before and is in the
+ * master dataset no more had never been, and has that told in the place of all else, under the request's name. What
+ * can't be folded as things are stays unanswered.
  */
 export async function renewPartition(renewal: Renewal, request: string): Promise<void> {
   const { tail, views, publisher, generations, hold, maxEntries, signal, onUnaligned } = renewal;

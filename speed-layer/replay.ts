@@ -33,10 +33,10 @@ export interface Replayed {
 }
 
 /**
- * A view of `[from, next)` by the fold alone, a sealed segment for each of its partitions: from offset 0 it is what the speed layer
- * would hold if no generation had ever been published. Records come from the log, and from the files of the master dataset where the
- * log has let go of them; duplicates are told by one window, which has seen what stands before `from` and goes over from the one to
- * the other, and not by the master's marks.
+ * A view of `[from, next)` by the fold alone, a sealed segment for each of its partitions: from offset 0 it is what the
+ * speed layer would hold if no generation had ever been published. Records come from the log, and from the files of the
+ * master dataset where the log has let go of them; duplicates are told by one window, which has seen what stands before
+ * `from` and goes over from the one to the other, and not by the master's marks.
  *
  * TIDEMARK_TAIL_FULL if there are more entries than may be, TIDEMARK_STORE_GAP if the files do not reach the log.
  */

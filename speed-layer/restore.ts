@@ -9,11 +9,11 @@ import { needsGeneration } from "../views/version.ts";
 import type { View } from "../views/view.ts";
 
 /**
- * The chains of every view that is folded, by its partitions: as the checkpoint has them, or, for a view that it has not, empty ones
- * at the cut of its current generation; where the log has let go of what they would go on with, empty ones at its start. One that is
- * answered only once it has a generation begins at the log's end without one: what lies before is built by the batch layer, and
- * folding it would hold up all other views of the topic. So does one that no generation is made of: what lies before is folded
- * aside (`foldWhole`).
+ * The chains of every view that is folded, by its partitions: as the checkpoint has them, or, for a view that it has not,
+ * empty ones at the cut of its current generation; where the log has let go of what they would go on with, empty ones at its
+ * start. One that is answered only once it has a generation begins at the log's end without one: what lies before is built
+ * by the batch layer, and folding it would hold up all other views of the topic. So does one that no generation is made of:
+ * what lies before is folded aside (`foldWhole`).
  */
 export async function restoreChains(
   views: readonly View[],

@@ -33,8 +33,8 @@ export class TailSegments extends ChainedTail {
   }
 
   /**
-   * Closes every open segment at the present position, and gives it: what every view of a topic has folded. Those that no generation
-   * is made of are passed by: a topic of no others is not in the cut.
+   * Closes every open segment at the present position, and gives it: what every view of a topic has folded. Those that no
+   * generation is made of are passed by: a topic of no others is not in the cut.
    */
   seal(): Cut {
     const cut: Record<string, Offset[]> = {};
@@ -84,8 +84,8 @@ export class TailSegments extends ChainedTail {
   }
 
   /**
-   * Folds the records from each view's cut on once more and puts the outcome in the place of what was folded, in one go. Nothing may be
-   * folded meanwhile. A chain that has no boundary at the cut stays as it is. Rejects as `foldFromLog` does.
+   * Folds the records from each view's cut on once more and puts the outcome in the place of what was folded, in one go.
+   * Nothing may be folded meanwhile. A chain that has no boundary at the cut stays as it is. Rejects as `foldFromLog` does.
    */
   async foldAnew(cuts: ReadonlyMap<View, Cut>, maxEntries: number, signal: AbortSignal): Promise<void> {
     const folded: (readonly [Chain, TailSegment])[] = [];

@@ -92,7 +92,8 @@ export class TailPublisher implements AsyncDisposable {
 
   /**
    * Has the chains folded anew, and tells what they hold then in the place of all that was told before, under the request's name.
-   * Nothing is told meanwhile. `refold` gives whether it could. One at a time; resolves once it is folded, or this is disposed of.
+   * Nothing is told meanwhile. `refold` gives whether it could. One at a time; resolves
+   * once it is folded, or this is disposed of.
    */
   renew(request: string, refold: () => Promise<boolean>): Promise<void> {
     return new Promise((resolve) => {

@@ -15,7 +15,10 @@ export interface WholeTail {
 /** The archive may have come further by then, or a run have made room. */
 const retryMs = 5_000;
 
-/** Folds what lies before the view's chains, from the first record on, until the tail holds all of it. Rejects as `align` does for what no waiting mends. */
+/**
+ * Folds what lies before the view's chains, from the first record on, until the tail holds all of it. Rejects
+ * as `align` does for what no waiting mends.
+ */
 export async function foldWhole({ tail, view, signal, onUnaligned }: WholeTail): Promise<void> {
   while (!signal.aborted) {
     try {

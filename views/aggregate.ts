@@ -90,8 +90,8 @@ export interface Counted {
   /** DuckDB expression of a value's code; null of null. */
   code(input: string): string;
   /**
-   * The state's columns like `sql`, of the codes as they come, each as often as it occurs: quicker than counting them where a group
-   * has few, but what it takes of memory grows with the records, and can't be spilled.
+   * The state's columns like `sql`, of the codes as they come, each as often as it occurs: quicker than counting them where
+   * a group has few, but what it takes of memory grows with the records, and can't be spilled.
    */
   gather?(input: string, filter: string): readonly string[];
   /** DuckDB expression over one code that is dear: computed once per different code, and then the code of `sql`. */

@@ -18,7 +18,8 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * The row of a change as Debezium's JSON converter writes it, with or without `{"schema", "payload"}` around it
  * (https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-events): columns that are null are
- * left out, and of a deleted row there is only its key. Throws TIDEMARK_EVENT_DATA, which names the column, and TIDEMARK_CHANGE_TRUNCATE.
+ * left out, and of a deleted row there is only its key. Throws TIDEMARK_EVENT_DATA, which names
+ * the column, and TIDEMARK_CHANGE_TRUNCATE.
  */
 export function changedRow({ name, schema }: EventType, { key }: ChangeForm, change: unknown): Data {
   const payload = payloadOf(change);
@@ -94,7 +95,7 @@ export function changedTable(value: unknown): string | undefined {
   return names.every((each) => typeof each === "string") ? names.join(".") : undefined;
 }
 
-/** Whether a value says nothing: a tombstone, by which Kafka's compaction forgets the key of a row that a change before it has deleted. */
+/** Whether a value is a tombstone, by which Kafka's compaction forgets the key of a row that a change before has deleted. */
 export function isTombstone(value: unknown): boolean {
   return value === null || (objectOf(value)?.payload === null && !("op" in Object(value)));
 }

@@ -20,7 +20,7 @@ export interface Changes<
 export interface ChangesDeclaration<Columns extends TProperties, Key extends keyof Columns & string> {
   /** The topic that Debezium puts the table's changes into: `<topic.prefix>.<schema>.<table>`. */
   readonly name: string;
-  /** The columns that are looked at, by their names. One that can be null is optional; one that is not named here is kept, and not seen. */
+  /** The columns that are looked at, by name. One that can be null is optional; one that is not named is kept, and not seen. */
   readonly row: TObject<Columns>;
   /** The columns of the table's key, in its order: texts or integers, none of them optional. */
   readonly key: readonly [Key, ...Key[]];

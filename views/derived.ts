@@ -6,7 +6,7 @@ import type { Cell } from "./state.ts";
 /** Arithmetic over the values of a row's measures, done when the row is shown: it has no state of its own. */
 export class Derivation {
   readonly value: (cells: readonly Cell[]) => number | null;
-  /** The same as `value`, as a DuckDB expression of type DOUBLE over the view's state columns; undefined where SQL can't say it. */
+  /** The same as `value`, as a DuckDB DOUBLE over the view's state columns; undefined where SQL can't say it. */
   readonly sql: ((columns: readonly string[]) => string) | undefined;
   /** Why the measures that it rests on are not exact. */
   readonly approximations: ReadonlySet<string>;
@@ -76,7 +76,7 @@ export class Derivation {
   }
 }
 
-/** The measures by name, for the declaration to derive others from. TIDEMARK_DECLARATION_* for one that there is not, or is no number. */
+/** The measures by name, to derive others from. TIDEMARK_DECLARATION_* for one that there is not, or is no number. */
 export function derivations(
   view: string,
   measures: readonly Measure[],

@@ -10,7 +10,10 @@ import { parseKeep } from "./retention.ts";
 import type { ObjectShape } from "./shape.ts";
 import { parseDuration } from "./time.ts";
 
-/** A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema, but that its times are milliseconds, too. */
+/**
+ * A decoded event: an immutable fact. `time` is milliseconds since the epoch; `data` satisfies its type's schema,
+ * but that its times are milliseconds, too.
+ */
 export interface Event {
   readonly id: string;
   readonly source: string;
@@ -67,13 +70,13 @@ export interface EventDeclaration<Properties extends TProperties> {
   /** Default 65,536 records per partition: about 10 MB of memory in each layer. */
   readonly duplicatesWithin?: number;
   /**
-   * The log holds each event encrypted, with a key for each `key` that an erasure destroys, so that the log need not be trimmed. Once
-   * declared for good. Default false.
+   * The log holds each event encrypted, with a key for each `key` that an erasure destroys, so that the log need not be
+   * trimmed. Once declared for good. Default false.
    */
   readonly encrypted?: boolean;
   /**
-   * How long facts are kept from their event time on, a day at least, e.g. "400d"; default null, for ever. Batch runs in full let go of what is
-   * older. It may change; what has left does not come back.
+   * How long facts are kept from their event time on, a day at least, e.g. "400d"; default null, for ever. Batch runs in
+   * full let go of what is older. It may change; what has left does not come back.
    */
   readonly keep?: string | null;
   readonly topic?: TopicOptions;

@@ -6,7 +6,7 @@ import type { Cell } from "./state.ts";
 import type { View } from "./view.ts";
 import { finish, type Unfinished } from "./view-columns.ts";
 
-/** Which rows of a view exist: those of keys whose last record in the log is no deletion. The states of the others are kept as well. */
+/** Which rows of a view exist: those of keys whose last record in the log is no deletion. States of the others are kept. */
 export interface Existence {
   /** As queries see the view: without the measure that tells. Its cells are those of the view. */
   readonly shown: View;

@@ -25,7 +25,7 @@ export function divideIntegers(a: Integer, b: Integer): number {
   return Number(a) / Number(b);
 }
 
-/** The nearest double of a whole number in SQL: of what lies beyond 2^53 a cast may give the one beside it, and its text does not. */
+/** The nearest double of a whole number in SQL: beyond 2^53 a cast may give the one beside it, and its text does not. */
 export function nearestDoubleSql(x: string): string {
   const isSafe = `${x} BETWEEN ${-max} AND ${max}`;
   return `CASE WHEN ${isSafe} THEN CAST(${x} AS DOUBLE) ELSE CAST(CAST(${x} AS VARCHAR) AS DOUBLE) END`;

@@ -17,9 +17,9 @@ export function bucketOf(digits: number, x: number): number {
 }
 
 /**
- * DuckDB expression of a bucket's code, from which `bucketOfCode` finds the bucket. Of floats that is the bucket itself. Whole numbers below
- * 2^(digits + 1) have a bucket of their own each and are their own code, larger ones go on from there: most of those that there
- * are need no look at their bits, and short texts. BIT keeps a double's bits, the sign first.
+ * DuckDB expression of a bucket's code, from which `bucketOfCode` finds the bucket. Of floats that is the bucket itself.
+ * Whole numbers below 2^(digits + 1) have a bucket of their own each and are their own code, larger ones go on from there:
+ * most of those that there are need no look at their bits, and short texts. BIT keeps a double's bits, the sign first.
  */
 export function bucketCodeSql(digits: number, x: string, isWhole: boolean): string {
   const bits = `CAST(CAST(CAST(abs(${x}) AS DOUBLE) AS BIT) AS UBIGINT)`;
@@ -109,7 +109,7 @@ export class BucketCounts implements Sketch {
     return `${sorted.map(([bucket]) => bucket).join(",")};${sorted.map(([, count]) => count).join(",")}`;
   }
 
-  /** Reads what `encode` gives, and what SQL makes: codes and counts, "1=2,3=4", in braces or not, or codes as they came, "3,1,3". */
+  /** Reads what `encode` gives, and what SQL makes: codes and counts, "1=2,3=4", in braces or not, or codes alone, "3,1,3". */
   static decode(text: string, bucketOf: (code: number) => number): BucketCounts {
     const counts = new BucketCounts();
     if (text.includes("=")) {

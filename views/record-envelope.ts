@@ -42,8 +42,9 @@ const nothing = Object.freeze({});
  *   (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md).
  * - bare: the value is the data, whatever else it says.
  *
- * What is missing of type, id, source and time is the topic, what a change says, the record's place and its timestamp. Headers without a
- * meaning here become `_headers`, which is no name of an attribute. Throws TIDEMARK_EVENT_ENVELOPE, _TIME, _NOT_UTF8 and _TYPE_UNKNOWN.
+ * What is missing of type, id, source and time is the topic, what a change says, the record's place and its
+ * timestamp. Headers without a meaning here become `_headers`, which is no name of an attribute. Throws
+ * TIDEMARK_EVENT_ENVELOPE, _TIME, _NOT_UTF8 and _TYPE_UNKNOWN.
  */
 export function recordEnvelope(value: Envelope, context: RecordContext): RecordEnvelope {
   const { headers } = context;

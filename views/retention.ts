@@ -10,8 +10,8 @@ export function parseKeep(keep: string): number | undefined {
 }
 
 /**
- * The event time before which facts of the type are not kept any more, RFC 3339: a midnight of UTC, so that it moves once a day, and no
- * fact leaves before its time. Undefined: all are kept.
+ * The event time before which facts of the type are not kept any more, RFC 3339: a midnight of UTC, so that it moves once a
+ * day, and no fact leaves before its time. Undefined: all are kept.
  */
 export function horizonOf({ keep }: Pick<EventType, "keep">, nowMs: number): string | undefined {
   const keepMs = keep === null ? undefined : parseKeep(keep);

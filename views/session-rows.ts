@@ -21,8 +21,9 @@ export interface OpenSession {
 }
 
 /**
- * The sessions of stored rows, as rows of `sessions.shown`: in the same order, each under its start. Rows come merged, one per key and
- * pane, in order of pane within a group: pieces of neighbouring panes within the gap of each other are one session.
+ * The sessions of stored rows, as rows of `sessions.shown`: in the same order, each under its start.
+ * Rows come merged, one per key and pane, in order of pane within a group: pieces of neighbouring panes
+ * within the gap of each other are one session.
  *
  * `more` is asked at the end of each group for rows that follow those that were given, should its last session need them.
  */

@@ -16,7 +16,7 @@ export function isOfSessions(window: WindowDimension): window is OfSessions {
   return window.window.kind === "session";
 }
 
-/** Measures over sessions, their cells behind those over records. Throws TIDEMARK_DECLARATION_WINDOW where there are no sessions. */
+/** Measures over sessions, behind those over records. Throws TIDEMARK_DECLARATION_WINDOW where there are no sessions. */
 export function readSessions(
   view: string,
   window: WindowDimension | undefined,

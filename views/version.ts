@@ -36,9 +36,9 @@ export function exactName({ family, version }: Versioned): string {
 }
 
 /**
- * Whether the view is answered only once it has a generation. A first version may be answered from the tail alone; until a later one
- * is built from all of the past, the one before it answers, and the speed layer need not read the past for it. What batch runs alone
- * compute always needs one, and what they do not compute never does.
+ * Whether the view is answered only once it has a generation. A first version may be answered from the tail alone; until a
+ * later one is built from all of the past, the one before it answers, and the speed layer need not read the past for it.
+ * What batch runs alone compute always needs one, and what they do not compute never does.
  */
 export function needsGeneration({ version, layers }: Pick<View, "version" | "layers">): boolean {
   return layers === "batch" || (layers === "both" && version > 1);

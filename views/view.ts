@@ -90,7 +90,7 @@ export interface Sessions extends PieceKind {
   readonly stateOf: SessionState;
 }
 
-/** The view as queries see it: of sessions their own rows, of rows that can be deleted what is shown of them, otherwise the view itself. */
+/** The view as queries see it: sessions as rows of their own, of rows that can be deleted those shown, otherwise itself. */
 export function shownView(view: View): View {
   return (view.sessions ?? view.existence)?.shown ?? view;
 }

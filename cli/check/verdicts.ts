@@ -25,8 +25,8 @@ const fromLog = "until the next batch run the speed layer answers it from the wh
 const folded = "it is not answered until the speed layer has folded all records";
 
 /**
- * Event types by name, then views: the app's in its order, then those that it does not have any more. `pointers` says which version each
- * family's name means now.
+ * Event types by name, then views: the app's in its order, then those that it does not have any more. `pointers` says
+ * which version each family's name means now.
  */
 export function verdictsOf(
   app: App,

@@ -23,8 +23,8 @@ export interface GenerationParts {
 
 /**
  * The generation that serves holds, in its index and in its Parquet file, the very states that the speed layer's fold gives
- * for the log's records before its cut; where the log has let go of some, or still has what was erased, the two hold the same. Of older ones: whole, and no
- * longer than what is archived.
+ * for the log's records before its cut; where the log has let go of some, or still has what was erased, the two hold the
+ * same. Of older ones: whole, and no longer than what is archived.
  */
 export async function checkGenerations(check: Check, parts: GenerationParts): Promise<void> {
   const { view, generations, master } = parts;

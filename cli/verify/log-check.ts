@@ -7,8 +7,8 @@ import { partitionOf } from "../../views/partition.ts";
 import type { Check } from "./check.ts";
 
 /**
- * Offsets without a gap but for records whose key was destroyed, each record an event of its topic, in the partition of its key. Of a log that is open to all none
- * of that is promised: it can be read up to its end, and what is no event is counted.
+ * Offsets without a gap but for records whose key was destroyed, each record an event of its topic, in the partition of its
+ * key. Of a log that is open to all none of that is promised: it can be read up to its end, and what is no event is counted.
  */
 export async function checkLog(
   check: Check,

@@ -18,8 +18,8 @@ import type { Check } from "./check.ts";
 
 /**
  * Every event of the log's archived part stands in the master dataset once, in order, as it was, duplicates marked; but for
- * as many as were erased, which a log that was not trimmed may still have. What the log no longer holds can't be compared: its files abut,
- * and that is all.
+ * as many as were erased, which a log that was not trimmed may still have. What the log no longer holds can't be
+ * compared: its files abut, and that is all.
  */
 export async function checkMaster(
   check: Check,

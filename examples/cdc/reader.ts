@@ -71,8 +71,8 @@ async function reachedBy(client: Client, { slot }: ReaderOptions): Promise<strin
 }
 
 /**
- * Sends every row of the tables as of one moment, and makes the slot that begins there. A slot of this session alone marks the moment; it becomes
- * the reader's once all is sent, so that a reader that is killed before begins anew.
+ * Sends every row of the tables as of one moment, and makes the slot that begins there. A slot of this session alone marks
+ * the moment; it becomes the reader's once all is sent, so that a reader that is killed before begins anew.
  */
 async function snapshot(client: Client, options: ReaderOptions, origin: Origin): Promise<void> {
   const { publication, slot } = options;

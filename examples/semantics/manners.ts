@@ -1,6 +1,6 @@
 /**
- * What a consumer does that may die at any moment. At most once: it commits its position, then works. At least once: it works, then
- * commits. Exactly once: it keeps the position with what it has worked out, in one write, and begins there.
+ * What a consumer does that may die at any moment. At most once: it commits its position, then works. At least once: it
+ * works, then commits. Exactly once: it keeps the position with what it has worked out, in one write, and begins there.
  */
 export type Manner = "at-most-once" | "at-least-once" | "exactly-once";
 

@@ -1,6 +1,6 @@
 /**
- * Questions to the views, and for each the same question in SQL over the lines as they were sent. The SQL was written by hand for what
- * the question means: nothing here is made from the app's declaration, nor imported from what answers it.
+ * Questions to the views, and for each the same question in SQL over the lines as they were sent. The SQL was written by
+ * hand for what the question means: nothing here is made from the app's declaration, nor imported from what answers it.
  */
 export interface Question {
   readonly title: string;

@@ -41,8 +41,8 @@ const crawlsPerVisit = 0.01;
 
 /**
  * Visits to five sites, each as busy as people are awake where it is at home: readers of whom few come often and most once,
- * robots, and screens on walls that ask for the same page every half hour. Phones send what they have when they are online again, so
- * events arrive late; some arrive twice.
+ * robots, and screens on walls that ask for the same page every half hour. Phones send what they have when they are online
+ * again, so events arrive late; some arrive twice.
  */
 export function* traffic({ seed, events }: Traffic): Generator<TrafficLines> {
   const visits = new Visits(seed, events);

@@ -102,7 +102,7 @@ function parse(text: string, path: string): AccessPolicy {
   throw config(path, `${first?.instancePath || "it"} ${what ?? "is not as it must be"}`);
 }
 
-/** Throws TIDEMARK_CONFIG for keys and views that there are not: a restriction that meets nobody would be taken for one that holds. */
+/** Throws TIDEMARK_CONFIG for keys and views that there are not: what restricts nobody would pass for a restriction. */
 export function requireKnownNames(
   { roles = {}, keys = {} }: AccessPolicy,
   known: {

@@ -35,7 +35,7 @@ export interface Access {
   readonly views: ReadonlySet<string> | undefined;
   /** By dimension, the values whose rows may be seen; of none, no row. Without an entry, every row. */
   readonly rowFilter: ReadonlyMap<string, ReadonlySet<Scalar>>;
-  /** Empty for who sees everything; else equal for two callers exactly if they see the same: a part of the key of whatever is kept. */
+  /** Empty for who sees everything; else equal exactly for callers who see the same: a part of the key of whatever is kept. */
   readonly scope: string;
   readonly requestsPerSecond: number | undefined;
   /** Epoch milliseconds from which it is good no more; undefined: it stays. */

@@ -26,7 +26,8 @@ const positionHeader = "tidemark-position";
 
 /**
  * Records of changes: keyed by the row's key, so that a compacted topic keeps the last of each. The value is
- * `{view, version, fingerprint, generation, cut, position, row}`, nothing for a row that is gone. Headers say the position too, and by whom it was told.
+ * `{view, version, fingerprint, generation, cut, position, row}`, nothing for a row that is gone. Headers say
+ * the position too, and by whom it was told.
  */
 export function changeAppends(
   { name: topic, partitions }: Topic,

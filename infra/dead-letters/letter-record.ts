@@ -48,8 +48,8 @@ export function replayedMark(topic: string, at: number): Append {
 }
 
 /**
- * The same letter at the end of its topic, so that what stands before can go: from then on it is there and not where it was. Of what
- * was not put there by us it says when it was received.
+ * The same letter at the end of its topic, so that what stands before can go: from then on it is there and not where it was.
+ * Of what was not put there by us it says when it was received.
  */
 export function movedLetter(topic: string, written: LogRecord, isReplayed: boolean): Append {
   const { offset: from, key, value, headers } = written;

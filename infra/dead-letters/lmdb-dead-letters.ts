@@ -12,8 +12,8 @@ import {
 } from "./dead-letters.ts";
 
 /**
- * Letters are under their number, from 1; beside them what was replayed, by partition the offset put last, and how many were erased.
- * One that was erased leaves its number.
+ * Letters are under their number, from 1; beside them what was replayed, by partition the offset put last, and how many were
+ * erased. One that was erased leaves its number.
  */
 type Key = number | ["replayed", number] | ["reached", string, number] | ["erased"];
 type Stored = Omit<NewDeadLetter, "topic" | "record"> & Partial<Pick<NewDeadLetter, "topic" | "record">>;

@@ -107,8 +107,8 @@ export class LogDeadLetters implements DeadLetters {
   }
 
   /**
-   * Takes letters out for good: of a topic that has any, those that stay are put at its end, and what stands before is let go of. So the
-   * ids of these change. Done again after a crash it comes to the same.
+   * Takes letters out for good: of a topic that has any, those that stay are put at its end, and what stands before is let
+   * go of. So the ids of these change. Done again after a crash it comes to the same.
    */
   async erase(isErased: (letter: DeadLetter) => boolean): Promise<void> {
     for (const topic of this.#topics) {

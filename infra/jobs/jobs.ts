@@ -4,8 +4,8 @@ import type { Reconciliation } from "../generations/generations.ts";
 export interface Run {
   readonly id: string;
   /**
-   * "check": everything is computed and held against what is served, and nothing is published. "past": some views are computed as of
-   * a past position, and kept beside what serves.
+   * "check": everything is computed and held against what is served, and nothing is published. "past": some views are
+   * computed as of a past position, and kept beside what serves.
    */
   readonly kind: "batch" | "check" | "past";
   /** The only view that is checked; null: all of them. */
@@ -139,15 +139,15 @@ export interface RunRequest {
 /** Batch runs: durable, one at a time per app, in order. */
 export interface Jobs extends AsyncDisposable {
   /**
-   * Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits, where it is not one as of the past,
-   * which makes nothing of what others ask for; with "wait" if ten wait, for a run as of the past five.
-   * This and all that follow reject with TIDEMARK_JOBS_UNAVAILABLE while the queue can't be reached.
+   * Queues a run. With `ifBusy: "refuse"` TIDEMARK_RUN_BUSY naming the run that is going on or waits, where it is not one as
+   * of the past, which makes nothing of what others ask for; with "wait" if ten wait, for a run as of the past five. This
+   * and all that follow reject with TIDEMARK_JOBS_UNAVAILABLE while the queue can't be reached.
    */
   submit(request: RunRequest): Promise<Run>;
   /** Newest first. */
   list(limit: number): Promise<readonly Run[]>;
   get(id: string): Promise<Run | undefined>;
-  /** A queued run is taken out; a running one is asked to stop. Of one that has ended, nothing changes. Throws TIDEMARK_RUN_UNKNOWN. */
+  /** A queued run is taken out; a running one is asked to stop; one that has ended stays so. Throws TIDEMARK_RUN_UNKNOWN. */
   cancel(id: string): Promise<Run>;
   /** Calls back with every change of any run from now on, whichever process made it. The listener must not throw. */
   watch(listener: (run: Run) => void): Disposable;

@@ -7,7 +7,10 @@ local function tell(text)
 end
 `;
 
-/** ARGV: id, run, "wait" or "refuse", how many may wait. What is in the way is as `isInTheWay` has it. Gives a word, and the change or the run that it is about. */
+/**
+ * ARGV: id, run, "wait" or "refuse", how many may wait. What is in the way is as `isInTheWay` has it. Gives a word,
+ * and the change or the run that it is about.
+ */
 export const admitScript = `${tell}
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return {'known', known} end
@@ -31,7 +34,10 @@ redis.call('ZADD', KEYS[3], number, ARGV[1])
 return {'admitted', tell(ARGV[2])}
 `;
 
-/** ARGV: id, the run as it was read, as it is to be, "1" if it has ended, how many are kept, and the token that must hold the lock KEYS[6], "" for none. Gives the change; false if it was changed since, "locked" if the lock is lost. */
+/**
+ * ARGV: id, the run as it was read, as it is to be, "1" if it has ended, how many are kept, and the token that must hold the
+ * lock KEYS[6], "" for none. Gives the change; false if it was changed since, "locked" if the lock is lost.
+ */
 export const replaceScript = `${tell}
 if ARGV[6] ~= '' and redis.call('GET', KEYS[6]) ~= ARGV[6] then return 'locked' end
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return false end

@@ -3,8 +3,9 @@ import type { RedisLink } from "../redis/redis-link.ts";
 import type { Lock, RedisRunStore } from "./redis-run-store.ts";
 
 /**
- * BullMQ's jobs: each is a turn to work off the run that is first, whichever that is then. There is at least one for each run that
- * has not ended; one too many finds nothing to do. So order is what the records say, and a ticket may be lost or made twice.
+ * BullMQ's jobs: each is a turn to work off the run that is first, whichever that is then. There is at
+ * least one for each run that has not ended; one too many finds nothing to do. So order is what the records
+ * say, and a ticket may be lost or made twice.
  */
 export class Tickets {
   readonly #queue: Queue;

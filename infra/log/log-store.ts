@@ -113,8 +113,8 @@ export class LogStore {
 
   /**
    * Forgets the records before an offset that is not beyond the end. A batch without records, as if it ended there, marks
-   * where the partition begins: also of one that holds no more, so that it goes on with its next offset. Of a batch across it what
-   * lies behind it is written anew, so that nothing of what was trimmed stays.
+   * where the partition begins: also of one that holds no more, so that it goes on with its next offset. Of a batch across
+   * it what lies behind it is written anew, so that nothing of what was trimmed stays.
    */
   async trim(id: PartitionId, before: Offset): Promise<void> {
     if (before <= this.start(id)) return;

@@ -38,7 +38,7 @@ export interface Append {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Uint8Array;
-  /** Kafka writes no value then, which a compacted topic takes for the end of the key; `value` must be empty. Read back it is an empty one. */
+  /** Kafka writes no value then, the end of the key in a compacted topic; `value` must be empty, and is when read back. */
   readonly isWithoutValue?: boolean;
   readonly headers?: RecordHeaders;
 }
@@ -95,7 +95,7 @@ export interface Log extends AsyncDisposable {
   nexts(topic: string): Promise<readonly Offset[]>;
   /** All records of `[from, next)`, then ends. TIDEMARK_STORE_OUT_OF_RANGE if the log no longer or not yet holds them. */
   read(topic: string, partition: number, from: Offset, next: Offset): AsyncIterable<LogBatch>;
-  /** Delivers every record from the position on as it becomes durable, until disposed of. A log may throw at once what `done` rejects with. */
+  /** Delivers every record from the position on as it becomes durable, until disposed of. May throw what `done` rejects with. */
   consume(consumption: Consumption): Consumer;
   /** Records before it may be forgotten: `starts` then says so. TIDEMARK_STORE_OUT_OF_RANGE beyond the end. */
   trim(topic: string, partition: number, before: Offset): Promise<void>;

@@ -5,8 +5,8 @@ export interface CompactionPolicy {
   /** Files that go into one, at least. */
   readonly leastFiles: number;
   /**
-   * How much larger than the largest of them the new file is, at least; sizes are offsets covered, without those whose records are gone. So no record is rewritten more often
-   * than the logarithm of `targetRecords` to this base says.
+   * How much larger than the largest of them the new file is, at least; sizes are offsets covered, without those whose
+   * records are gone. So no record is rewritten more often than the logarithm of `targetRecords` to this base says.
    */
   readonly growth: number;
   /** Offsets that a new file covers, at most, without those whose records are gone. */

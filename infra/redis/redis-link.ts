@@ -81,7 +81,10 @@ export class RedisLink implements AsyncDisposable {
     });
   }
 
-  /** A connection of one's own, e.g. to block on; what is sent while Redis is gone is sent later, unless the options say otherwise. Closed with the link. */
+  /**
+   * A connection of one's own, e.g. to block on; what is sent while Redis is gone is sent later, unless the
+   * options say otherwise. Closed with the link.
+   */
   connect(options: ConnectionOptions = {}): Redis {
     const all: ConnectionOptions = {
       ...this.address.options,
@@ -118,8 +121,8 @@ export class RedisLink implements AsyncDisposable {
   }
 
   /**
-   * Performs commands as soon as Redis can be used, and again if it goes away or refuses meanwhile: they must bear being repeated.
-   * Rejects when the link is closed or the signal aborted before.
+   * Performs commands as soon as Redis can be used, and again if it goes away or refuses meanwhile: they must bear being
+   * repeated. Rejects when the link is closed or the signal aborted before.
    */
   async persist<R>(commands: () => Promise<R>, signal?: AbortSignal): Promise<R> {
     for (;;) {

@@ -11,8 +11,8 @@ export interface Asking<Answer> {
   readonly topics: readonly Topic[];
   readonly request: TailRecord;
   /**
-   * Hears a partition's tail topic from its beginning on, record by record, until it gives the answer. Called again where what was
-   * being read was trimmed: all that matters is then told again.
+   * Hears a partition's tail topic from its beginning on, record by record, until it gives the answer. Called again where
+   * what was being read was trimmed: all that matters is then told again.
    */
   readonly listen: (topic: string, partition: number) => (record: LogRecord) => Answer | undefined;
   readonly signal: AbortSignal;
@@ -25,8 +25,8 @@ export interface Answered<Answer> {
 }
 
 /**
- * Asks whoever owns the partitions, through the tail topics, and reads there what they answer. Where the signal aborts before all have,
- * rejects with TIDEMARK_NOT_READY, which says who has not.
+ * Asks whoever owns the partitions, through the tail topics, and reads there what they answer. Where the signal aborts
+ * before all have, rejects with TIDEMARK_NOT_READY, which says who has not.
  */
 export async function askOwners<Answer>(asking: Asking<Answer>): Promise<readonly Answered<Answer>[]> {
   const { log, topics, request, signal } = asking;

@@ -145,8 +145,8 @@ export class Chain implements ChangingChain {
   }
 
   /**
-   * Becomes another chain, which is used no more. Of the former segments those stay that end before it begins, for who still reads
-   * from there, or with `keepsFormer: false` none.
+   * Becomes another chain, which is used no more. Of the former segments those stay that end before it begins, for who still
+   * reads from there, or with `keepsFormer: false` none.
    */
   become(other: Chain, { keepsFormer }: { readonly keepsFormer: boolean }): void {
     const beginning = Math.min(other.#open.from, ...other.#sealed.keys());

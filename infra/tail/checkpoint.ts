@@ -72,7 +72,10 @@ export class TailCheckpoint implements AsyncDisposable {
     return new TailCheckpoint(root, openHeaders(root) as Headers, options.app.views.filter(isFolded));
   }
 
-  /** The segments of the app's views as last written. Those of other views, of other meanings of them, or of views that are folded no more, are dropped. */
+  /**
+   * The segments of the app's views as last written. Those of other views, of other meanings of them, or of
+   * views that are folded no more, are dropped.
+   */
   async load(): Promise<readonly TailSegment[]> {
     const segments: TailSegment[] = [];
     const stale: number[] = [];

@@ -14,8 +14,9 @@ export interface RenewTails {
 }
 
 /**
- * Has those who own the partitions fold anew what lies after the cuts of the generations that serve, and tell that; then lets go of all
- * that the tail topics told before. Rejects with TIDEMARK_NOT_READY if not all of them have by the time that the signal aborts.
+ * Has those who own the partitions fold anew what lies after the cuts of the generations that serve, and tell
+ * that; then lets go of all that the tail topics told before. Rejects with TIDEMARK_NOT_READY if not all of them
+ * have by the time that the signal aborts.
  */
 export async function renewTails({ log, topics, newId, signal }: RenewTails): Promise<void> {
   const request = newId();

@@ -44,7 +44,7 @@ export class SealedTailReader implements SealedTail, AsyncDisposable {
     this.#app = options.app;
   }
 
-  /** Reads in one transaction, from the first row asked for to the last. TIDEMARK_STORE_GAP if all was dropped before the first. */
+  /** Reads in one transaction, from the first row asked for to the last. TIDEMARK_STORE_GAP if all was dropped before that. */
   rows(view: View, from: Cut, to: Cut): Iterable<StateRow> | undefined {
     const opening = this.#take();
     if (opening === undefined) return undefined;

@@ -55,8 +55,8 @@ export interface Tail {
 export interface SealRequest {
   /**
    * Closes the open segment of every view and partition at the present position and makes the sealed states readable in
-   * the checkpoint. Gives the position: the new cut. It says nothing of a topic of which no view is computed by both layers. Rejects or
-   * gives undefined if the speed layer can't, or the signal aborts.
+   * the checkpoint. Gives the position: the new cut. It says nothing of a topic of which no view is computed by both layers.
+   * Rejects or gives undefined if the speed layer can't, or the signal aborts.
    */
   seal(signal?: AbortSignal): Promise<Cut | undefined>;
 }

@@ -3,8 +3,8 @@ import type { VersionPointer } from "./version-pointer.ts";
 type Pointed = Pick<VersionPointer, "active" | "former">;
 
 /**
- * The version of a family that its name means, of those that the app declares, lowest first: the one that the pointer names; if that
- * is declared no more, the one before it; otherwise the lowest. Undefined: none is declared.
+ * The version of a family that its name means, of those that the app declares, lowest first: the one that the pointer names;
+ * if that is declared no more, the one before it; otherwise the lowest. Undefined: none is declared.
  */
 export function meantBy<V extends { readonly version: number }>(
   versions: readonly V[],

@@ -27,8 +27,8 @@ export type Moved = Pick<VersionPointer, "active" | "former"> & Partial<Pick<Ver
 
 /**
  * A family's pointer is a folder `<root>/<family>` with a file for each move, `1.json`, `2.json`, …, each made in one step by
- * whoever is first: of two that move it at the same time, in whatever processes, the second sees what the first has done. The last
- * one counts; the others are its history. Gives how many there are.
+ * whoever is first: of two that move it at the same time, in whatever processes, the second sees what the first has done.
+ * The last one counts; the others are its history. Gives how many there are.
  */
 export async function numberOfMoves(root: string, family: string): Promise<number> {
   const names = await readdir(folderOf(root, family)).catch((error: NodeJS.ErrnoException) => {
@@ -54,7 +54,8 @@ export async function readVersionPointer(root: string, family: string): Promise<
 
 /**
  * Moves the family's pointer to what `next` makes of it; where that is the same, or undefined, it stays. `next` is asked again if
- * another has moved it meanwhile. Resolves once the move is durable, with what the pointer then says. What `next` throws, this throws.
+ * another has moved it meanwhile. Resolves once the move is durable, with what the pointer
+ * then says. What `next` throws, this throws.
  */
 export async function moveVersionPointer(
   root: string,

@@ -14,8 +14,9 @@ export interface FoundPast {
 }
 
 /**
- * Finds it among the view's kept generations, newest first. `end` is where the log ends. TIDEMARK_GENERATION_UNKNOWN for a generation that is
- * not kept, or a time before all that are; TIDEMARK_ASOF_AHEAD for a position that the log has not reached.
+ * Finds it among the view's kept generations, newest first. `end` is where the log ends.
+ * TIDEMARK_GENERATION_UNKNOWN for a generation that is not kept, or a time before all that are; TIDEMARK_ASOF_AHEAD
+ * for a position that the log has not reached.
  */
 export function findPast(view: View, asOf: AsOf, kept: readonly Manifest[], end: Cut): FoundPast {
   const usable = kept.filter(({ fingerprint }) => fingerprint === view.fingerprint);

@@ -34,7 +34,7 @@ export class PastFolds {
     this.#admission = new Admission(1, limits.waiting, busy);
   }
 
-  /** TIDEMARK_ASOF_COSTLY if it takes more than may be; _BUSY if too many wait; the signal's reason. `kept` is what there is instead. */
+  /** TIDEMARK_ASOF_COSTLY if it is too much; _BUSY if too many wait; the signal's reason. `kept` is what there is instead. */
   async segments(
     view: View,
     found: FoundPast,

@@ -5,7 +5,7 @@ import type { View } from "../../views/view.ts";
 import type { Versions } from "../versions.ts";
 import type { AsOf } from "./as-of.ts";
 
-/** For what opens a past: where that is too costly for a request, a run of these views is offered, if runs can compute all of them. */
+/** Where opening a past is too costly for a request, a run of these views is offered, if runs can compute all of them. */
 export function offersRun(versions: Versions, views: readonly View[], asOf: AsOf) {
   return (error: unknown): never => {
     const isCostly = error instanceof TidemarkError && error.code === "TIDEMARK_ASOF_COSTLY";

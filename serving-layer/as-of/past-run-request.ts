@@ -17,8 +17,8 @@ export interface PastRunParts {
 }
 
 /**
- * A run as of a past position: of the views that are named, or of all whose topics the position names. Throws TIDEMARK_QUERY_PARAMETER,
- * TIDEMARK_QUERY_VIEW_UNKNOWN, TIDEMARK_VIEW_LAYER and TIDEMARK_ASOF_AHEAD.
+ * A run as of a past position: of the views that are named, or of all whose topics the position names. Throws
+ * TIDEMARK_QUERY_PARAMETER, TIDEMARK_QUERY_VIEW_UNKNOWN, TIDEMARK_VIEW_LAYER and TIDEMARK_ASOF_AHEAD.
  */
 export async function readPastRun(
   { app, queries, logEnd }: PastRunParts,

@@ -1,4 +1,4 @@
-/** A hash of 53 bits, cyrb53: two lanes of multiply and xor over UTF-16 units. Told apart are rows of one key, so that chance plays no part. */
+/** A hash of 53 bits, cyrb53: two lanes of multiply and xor over UTF-16 units. It tells rows of one key apart: few at a time. */
 export function hashOf(text: string): number {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;

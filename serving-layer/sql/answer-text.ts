@@ -6,7 +6,7 @@ import type { SqlOutcome, SqlStatement } from "./engine.ts";
 /** A message between processes holds up who reads it: it is kept short. */
 const pieceLength = 64 * 1024;
 
-/** Writes a result out, piece by piece. TIDEMARK_SQL_TOO_LARGE once it is more than may be asked for: no part is told as the whole. */
+/** Writes a result out, piece by piece. TIDEMARK_SQL_TOO_LARGE once it is too much: no part is told as the whole. */
 export async function writeAnswer(
   result: DuckDBResult,
   { format, rows: mostRows, bytes: mostBytes }: Pick<SqlStatement, "format" | "rows" | "bytes">,

@@ -38,7 +38,8 @@ export function presentMoment({ app, snapshots, tail }: PresentParts, end: Known
       const snapshot = snapshots.serving(view);
       return { snapshot, segments: snapshots.segments(snapshot), position: snapshots.position(view) };
     },
-    // Events are those that the tails of their type's views have; of a type that has none, those of the log when it was last asked.
+    // Events are those that the tails of their type's views have; of a type that has none,
+    // those of the log when it was last asked.
     nexts: (event) => {
       const views = app.views.filter(
         (view) => isFolded(view) && view.mappings.some((mapping) => mapping.event === event),

@@ -28,8 +28,8 @@ export interface PastMomentParts {
 }
 
 /**
- * The moment that `text` asks for: of every table of the statement the records before one cut, each view as `rows` has it as of that
- * cut. What it keeps open is the lifecycle's to close. Throws what `rows` throws, and the signal's reason.
+ * The moment that `text` asks for: of every table of the statement the records before one cut, each view as `rows` has it as
+ * of that cut. What it keeps open is the lifecycle's to close. Throws what `rows` throws, and the signal's reason.
  */
 export async function pastMoment(
   parts: PastMomentParts,
@@ -90,8 +90,8 @@ interface FoundGeneration {
 }
 
 /**
- * A generation is of its view's topics alone, so the moment that it stands for is the cut of its run, in which all of the app's views were
- * computed. Generations are those of the statement's views, or of any where it names events alone.
+ * A generation is of its view's topics alone, so the moment that it stands for is the cut of its run, in which all of the
+ * app's views were computed. Generations are those of the statement's views, or of any where it names events alone.
  */
 async function findGeneration(
   { app, kept }: PastMomentParts,

@@ -100,7 +100,7 @@ function stored(view: View, partition: number, all: readonly Event[], from: numb
   return segment.sortedRows();
 }
 
-/** The first changes in the generation, the others in the tail. `served`: what was served at the cut, if that was not what the generation has. */
+/** The first changes in the generation, the others in the tail. `served`: at the cut, if that was not what the generation has. */
 async function serve(
   before: readonly Change[],
   since: readonly Change[],

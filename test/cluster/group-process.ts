@@ -1,6 +1,6 @@
 import { Kafka, logLevel } from "kafkajs";
 
-/** A consumer group of one, for a test that kills it: says partition and offset of each record that it has handled, then commits. */
+/** A consumer group of one, for a test that kills it: says partition and offset of each record it has handled, then commits. */
 const [brokers = "", topic = "", groupId = "", sessionMs = ""] = process.argv.slice(2);
 const kafka = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.NOTHING });
 const consumer = kafka.consumer({

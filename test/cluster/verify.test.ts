@@ -54,8 +54,8 @@ interface Counted {
 }
 
 /**
- * Sends flights and asks for their totals until the batch role has put files of the master dataset together; then by every view, before
- * and after a run over all of them.
+ * Sends flights and asks for their totals until the batch role has put files of the master dataset together; then by every
+ * view, before and after a run over all of them.
  */
 async function answersDuringCompaction(gateway: Client, node: Client) {
   const { name, partitions } = cluster.flight;

@@ -13,9 +13,9 @@ import {
 } from "../../views/index.ts";
 
 /**
- * An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay, and a third, which
- * counts three times as long a one and is flipped to by policy; or with two views that one layer alone computes each; or with flights
- * beside it.
+ * An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay, and a
+ * third, which counts three times as long a one and is flipped to by policy; or with two views that one layer alone
+ * computes each; or with flights beside it.
  */
 export function freshVisits({
   id = `t${randomBytes(6).toString("hex")}`,

@@ -45,7 +45,7 @@ export function recordsOf(view: View, envelopes: readonly Columns[], type: strin
   });
 }
 
-/** The view's rows as they are shown: the batch layer's states of the records before `cut`, merged with the speed layer's of the rest. */
+/** The view's rows as shown: the batch layer's states of the records before `cut`, merged with the speed layer's of the rest. */
 export async function answerOf(
   connection: DuckDBConnection,
   folder: string,

@@ -27,7 +27,7 @@ export function oracleOf(records: RecordsBefore): Oracle {
   };
 }
 
-/** Compares every view with the oracle at the position its answer names; gives the number of rows. Nothing may be sent meanwhile. */
+/** Compares every view with the oracle at the position its answer names; gives the number of rows. Nothing is sent meanwhile. */
 export async function compareNow(client: Client, oracle: Oracle, when: string): Promise<number> {
   await client.caughtUp();
   const first = await client.rows(viewNames[0] ?? "");

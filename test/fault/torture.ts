@@ -1,6 +1,6 @@
 /**
- * `npm run torture`: the fault tests at full length; `-- --only embedded` for those of one process, `-- --only kafka` for those of a
- * cluster, or one part of them. TORTURE_SEED repeats a run; TORTURE_EVENTS sets its size.
+ * `npm run torture`: the fault tests at full length; `-- --only embedded` for those of one process, `-- --only kafka` for
+ * those of a cluster, or one part of them. TORTURE_SEED repeats a run; TORTURE_EVENTS sets its size.
  */
 import { parseArgs } from "node:util";
 import { clusterTortures } from "./cluster/torture.ts";

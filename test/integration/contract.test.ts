@@ -79,7 +79,7 @@ const bodies = [
   '{"sql":"SELECT count(*) FROM airport_hours","asOf":"aviation.flight.landed@0:1,1:1,2:1,3:1"}',
 ];
 
-/** What the document gives as an example, an event, some other JSON, or none; under one of the types that are taken, or another. */
+/** An example of the document, an event, some other JSON, or none; under one of the types that are taken, or another. */
 function bodyOf({ requestBody }: Document): fc.Arbitrary<Document> {
   if (requestBody === undefined) return fc.constant({});
   const content = Object.entries<Document>(requestBody.content);

@@ -195,7 +195,8 @@ test("under up everything but free pages is done at once, and these when it star
   const asked = (await response.json()) as { readonly id: string; readonly run: string };
   expect([response.status, asked]).toMatchObject([202, { state: "pending", records: null }]);
   expect(response.headers.get("location")).toBe(`/v1/erasures/${asked.id}`);
-  // While it goes on: facts of the same key are new ones, and so are those of the ids that it erases; what was sent before is a duplicate.
+  // While it goes on: facts of the same key are new ones, and so are those of the ids that it
+  // erases; what was sent before is a duplicate.
   const again = bought("o-178", "C-3", "Ulm", 278);
   const later = [bought("o-900", subject, "Ulm", 3), bought("zid-170", neighbour, "Ulm", 5), again];
   const { position } = await platform.ingest(ndjson(later));
@@ -244,7 +245,7 @@ test("under up everything but free pages is done at once, and these when it star
   expect(await tidemark("verify", "--deep")).toEqual({ code: 0, out: expect.stringContaining("clean") });
 });
 
-/** Begins an erasure in a process of its own, and kills it at the n-th change of what is in the folder. Gives whether it was done by then. */
+/** Begins an erasure in a process, and kills it at the n-th change in the folder. Gives whether it was done by then. */
 async function eraseAndKill(changes: number): Promise<boolean> {
   const child = spawn(process.execPath, [launcher, "erase", subject, "--app", app, "--data", data], {
     stdio: "ignore",

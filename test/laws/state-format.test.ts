@@ -9,7 +9,7 @@ import { defineView } from "../../views/view.ts";
 import { instances, sample } from "./aggregate-instances.ts";
 import pinned from "./state-format.json" with { type: "json" };
 
-/** Records that never change, with what has more than one way to be written: signs, texts beyond ASCII, sums beyond 2^53, many values. */
+/** Records that never change, with what can be written in several ways: signs, texts beyond ASCII, sums beyond 2^53. */
 const events: readonly Event[] = [
   {
     whole: 2 ** 53 - 1,

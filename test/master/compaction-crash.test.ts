@@ -11,7 +11,7 @@ import { plainThing, thing, topics } from "./some-events.ts";
 
 const compactingProcess = fileURLToPath(new URL("compacting-process.ts", import.meta.url));
 
-/** Kills at the n-th change of the folder of a partition: a file made, written, renamed or removed. Gives whether it was done by then. */
+/** Kills at the n-th change of a partition's folder: a file made, written, renamed or removed. Gives whether it was done. */
 async function compactAndKill(masterPath: string, changes: number): Promise<boolean> {
   const child = spawn(process.execPath, ["--import", "tsx/esm", compactingProcess, masterPath], {
     stdio: ["ignore", "ignore", "inherit"],

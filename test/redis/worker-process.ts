@@ -3,8 +3,8 @@ import type { RunResult } from "../../infra/jobs/jobs.ts";
 import { openJobs } from "./queue-of-processes.ts";
 
 /**
- * A process that works an app's runs off. It says "begun", and "stopped" if it is asked to stop; a run ends when it reads "finish",
- * stopped or not. "close" gives back what is in hand.
+ * A process that works an app's runs off. It says "begun", and "stopped" if it is asked to stop; a run ends when it reads
+ * "finish", stopped or not. "close" gives back what is in hand.
  */
 const [, , url = "", app = "", lockMs = ""] = process.argv;
 const say = (word: string) => process.stdout.write(`${word}\n`);

@@ -1,6 +1,6 @@
 /**
- * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, promtool, a browser, a PostgreSQL or the
- * programs of Kafka and Redis, to start and to kill ones of their own.
+ * Tests by their folder, and what they need: the Kafka or the Redis that all share, kcat, promtool, a browser, a PostgreSQL
+ * or the programs of Kafka and Redis, to start and to kill ones of their own.
  */
 const needs = {
   kafka: ["kafka"],

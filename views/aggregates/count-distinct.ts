@@ -6,7 +6,7 @@ import { mergeSketches } from "../state.ts";
 import type { Where } from "./count.ts";
 
 export interface DistinctError {
-  /** The relative standard error, 0.0021 to 0.25. Default 0.01: 16 kB for a group with very many values, little for one with few. */
+  /** The relative standard error, 0.0021 to 0.25. Default 0.01: 16 kB for a group with very many values, little with few. */
   readonly error?: number;
 }
 

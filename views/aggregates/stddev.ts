@@ -4,7 +4,7 @@ import { floatMoments, integerMoments } from "../moments.ts";
 import type { Where } from "./count.ts";
 import type { Of } from "./variance.ts";
 
-/** The standard deviation, the square root of the variance; null where it is not defined: of nothing, and of a sample of one. See `moments.ts`. */
+/** The standard deviation; null where it is not defined: of nothing, and of a sample of one. See `moments.ts`. */
 export function stddev(input: NumberExpression, options: Where & Of = {}): Aggregate {
   requireInput("stddev", input.node, ["integer", "number"]);
   const moments = input.node.type === "integer" ? integerMoments : floatMoments;

@@ -200,7 +200,7 @@ function distinctUpTo(input: FieldType, upTo: number): AggregateEntry {
   };
 }
 
-/** Five standard errors and, of few values, two that share a register with others. That the layers agree is held by their states. */
+/** Five standard errors and, of few values, two that share a register. That the layers agree is held by their states. */
 function aboutDistinct(input: FieldType, error: number): AggregateEntry {
   return {
     input,

@@ -11,9 +11,9 @@ import { windows } from "./windows.ts";
 
 /**
  * Random cases, and by fast-check how they shrink. What a view can be made of is listed elsewhere, and only there: an
- * operator is one entry of a file that `operators.ts` lists, an aggregate of `aggregates.ts`, a window of `windows.ts`, each with its
- * meaning for the oracle; a type of field is one entry of `values` and a field of the schema in `fields.ts`. A shape that
- * is none of these (a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
+ * operator is one entry of a file that `operators.ts` lists, an aggregate of `aggregates.ts`, a window of `windows.ts`, each
+ * with its meaning for the oracle; a type of field is one entry of `values` and a field of the schema in `fields.ts`. A
+ * shape that is none of these (a session) needs a member in `case.ts`, a line in `declare.ts` and one in `oracle.ts`.
  */
 
 /** The list whose elements make the rows. */

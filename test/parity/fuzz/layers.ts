@@ -34,8 +34,8 @@ export interface Computed {
   readonly suffix: readonly TailSegment[];
   readonly whole: readonly TailSegment[];
   /**
-   * Of the prefix once more, as a replay folds it: the first half of each partition from files, the rest from the log. Only of a case
-   * in which the archiver changes, since its files take long to read.
+   * Of the prefix once more, as a replay folds it: the first half of each partition from files, the rest from the log. Only
+   * of a case in which the archiver changes, since its files take long to read.
    */
   readonly replayed: readonly TailSegment[] | undefined;
 }

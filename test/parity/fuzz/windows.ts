@@ -1,7 +1,10 @@
 import { session, sliding, tumbling, type Window } from "../../../views/window.ts";
 import { clockAt, firstDayAt } from "./clocks.ts";
 
-/** One window: how it is declared, and by what each of a key's records is told apart: given all their times, in order. Several are rows of which each has it. */
+/**
+ * One window: how it is declared, and by what each of a key's records is told apart: given all their times, in
+ * order. Several are rows of which each has it.
+ */
 export interface WindowEntry {
   declared(): Window;
   meant(times: readonly number[]): readonly (number | readonly number[])[];
