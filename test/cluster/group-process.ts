@@ -13,7 +13,7 @@ await consumer.connect();
 await consumer.subscribe({ topics: [topic], fromBeginning: true });
 await consumer.run({
   autoCommitThreshold: 50,
-  eachMessage: async ({ partition, message: { offset } }) => {
-    process.stdout.write(`${partition} ${offset}\n`);
-  },
+  // Handled is what has left the process: were it only on its way, it would be committed and lost with the process.
+  eachMessage: ({ partition, message: { offset } }) =>
+    new Promise((resolve) => process.stdout.write(`${partition} ${offset}\n`, () => resolve())),
 });

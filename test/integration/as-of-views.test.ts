@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import type { SqlAnswer } from "../../cli/answers.ts";
 import type { Run } from "../../infra/jobs/jobs.ts";
 import type { Row } from "../fault/client.ts";
 import { Random } from "../fault/random.ts";
@@ -80,8 +81,7 @@ async function holdsForStatements(platform: PlatformHere): Promise<void> {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ sql, asOf });
     const response = await fetch(`${platform.url}/v1/sql`, { method: "POST", headers, body });
-    // biome-ignore lint/suspicious/noExplicitAny: an answer is looked at member by member
-    return (await response.json()) as any;
+    return (await response.json()) as SqlAnswer;
   };
   const [, speed] = (await platform.get<Listed>("/v1/views/speed")).generations;
   const [, visits] = (await platform.get<Listed>("/v1/views/visits")).generations;
