@@ -1,9 +1,10 @@
-import { type Declarations, refusalOf } from "../../infra/declarations/declarations.ts";
+import { type Declarations, type RecordedView, refusalOf } from "../../infra/declarations/declarations.ts";
 import { meantBy } from "../../infra/versions/meant-by.ts";
 import type { VersionPointer } from "../../infra/versions/version-pointer.ts";
 import type { App } from "../../views/app.ts";
+import { changesTopic } from "../../views/changes-topic.ts";
 import type { EventType } from "../../views/event.ts";
-import { isRecomputed } from "../../views/layers.ts";
+import { isRecomputed, type Layers } from "../../views/layers.ts";
 import type { RecordedType } from "../../views/recorded-type.ts";
 import { parseKeep } from "../../views/retention.ts";
 import { compareTypes } from "../../views/schema-change.ts";
@@ -45,7 +46,7 @@ export function verdictsOf(
         meaning: ["no more of it are taken; its records are kept"],
       }),
     ),
-    ...app.views.map((view) => ofView(view, views, refused, pointers.get(view.family))),
+    ...app.views.map((view) => ofView(view, app, views, refused, pointers.get(view.family))),
     ...gone(views.keys(), app.views).map(
       (name): Verdict => ({
         kind: "view",
@@ -93,6 +94,7 @@ function inItsPlace(name: string, app: App, pointer: VersionPointer | undefined)
 
 function ofView(
   view: View,
+  app: App,
   views: Declarations["views"],
   refused: ReadonlySet<string>,
   pointer: VersionPointer | undefined,
@@ -105,7 +107,27 @@ function ofView(
   const recorded = views.get(view.name);
   const meanwhile = meanwhileOf(view, pointer);
   if (recorded === undefined) return of("new", ...meanwhile, ...byPolicy(view, pointer));
-  return recorded === view.fingerprint ? of("unchanged") : of("needs recompute", ...meanwhile);
+  const changes = [...layersChange(recorded, view), ...publishChange(recorded, view, app)];
+  if (recorded.fingerprint !== view.fingerprint) return of("needs recompute", ...meanwhile, ...changes);
+  return changes.length > 0 ? of("changed", ...changes) : of("unchanged");
+}
+
+const ofLayers: Readonly<Record<Layers, string>> = {
+  both: "both layers go on from what there is of it",
+  batch: "no tail of it is kept, and answers are what the last batch run covered",
+  speed: `no more generations of it are made, and ${folded}`,
+};
+
+function layersChange({ layers: was }: RecordedView, { layers: is }: View): readonly string[] {
+  return was === undefined || was === is ? [] : [`layers is "${is}", was "${was}": ${ofLayers[is]}`];
+}
+
+function publishChange({ publish: was }: RecordedView, view: View, app: App): readonly string[] {
+  if (was === undefined || was === view.publish) return [];
+  const topic = `"${changesTopic(app.name, view)}"`;
+  return view.publish
+    ? [`its rows are told as they change, in a cluster, to the topic ${topic}`]
+    : [`no more changes of its rows are told; the topic ${topic} stays as it is`];
 }
 
 function meanwhileOf(view: View, pointer: VersionPointer | undefined): readonly string[] {

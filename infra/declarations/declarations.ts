@@ -8,14 +8,19 @@ import { overTypes } from "../../views/mapping.ts";
 import { type RecordedType, recordType, withFormer } from "../../views/recorded-type.ts";
 import { compareTypes, type SchemaChange } from "../../views/schema-change.ts";
 import { isSameJson } from "../../views/schema-widening.ts";
+import type { View } from "../../views/view.ts";
 import { makeFolder, removeAsides, replaceDurably } from "../durable.ts";
 import { readIfThere } from "../generations/manifest.ts";
 
 /** What a data folder knows of the app that last ran on it. */
 export interface Declarations {
   readonly types: ReadonlyMap<string, RecordedType>;
-  /** Fingerprints by view. */
-  readonly views: ReadonlyMap<string, string>;
+  readonly views: ReadonlyMap<string, RecordedView>;
+}
+
+/** What is known of a view; of one that was recorded before the others were, the fingerprint alone. */
+export interface RecordedView extends Partial<Pick<View, "layers" | "publish">> {
+  readonly fingerprint: string;
 }
 
 const viewsFile = "views.json";
@@ -33,7 +38,9 @@ export async function readDeclarations(folder: string): Promise<Declarations> {
     const type = await readJson(join(folder, name), recordedType);
     if (type !== undefined) types.set(type.name, type);
   }
-  const views = await readJson(join(folder, viewsFile), (value) => Object.entries(value as object));
+  const views = await readJson(join(folder, viewsFile), (value) =>
+    Object.entries(value as object).map(([name, view]) => [name, recordedView(view)] as const),
+  );
   return { types, views: new Map(views) };
 }
 
@@ -67,7 +74,9 @@ export async function recordDeclarations(folder: string, app: App, end: Cut): Pr
     const record = recorded === undefined ? first(type, next) : followed(recorded, type, next);
     if (!isSameJson(record, recorded)) await writeJson(join(folder, `${type.name}.json`), record);
   }
-  const present = Object.fromEntries(app.views.map(({ name, fingerprint }) => [name, fingerprint]));
+  const present = Object.fromEntries(
+    app.views.map(({ name, fingerprint, layers, publish }) => [name, { fingerprint, layers, publish }]),
+  );
   if (!isSameJson(present, Object.fromEntries(views))) await writeJson(join(folder, viewsFile), present);
 }
 
@@ -117,6 +126,12 @@ function recordedType(value: unknown): RecordedType {
   for (const { next } of type.former) next.forEach(offset);
   type.encryptedFrom?.forEach(offset);
   return type;
+}
+
+function recordedView(value: unknown): RecordedView {
+  const view = typeof value === "string" ? { fingerprint: value } : (value as RecordedView);
+  if (typeof view.fingerprint !== "string") throw new TypeError("no view");
+  return view;
 }
 
 async function readJson<T>(path: string, read: (value: unknown) => T): Promise<T | undefined> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -92,6 +92,53 @@ view        by-city            gone             it is not answered any more; its
 
 deployable: "tidemark up" takes this app
 `);
+});
+
+test("who computes a view and whether its rows are told are no part of its meaning, but a change of them is told", async () => {
+  const saying = (view: string, more: string) => view.replace("from:", `${more}, from:`);
+  /** Of the views, compared with those of the call before. */
+  const verdicts = async (...views: readonly string[]) => {
+    const app = await declared({ views });
+    const { code, out } = await check(app, "--json");
+    expect(code).toBe(0);
+    await recordDeclarations(dataFolder(data).declarations, await loadApp(app), {});
+    const [, ...ofViews]: readonly { verdict: string; meaning: readonly string[] }[] =
+      JSON.parse(out).verdicts;
+    return ofViews.map(({ verdict, meaning }) => [verdict, ...meaning]);
+  };
+  const ofBatch = "no tail of it is kept, and answers are what the last batch run covered";
+  const bySpeed = saying(turnover, 'layers: "speed"');
+  expect(await verdicts(saying(byCity, "publish: true"), bySpeed)).toEqual([
+    ["changed", 'its rows are told as they change, in a cluster, to the topic "shop.by-city.changes"'],
+    [
+      "changed",
+      'layers is "speed", was "both": no more generations of it are made, and it is not answered until the speed layer has folded all records',
+    ],
+  ]);
+  expect(await verdicts(saying(byCity, 'layers: "batch"'), bySpeed)).toEqual([
+    [
+      ...["changed", `layers is "batch", was "both": ${ofBatch}`],
+      'no more changes of its rows are told; the topic "shop.by-city.changes" stays as it is',
+    ],
+    ["unchanged"],
+  ]);
+  expect(await verdicts(byCity, saying(turnover, 'layers: "batch"').replace("1h", "1d"))).toEqual([
+    ["changed", 'layers is "both", was "batch": both layers go on from what there is of it'],
+    [
+      ...["needs recompute", "it is not answered until the next batch run has built it"],
+      `layers is "batch", was "speed": ${ofBatch}`,
+    ],
+  ]);
+});
+
+test("of a folder that does not say who computed a view nothing is told", async () => {
+  const path = join(dataFolder(data).declarations, "views.json");
+  const recorded: Record<string, { fingerprint: string }> = JSON.parse(await readFile(path, "utf8"));
+  const former = Object.entries(recorded).map(([name, { fingerprint }]) => [name, fingerprint]);
+  await writeFile(path, JSON.stringify(Object.fromEntries(former)));
+  const published = byCity.replace("from:", "publish: true, from:");
+  const { out } = await check(await declared({ views: [published, turnover] }));
+  expect(out.match(/unchanged/g)).toHaveLength(3);
 });
 
 test("an event type that is not in the app any more is gone, its records are kept", async () => {
