@@ -29,14 +29,7 @@ async function post(body: unknown, query = "", contentType = "application/json")
   return { status: response.status, body: (await response.json()) as Row };
 }
 
-async function sql(text: string): Promise<readonly Row[]> {
-  const response = await fetch(`${platform.url}/v1/sql`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ sql: text }),
-  });
-  return ((await response.json()) as { rows: readonly Row[] }).rows;
-}
+const sql = async (text: string) => (await platform.sql(text)).rows;
 
 const rows = async (view: string, position: unknown) =>
   (await platform.get<{ rows: readonly Row[] }>(`/v1/views/${view}/rows?after=${position}`)).rows;

@@ -15,6 +15,7 @@ import type { View } from "../../views/view.ts";
 import { Client } from "../fault/client.ts";
 import { flightLines } from "../fault/flights-in-order.ts";
 import { RunningCluster } from "./running-cluster.ts";
+import { linesOf, visitsOf } from "./sent-visits.ts";
 import { freshVisits } from "./visits.ts";
 
 let cluster: RunningCluster;
@@ -106,19 +107,7 @@ const topics = () => {
 };
 
 async function post(url: string, from: number): Promise<string> {
-  const lines = Array.from({ length: 500 }, (_, i) => {
-    const n = from + i;
-    return JSON.stringify({
-      ...{ id: String(n), source: "test", type: cluster.visit.name, time: new Date(n * 1_000).toISOString() },
-      data: { place: `place ${n % 7}`, stay: n },
-    });
-  });
-  const response = await fetch(`${url}/v1/events`, {
-    method: "POST",
-    headers: { "content-type": "application/x-ndjson" },
-    body: lines.join("\n"),
-  });
-  return ((await response.json()) as { position: string }).position;
+  return (await new Client(url).ingest(linesOf(cluster.visit.name, visitsOf(from, 500)))).position;
 }
 
 async function problems(): Promise<Readonly<Record<string, readonly string[]>>> {

@@ -71,8 +71,19 @@ export class Client {
     }
   }
 
-  async startRun(): Promise<string> {
-    const response = await fetch(`${this.url}/v1/batch/runs`, { method: "POST" });
+  /** Whatever comes of it; without a body, or with one as JSON. */
+  post(path: string, body?: object): Promise<Response> {
+    const sent = body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    return fetch(`${this.url}${path}`, { method: "POST", ...sent });
+  }
+
+  /** The answer, or the problem document. */
+  async sql<T = { readonly rows: readonly Row[] }>(sql: string, asOf?: string): Promise<T> {
+    return (await (await this.post("/v1/sql", { sql, asOf })).json()) as T;
+  }
+
+  async startRun(asked?: { readonly full: boolean }): Promise<string> {
+    const response = await this.post("/v1/batch/runs", asked);
     if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
     return ((await response.json()) as { id: string }).id;
   }

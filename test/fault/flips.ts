@@ -117,11 +117,7 @@ async function send(platform: Platform, arrivals: readonly Arrival[]): Promise<v
 
 /** False where it was refused since the version is not built, or can't answer yet. */
 async function flip(platform: Platform, version: number): Promise<boolean> {
-  const response = await fetch(`${platform.url}/v1/views/delays/active`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ version }),
-  });
+  const response = await platform.post("/v1/views/delays/active", { version });
   const answer = (await response.json()) as { readonly code?: string };
   if (response.ok) return true;
   if (answer.code === "TIDEMARK_VIEW_BUILDING" || answer.code === "TIDEMARK_NOT_READY") return false;

@@ -59,9 +59,7 @@ test("sessions of several event types and sliding windows are again what they we
 
 /** Gives what the run has kept. */
 async function runAsOf(platform: PlatformHere, view: string, asOf: string): Promise<string | undefined> {
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify({ asOf, views: [view] });
-  const asked = await fetch(`${platform.url}/v1/batch/runs`, { method: "POST", headers, body });
+  const asked = await platform.post("/v1/batch/runs", { asOf, views: [view] });
   const { id } = (await asked.json()) as Run;
   for (;;) {
     const { state, result } = await platform.get<Run>(`/v1/batch/runs/${id}`);
@@ -77,12 +75,7 @@ interface Listed {
 
 /** A generation of one view stands for its run's cut, also of topics that the view is not of. */
 async function holdsForStatements(platform: PlatformHere): Promise<void> {
-  const ask = async (sql: string, asOf: string) => {
-    const headers = { "content-type": "application/json" };
-    const body = JSON.stringify({ sql, asOf });
-    const response = await fetch(`${platform.url}/v1/sql`, { method: "POST", headers, body });
-    return (await response.json()) as SqlAnswer;
-  };
+  const ask = (sql: string, asOf: string) => platform.sql<SqlAnswer>(sql, asOf);
   const [, speed] = (await platform.get<Listed>("/v1/views/speed")).generations;
   const [, visits] = (await platform.get<Listed>("/v1/views/visits")).generations;
   const id = speed?.id ?? "";

@@ -68,9 +68,7 @@ interface Problem {
   readonly offer: Offer;
 }
 
-async function sql(statement: string, asOf: string): Promise<SqlAnswer> {
-  return (await ask<SqlAnswer>("/v1/sql", { sql: statement, asOf })).body;
-}
+const sql = (statement: string, asOf: string) => platform.sql<SqlAnswer>(statement, asOf);
 
 /** Two views and the events, in one statement of one moment. */
 const together = `SELECT (SELECT sum(flights) FROM routes_by_day) AS routes, (SELECT sum(flights) FROM totals_by_hour) AS totals,
@@ -197,12 +195,7 @@ test("tidemark sql --as-of", async () => {
 
 /** What the server answers, problems too. */
 async function ask<Body>(path: string, body?: object): Promise<{ status: number; body: Body & Problem }> {
-  const sent = {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const response = await fetch(`${platform.url}${path}`, body === undefined ? {} : sent);
+  const response = await (body === undefined ? fetch(platform.url + path) : platform.post(path, body));
   return { status: response.status, body: (await response.json()) as Body & Problem };
 }
 

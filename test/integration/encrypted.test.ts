@@ -89,14 +89,8 @@ test("encrypted events are answered as others are; the log holds nothing of them
   await platform.runIsDone(await platform.startRun());
   const { position } = await platform.ingest(ndjson(piece(1)));
   expect(await answer(platform, "merged", position)).toMatchObject(oracle(all));
-  const sql = await fetch(`${platform.url}/v1/sql`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      sql: `SELECT count(*) AS n FROM "test.thing.bought" WHERE city = 'Sirius'`,
-    }),
-  });
-  expect(await sql.json()).toMatchObject({ rows: [{ n: all.filter(isOf(second)).length }] });
+  const inSql = `SELECT count(*) AS n FROM "test.thing.bought" WHERE city = 'Sirius'`;
+  expect(await platform.sql(inSql)).toMatchObject({ rows: [{ n: all.filter(isOf(second)).length }] });
   expect(await traces(join(data, "log"), ["in-the-clear"])).toHaveLength(1);
   expect(await traces(join(data, "log"), personal)).toEqual([]);
   expect(await traces(join(data, "subject-keys"), personal)).toEqual([]);

@@ -68,14 +68,8 @@ test("three views that mean the same are answered by both layers, by runs alone,
   expect(await answered("second")).toEqual({ rows: visits(100), layer: "batch" });
   expect(await answered("third")).toEqual({ rows: visits(150), layer: "speed" });
   expect((await platform.rows("bells")).rows).toEqual([{ place: "p0", times: 10 }]);
-  const sql = await fetch(`${platform.url}/v1/sql`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      sql: `SELECT (SELECT sum(visits) FROM second) AS second, (SELECT sum(visits) FROM third) AS third`,
-    }),
-  });
-  expect(await sql.json()).toMatchObject({
+  const inSql = `SELECT (SELECT sum(visits) FROM second) AS second, (SELECT sum(visits) FROM third) AS third`;
+  expect(await platform.sql(inSql)).toMatchObject({
     rows: [{ second: 100, third: 150 }],
     provenance: { views: { second: { layer: "batch", lag: 50 }, third: { layer: "speed", lag: 0 } } },
   });

@@ -69,12 +69,7 @@ async function answers(after: string) {
 }
 
 async function run(full: boolean): Promise<RunResult & { readonly id: string }> {
-  const response = await fetch(`${platform.url}/v1/batch/runs`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ full }),
-  });
-  const { id } = (await response.json()) as { id: string };
+  const id = await platform.startRun({ full });
   const { result } = await platform.runIsDone(id);
   return { ...(result as RunResult), id };
 }
@@ -104,9 +99,7 @@ test("facts leave with a run in full, late ones with the next, and both layers a
 
   // Former generations of the view are gone, and it is said why; those of others are not.
   const gone = formerly.generations.find(({ view }) => view === "purchases")?.id;
-  const back = await fetch(`${platform.url}/v1/views/purchases/generations/${gone}/activate`, {
-    method: "POST",
-  });
+  const back = await platform.post(`/v1/views/purchases/generations/${gone}/activate`);
   expect([back.status, await back.text()]).toEqual([404, expect.stringContaining(`from before ${before}`)]);
   expect(await platform.get("/v1/views/pages")).toMatchObject({ generations: { length: 2 } });
 

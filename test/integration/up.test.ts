@@ -64,9 +64,7 @@ test("rolled back and forward again, every answer stays the same", async () => {
   const [newest, older] = generations;
   expect(newest?.isServing).toBe(true);
   for (const id of [older?.id ?? "", newest?.id ?? ""]) {
-    const response = await fetch(`${platform.url}/v1/views/airport-hours/generations/${id}/activate`, {
-      method: "POST",
-    });
+    const response = await platform.post(`/v1/views/airport-hours/generations/${id}/activate`);
     expect(response.status).toBe(200);
     const answer = await untilServedBy(id);
     expect(answer.rows).toEqual(before.rows);

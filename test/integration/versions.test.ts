@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Printed, tidemarkHere } from "../cli/here.ts";
-import type { Answer, Row } from "../fault/client.ts";
+import type { Answer } from "../fault/client.ts";
 import {
   type Arrival,
   bothApp,
@@ -46,12 +46,7 @@ const delays = (name = "delays") => platform.get<Answer>(`/v1/views/${name}/rows
 const versionOf = ({ provenance }: Answer) => provenance.version;
 
 async function sqlTotal(name: string): Promise<unknown> {
-  const response = await fetch(`${platform.url}/v1/sql`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ sql: `SELECT sum(delay)::BIGINT AS delay FROM "${name}"` }),
-  });
-  return ((await response.json()) as { rows: readonly Row[] }).rows[0]?.delay;
+  return (await platform.sql(`SELECT sum(delay)::BIGINT AS delay FROM "${name}"`)).rows[0]?.delay;
 }
 
 const totalOf = (version: number) =>

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, expect, inject, test } from "vitest";
 import { RunningCluster } from "../cluster/running-cluster.ts";
+import { Client } from "../fault/client.ts";
 
 let cluster: RunningCluster | undefined;
 
@@ -27,13 +28,6 @@ async function put(topic: string, lines: readonly string[]): Promise<void> {
   expect(code).toBe(0);
 }
 
-async function get<T>(url: string): Promise<T> {
-  const response = await fetch(url);
-  const answer = await response.json();
-  expect(response.status, JSON.stringify(answer)).toBe(200);
-  return answer as T;
-}
-
 test("what another producer puts into the topic is in the merged answer at once, and what is no event of it among the dead letters", async () => {
   cluster = await RunningCluster.deploy();
   const { name } = cluster.visit;
@@ -51,23 +45,15 @@ test("what another producer puts into the topic is in the merged answer at once,
       data: { place: "structured", stay: 3 },
     }),
   ]);
-  const after = encodeURIComponent(`${name}@1:4`);
-  const { rows } = await get<{ rows: unknown }>(
-    `${serving.url}/v1/views/places/rows?groupBy=place&orderBy=place&after=${after}`,
-  );
+  const node = new Client(serving.url);
+  const { rows } = await node.rows("places", { groupBy: "place", orderBy: "place", after: `${name}@1:4` });
   expect(rows).toMatchObject([
     { place: "bare", visits: 2, stay: 3 },
     { place: "structured", visits: 1, stay: 3 },
   ]);
 
-  const { id } = (await (await fetch(`${serving.url}/v1/batch/runs`, { method: "POST" })).json()) as {
-    id: string;
-  };
-  for (let state = ""; state !== "succeeded"; ) {
-    ({ state } = await get<{ state: string }>(`${serving.url}/v1/batch/runs/${id}`));
-    expect(["queued", "running", "succeeded"]).toContain(state);
-  }
-  const { deadLetters } = await get<{ deadLetters: unknown }>(`${serving.url}/v1/dead-letters`);
+  await node.runIsDone(await node.startRun());
+  const { deadLetters } = await node.get<{ deadLetters: unknown }>("/v1/dead-letters");
   expect(deadLetters).toMatchObject([
     { topic: name, code: "TIDEMARK_EVENT_NOT_JSON", raw: "no event", record: { partition: 1, offset: 2 } },
   ]);
