@@ -1,11 +1,10 @@
-import { randomUUID } from "node:crypto";
 import type { Sight } from "../../infra/access/rights.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
 import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import { exactName } from "../../views/version.ts";
 import { type Clock, Turns } from "../clock.ts";
-import { type EventStream, eventText } from "../event-stream.ts";
+import type { EventStream } from "../event-stream.ts";
 import type { LogBound } from "../log-bound.ts";
 import type { Plan } from "../plan.ts";
 import { approximationsOf, provenanceOf } from "../provenance.ts";
@@ -15,7 +14,7 @@ import type { Snapshot, Snapshots } from "../snapshot.ts";
 import type { Task } from "./lane.ts";
 import { LiveGroups } from "./live-groups.ts";
 import { Subscriber } from "./subscriber.ts";
-import { ToldRows } from "./told-rows.ts";
+import { ToldEvents } from "./told-events.ts";
 
 export interface LiveQueryParts {
   /** Of the view, as those say who follow. */
@@ -60,13 +59,10 @@ export class LiveQuery implements Task {
   readonly #everyMs: number;
   readonly #sight: Sight;
   readonly #parts: LiveQueryParts;
-  /** Ids are of this object's changes: another one, here or elsewhere, knows nothing of them. */
-  readonly #id = randomUUID().slice(0, 8);
-  readonly #told: ToldRows;
+  readonly #told: ToldEvents;
   readonly #subscribers = new Set<Subscriber>();
   /** Names of the columns that tell rows apart. */
   readonly #key: readonly string[];
-  #provenance = "{}";
   /** The generation's part, and the segments whose entries are in; undefined until it is read. */
   #groups: LiveGroups | undefined;
   #reader: GenerationReader | undefined;
@@ -75,8 +71,6 @@ export class LiveQuery implements Task {
   #basis: Basis | undefined;
   #restsUntil = Number.NEGATIVE_INFINITY;
   #performing: Promise<void> | undefined;
-  /** Events of the last change by the change that the client knows. */
-  readonly #events = new Map<number, Uint8Array>();
 
   constructor(
     { plan, search, everyMs, sight }: { plan: Plan; search: string; everyMs: number; sight: Sight },
@@ -89,13 +83,13 @@ export class LiveQuery implements Task {
     this.#sight = sight;
     this.#parts = parts;
     const { view, stored, columns, groupBy, buckets, attributes, layer, limit, fill } = plan.query;
-    this.#told = new ToldRows(limit);
     const isMade = !isShownAsStored(stored) || attributes.length > 0 || fill !== undefined;
     this.#isAsked = isMade || layer === "batch";
     this.#key = [
       ...groupBy.map((i) => columns[i]?.name ?? ""),
       ...(view.window === undefined || buckets === undefined ? [] : [view.window.name]),
     ];
+    this.#told = new ToldEvents(limit, this.#key);
   }
 
   get size(): number {
@@ -131,15 +125,15 @@ export class LiveQuery implements Task {
       if (this.size === 0) this.#rest();
     });
     const { clock, slowMs } = this.#parts;
-    const subscriber = new Subscriber(stream, this.#changeOf(lastId), clock, slowMs, () =>
-      this.#tell(subscriber),
+    const subscriber = new Subscriber(stream, this.#told.changeOf(lastId), clock, slowMs, () =>
+      this.#told.tell(subscriber),
     );
     this.#subscribers.add(subscriber);
     const lease =
       leaseMs === undefined
         ? undefined
         : clock.after(Math.min(leaseMs, longestTimerMs), () => subscriber.end(expired()));
-    this.#tell(subscriber);
+    this.#told.tell(subscriber);
   }
 
   async perform(): Promise<void> {
@@ -150,7 +144,7 @@ export class LiveQuery implements Task {
       if (!(error instanceof TidemarkError && error.code === "TIDEMARK_NOT_READY")) this.endAll(error);
     }
     this.#restsUntil = this.#parts.clock.now() + this.#everyMs;
-    for (const subscriber of [...this.#subscribers]) this.#tell(subscriber);
+    for (const subscriber of [...this.#subscribers]) this.#told.tell(subscriber);
   }
 
   endAll(error: unknown): void {
@@ -177,7 +171,7 @@ export class LiveQuery implements Task {
   #rest(): void {
     this.#groups = undefined;
     this.#segments = [];
-    this.#events.clear();
+    this.#told.letGo();
     this.#parts.left(this);
   }
 
@@ -261,39 +255,8 @@ export class LiveQuery implements Task {
   }
 
   #replace(page: ReadonlyMap<string, string>, provenance: string, basis: Basis): void {
-    this.#told.replace(page);
+    this.#told.replace(page, provenance);
     this.#basis = basis;
-    this.#provenance = provenance;
-    this.#events.clear();
-  }
-
-  #changeOf(lastId: string | undefined): number {
-    const [, id, change] = /^(\w+)\.(\d{1,15})$/.exec(lastId ?? "") ?? [];
-    return id === this.#id ? Number(change) : 0;
-  }
-
-  #tell(subscriber: Subscriber): void {
-    const { change } = this.#told;
-    if (subscriber.told === change || subscriber.isBlocked || change === 0) return;
-    let event = this.#events.get(subscriber.told);
-    if (event === undefined) {
-      event = Buffer.from(this.#eventSince(subscriber.told));
-      this.#events.set(subscriber.told, event);
-    }
-    subscriber.tell(event, change);
-  }
-
-  /** Everything for who knows nothing, or what can't be told from. */
-  #eventSince(known: number): string {
-    const id = `${this.#id}.${this.#told.change}`;
-    const difference = this.#told.since(known);
-    const provenance = `"provenance":${this.#provenance}`;
-    if (difference === undefined) {
-      const key = JSON.stringify(this.#key);
-      return eventText("rows", `{"rows":[${this.#told.all.join(",")}],"key":${key},${provenance}}`, id);
-    }
-    const { rows, gone } = difference;
-    return eventText("change", `{"rows":[${rows.join(",")}],"gone":[${gone.join(",")}],${provenance}}`, id);
   }
 }
 
