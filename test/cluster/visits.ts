@@ -1,16 +1,7 @@
 import { randomBytes } from "node:crypto";
-import {
-  count,
-  defineApp,
-  defineEvent,
-  defineView,
-  max,
-  mean,
-  min,
-  sum,
-  Type,
-  tumbling,
-} from "../../views/index.ts";
+import { airportHours, flight as landed, routesByDay, totalsByHour } from "../../examples/flights/app.ts";
+import { count, defineApp, defineEvent, defineView, sum, Type, tumbling } from "../../views/index.ts";
+import { overTypes } from "../../views/mapping.ts";
 
 /**
  * An app whose topics are no other test's; with a second version of its view, which counts twice as long a stay, and a
@@ -63,45 +54,15 @@ export function freshVisits({
 
 function flightType(id: string) {
   return defineEvent({
-    name: `test.${id}.landed`,
-    schema: Type.Object({
-      ...{
-        origin: Type.String(),
-        destination: Type.String(),
-        delay: Type.Integer(),
-        distance: Type.Integer(),
-      },
-    }),
+    ...{ name: `test.${id}.landed`, schema: landed.schema, partitions: 2 },
     key: (f) => f.origin,
-    partitions: 2,
   });
 }
 
-/** Those of the example. */
+/** Those of the example, without its dimension table. */
 function flightViews(flight: ReturnType<typeof flightType>) {
-  return [
-    defineView({
-      ...{ name: "airport-hours", from: flight },
-      by: (f) => ({ origin: f.origin, hour: tumbling("1h") }),
-      measures: (f) => ({
-        ...{ flights: count(), distance: sum(f.distance), delay: mean(f.delay) },
-        late: count({ where: f.delay.gt(15) }),
-      }),
-    }),
-    defineView({
-      ...{ name: "routes-by-day", from: flight },
-      by: (f) => ({ origin: f.origin, destination: f.destination, day: tumbling("1d") }),
-      measures: (f) => ({
-        ...{ flights: count(), delay: mean(f.delay), worst: max(f.delay), best: min(f.delay) },
-      }),
-    }),
-    defineView({
-      ...{ name: "totals-by-hour", from: flight },
-      by: () => ({ hour: tumbling("1h") }),
-      measures: (f) => ({
-        ...{ flights: count(), distance: sum(f.distance), delay: sum(f.delay) },
-        longHauls: count({ where: f.distance.gte(2000) }),
-      }),
-    }),
-  ];
+  return [airportHours, routesByDay, totalsByHour].map((view) => ({
+    ...overTypes(view, () => flight),
+    references: [],
+  }));
 }
