@@ -131,12 +131,22 @@ test("replaced files stay while work of this process reads, and for as long as r
     ).flat();
     return paths.filter((path) => names.includes(path.split("/").at(-1) ?? "")).length;
   };
-  expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 15, written: 3, removed: 0, waiting: 15 });
+  expect(await compactor.pass(wholePass)).toMatchObject({
+    replaced: 15,
+    written: 3,
+    removed: 0,
+    waiting: 15,
+  });
   nowMs = 99;
   expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 15 });
   nowMs = 500;
   await compactor.whileReading(async () => {
-    expect(await compactor.pass(wholePass)).toMatchObject({ replaced: 0, written: 0, removed: 0, waiting: 0 });
+    expect(await compactor.pass(wholePass)).toMatchObject({
+      replaced: 0,
+      written: 0,
+      removed: 0,
+      waiting: 0,
+    });
     expect(await areThere()).toBe(15);
   });
   // Another process knows only what it has seen.
