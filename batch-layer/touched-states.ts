@@ -1,4 +1,12 @@
-import { BOOLEAN, DOUBLE, type DuckDBConnection, type DuckDBType, HUGEINT, VARCHAR } from "@duckdb/node-api";
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBConnection,
+  type DuckDBType,
+  HUGEINT,
+  VARCHAR,
+} from "@duckdb/node-api";
 import { type AppendedColumn, AppendedTable } from "../infra/appended-table.ts";
 import type { GenerationDraft, Manifest } from "../infra/generations/generations.ts";
 import { dimensionColumns, paneColumn } from "../infra/generations/key-columns.ts";
@@ -22,7 +30,7 @@ export interface TouchedParts {
   readonly signal: AbortSignal;
 }
 
-const [appended, touched, merged] = ["_appended", "_touched", "_merged"] as const;
+const [touched, merged] = ["_touched", "_merged"] as const;
 
 /**
  * The states that are not the base's, put into its Parquet files: parts that none of them falls into stay as they are, the others
@@ -30,23 +38,25 @@ const [appended, touched, merged] = ["_appended", "_touched", "_merged"] as cons
  */
 export class TouchedStates {
   readonly #parts: TouchedParts;
+  readonly #types: ColumnTypes;
   readonly #before: readonly StatesPart[];
   readonly #table: AppendedTable<StateRow>;
   /** By the base's parts: how many rows they get that they did not have; undefined: none changes. */
   readonly #newRows: (number | undefined)[];
 
-  private constructor(parts: TouchedParts, table: AppendedTable<StateRow>) {
+  private constructor(parts: TouchedParts, types: ColumnTypes, table: AppendedTable<StateRow>) {
     this.#parts = parts;
+    this.#types = types;
     this.#before = partsOf(parts.base);
     this.#table = table;
     this.#newRows = this.#before.map(() => undefined);
   }
 
+  /** TIDEMARK_STORE_CORRUPT where the base can't be read. */
   static async create(parts: TouchedParts): Promise<TouchedStates> {
-    return new TouchedStates(
-      parts,
-      await AppendedTable.create(parts.connection, appended, stateColumns(parts.view)),
-    );
+    const types = await typesOf(parts);
+    const columns = stateColumns(parts.view, types);
+    return new TouchedStates(parts, types, await AppendedTable.create(parts.connection, touched, columns));
   }
 
   /** Each key once. */
@@ -63,7 +73,6 @@ export class TouchedStates {
     const kept = this.#before.filter((_, i) => this.#newRows[i] === undefined).map(({ file }) => file);
     const files = freeFiles(kept);
     const parts: StatesPart[] = [];
-    let isTyped = false;
     for (const [i, part] of this.#before.entries()) {
       const newRows = this.#newRows[i];
       if (newRows === undefined) {
@@ -71,11 +80,6 @@ export class TouchedStates {
         parts.push(part);
         continue;
       }
-      if (!isTyped)
-        await this.#ofBase(part, `CREATE OR REPLACE TEMP TABLE ${touched} AS ${this.#select()} LIMIT 0`);
-      // Into the columns' own types, which the base's files know.
-      if (!isTyped) await this.#run(`INSERT INTO ${touched} SELECT * FROM ${appended}`);
-      isTyped = true;
       parts.push(...(await this.#rewrite(i, part, part.rows + newRows, files)));
     }
     return parts;
@@ -99,7 +103,7 @@ export class TouchedStates {
     const where = range.length === 0 ? "" : ` WHERE ${range.join(" AND ")}`;
     const rowsInOrder = `SELECT * FROM (
   SELECT * FROM (${this.#select()}) AS _base WHERE NOT EXISTS (SELECT 1 FROM ${touched} AS _t WHERE ${isTouched})
-  UNION ALL SELECT * FROM ${touched}${where}
+  UNION ALL SELECT ${this.#typed()} FROM ${touched}${where}
 ) ORDER BY ${key.map((column) => `${column} ASC NULLS FIRST`).join(", ")}`;
     const pathOf = (file: string) => draft.pathOf(file);
     if (isOnePart(rows, partRows)) {
@@ -113,35 +117,66 @@ export class TouchedStates {
 
   /** Of the base's part that is the statement's parameter: the columns of states, by name. */
   #select(): string {
-    const names = stateColumns(this.#parts.view).map(({ name }) => quoteIdentifier(name));
-    return `SELECT ${names.join(", ")} FROM read_parquet($1)`;
+    return `SELECT ${[...this.#types.keys()].map(quoteIdentifier).join(", ")} FROM read_parquet($1)`;
+  }
+
+  /** The same columns of the touched rows, of the types that they have in the base. */
+  #typed(): string {
+    const cast = ([name, type]: [string, string]) =>
+      `CAST(${quoteIdentifier(name)} AS ${type}) AS ${quoteIdentifier(name)}`;
+    return [...this.#types].map(cast).join(", ");
   }
 
   async #ofBase(part: StatesPart, sql: string, ...parameters: readonly string[]): Promise<void> {
-    const path = this.#parts.draft.basePathOf(part);
-    try {
-      await this.#run(sql, [path, ...parameters]);
-    } catch (cause) {
-      this.#parts.signal.throwIfAborted();
-      throw unreadable(path, cause);
-    }
-  }
-
-  async #run(sql: string, parameters: readonly string[] = []): Promise<void> {
-    const { connection, signal, timers } = this.#parts;
-    await runStatement(connection, { sql, parameters }, signal, timers);
+    await runOfBase(this.#parts, part, sql, parameters);
   }
 }
 
-/** The columns of states, for a table that rows are appended to. */
-export function stateColumns(view: View): readonly AppendedColumn<StateRow>[] {
-  return [...dimensionColumns(view), paneColumn, ...view.columns.map(stateColumn)];
+/** By the names of the columns of states, in their order: the types that they have in the base's files. */
+type ColumnTypes = ReadonlyMap<string, string>;
+
+async function typesOf(parts: TouchedParts): Promise<ColumnTypes> {
+  const { view, base } = parts;
+  const [part] = partsOf(base);
+  if (part === undefined) throw new Error(`generation "${base.id}" has no files of states`);
+  const names = stateNames(view);
+  const selected = names.map(quoteIdentifier).join(", ");
+  const described = await runOfBase(parts, part, `DESCRIBE SELECT ${selected} FROM read_parquet($1)`);
+  return new Map((await described.getRows()).map(([name, type]) => [String(name), String(type)]));
 }
 
-/** As wide as any of its kind: the table that it goes into has the type. */
-function stateColumn(column: StateColumn, i: number): AppendedColumn<StateRow> {
+async function runOfBase(
+  { connection, draft, signal, timers }: TouchedParts,
+  part: StatesPart,
+  sql: string,
+  parameters: readonly string[] = [],
+) {
+  const path = draft.basePathOf(part);
+  try {
+    return await runStatement(connection, { sql, parameters: [path, ...parameters] }, signal, timers);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw unreadable(path, cause);
+  }
+}
+
+function stateNames(view: View): readonly string[] {
+  return [...dimensionColumns(view), paneColumn, ...view.columns].map(({ name }) => name);
+}
+
+/** The columns of states, for a table that rows are appended to. `types`: those of the table that they go into after that, if they are known. */
+export function stateColumns(
+  view: View,
+  types: ColumnTypes = new Map(),
+): readonly AppendedColumn<StateRow>[] {
+  const ofCells = view.columns.map((column, i) => stateColumn(column, i, types.get(column.name)));
+  return [...dimensionColumns(view), paneColumn, ...ofCells];
+}
+
+/** As wide as any of its kind, unless it is known to be narrower. */
+function stateColumn(column: StateColumn, i: number, known: string | undefined): AppendedColumn<StateRow> {
   const types: Readonly<Record<StateColumn["type"], DuckDBType>> = {
-    integer: HUGEINT,
+    integer: known === "BIGINT" ? BIGINT : HUGEINT,
     float: DOUBLE,
     string: VARCHAR,
     boolean: BOOLEAN,

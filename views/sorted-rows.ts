@@ -6,7 +6,7 @@ import { copyState, mergeState, type View } from "./view.ts";
 export class Cursor<Row extends StateRow = StateRow> {
   readonly #rows: Iterator<Row>;
   row: Row | undefined;
-  key: Uint8Array = new Uint8Array();
+  #key: { readonly dimensions: StateRow["dimensions"]; readonly bytes: Uint8Array } | undefined;
 
   constructor(rows: Iterable<Row>) {
     this.#rows = rows[Symbol.iterator]();
@@ -14,11 +14,14 @@ export class Cursor<Row extends StateRow = StateRow> {
   }
 
   advance(): void {
-    const before = this.row;
     const { done, value } = this.#rows.next();
     this.row = done === true ? undefined : value;
-    if (this.row === undefined || this.row.dimensions === before?.dimensions) return;
-    this.key = storageKey(this.row.dimensions);
+  }
+
+  /** Of the row's group; made when it is asked for. */
+  keyOf({ dimensions }: StateRow): Uint8Array {
+    if (this.#key?.dimensions !== dimensions) this.#key = { dimensions, bytes: storageKey(dimensions) };
+    return this.#key.bytes;
   }
 
   close(): void {
@@ -30,7 +33,15 @@ export class Cursor<Row extends StateRow = StateRow> {
 export function compareCursors(a: Cursor, b: Cursor): number {
   if (a.row === undefined) return b.row === undefined ? 0 : 1;
   if (b.row === undefined) return -1;
-  return compareKeys(a.key, b.key) || a.row.pane - b.row.pane;
+  return (
+    (sameDimensions(a.row, b.row) ? 0 : compareKeys(a.keyOf(a.row), b.keyOf(b.row))) ||
+    a.row.pane - b.row.pane
+  );
+}
+
+function sameDimensions({ dimensions: a }: StateRow, { dimensions: b }: StateRow): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /**
