@@ -57,7 +57,6 @@ export async function benchIncremental(folder: string): Promise<readonly Row[]> 
     });
     let runs = 0;
     const run = async (full: boolean, tail: SealedTail | undefined): Promise<Cost> => {
-      settle();
       const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
       const { generations: made } = await performRun(
         {
@@ -93,7 +92,10 @@ export async function benchIncremental(folder: string): Promise<readonly Row[]> 
       return await run(full, tail);
     };
     for (let round = 0; round < rounds; round++) {
+      // Not before each run: collecting all garbage throws compiled code away, which runs that follow each other share.
+      settle();
       costs.full.push(await again(true));
+      settle();
       for (let i = 0; i < incrementalRuns; i++) costs.incremental.push(await again(false));
     }
     const median = (way: keyof typeof costs, of: keyof Cost) =>
