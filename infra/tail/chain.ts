@@ -16,7 +16,7 @@ export class Chain implements ChangingChain {
   #open: TailSegment;
   /** Boundaries that some reader asked for and has not let go of. */
   readonly #wanted = new Set<Offset>();
-  /** Sealed segments of which the checkpoint does not know yet, or not yet that they are sealed. */
+  /** Segments of which the checkpoint does not know yet, or not yet that they are sealed. */
   readonly #fresh = new Set<TailSegment>();
   #dropped: TailSegment[] = [];
   #hasChanged = true;
@@ -128,6 +128,8 @@ export class Chain implements ChangingChain {
     for (const segment of this.#sealed.values()) this.#drop(segment);
     this.#drop(this.#open);
     this.#open = new TailSegment(this.view, this.partition, to);
+    // Told before what is put before it: who is told jumps as well, and lets go of what was there.
+    this.#fresh.add(this.#open);
   }
 
   /**
@@ -242,7 +244,7 @@ export class Chain implements ChangingChain {
     this.#hasChanged = false;
     const dropped = this.#dropped;
     this.#dropped = [];
-    const segments = [...this.#fresh, this.#open].map(changeOf);
+    const segments = [...new Set([...this.#fresh, this.#open])].map(changeOf);
     this.#fresh.clear();
     return { segments, dropped };
   }
