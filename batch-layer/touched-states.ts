@@ -139,8 +139,9 @@ async function typesOf(parts: TouchedParts): Promise<ColumnTypes> {
   const { view, base } = parts;
   const [part] = partsOf(base);
   if (part === undefined) throw new Error(`generation "${base.id}" has no files of states`);
-  const names = stateNames(view);
-  const selected = names.map(quoteIdentifier).join(", ");
+  const selected = stateColumns(view)
+    .map(({ name }) => quoteIdentifier(name))
+    .join(", ");
   const described = await runOfBase(parts, part, `DESCRIBE SELECT ${selected} FROM read_parquet($1)`);
   return new Map((await described.getRows()).map(([name, type]) => [String(name), String(type)]));
 }
@@ -160,11 +161,10 @@ async function runOfBase(
   }
 }
 
-function stateNames(view: View): readonly string[] {
-  return [...dimensionColumns(view), paneColumn, ...view.columns].map(({ name }) => name);
-}
-
-/** The columns of states, for a table that rows are appended to. `types`: those of the table that they go into after that, if they are known. */
+/**
+ * The columns of states, for a table that rows are appended to. `types`: those of the table that they go into after
+ * that, if they are known.
+ */
 export function stateColumns(
   view: View,
   types: ColumnTypes = new Map(),

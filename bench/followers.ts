@@ -1,6 +1,6 @@
 /**
- * Clients of a live query in a process of their own, which take what they are told and do nothing with it, as if they were elsewhere:
- * says when each has its first rows, and answers any message with how many bytes they were told since.
+ * Clients of a live query in a process of their own, which take what they are told and do nothing with it, as if they
+ * were elsewhere: says when each has its first rows, and answers any message with how many bytes they were told since.
  */
 import { get, type IncomingMessage } from "node:http";
 

@@ -10,7 +10,10 @@ const rounds = 3;
 const eventsPerRound = 150_000;
 const subscribers = 200;
 
-/** Ingest while 200 clients follow live queries of ten kinds, against the same while nobody does. `from`: the first event that is new. */
+/**
+ * Ingest while 200 clients follow live queries of ten kinds, against the same while nobody does. `from`: the first
+ * event that is new.
+ */
 export async function benchLive(client: Client, view: string, from: number): Promise<Row> {
   let next = from;
   let told = 0;

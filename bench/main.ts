@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- [--kafka | --kappa] [--only PART[,PART…]] [--write]`: what Tidemark costs over the bare minimum, side by side in one
- * run, as a Markdown table; `--write` puts it into the README. `--kappa`: what the speed layer alone costs over the batch layer.
+ * `npm run bench -- [--kafka | --kappa] [--only PART[,PART…]] [--write]`: what Tidemark costs over the bare minimum,
+ * side by side in one run, as a Markdown table; `--write` puts it into the README. `--kappa`: what the speed layer
+ * alone costs over the batch layer.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -12,7 +12,10 @@ import { alternate, atMost, type Bound, type Row } from "./rounds.ts";
 const rounds = 3;
 const quiet = new AbortController().signal;
 
-/** A view of sketches by airport and hour, 555,000 groups, or day, 40,000, and the engine's own aggregates that come nearest to it. */
+/**
+ * A view of sketches by airport and hour, 555,000 groups, or day, 40,000, and the engine's own aggregates that come
+ * nearest to it.
+ */
 interface Sketches {
   readonly what: string;
   readonly per: "hour" | "day";

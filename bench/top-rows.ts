@@ -27,7 +27,10 @@ const rounds = 31;
 /** Keys of the generation that the tail has a part in. */
 const touched = 5_000;
 
-/** The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the generation's Parquet files. */
+/**
+ * The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the
+ * generation's Parquet files.
+ */
 export async function benchTopRows(folder: string): Promise<readonly Row[]> {
   const temporaryFolder = join(folder, "scratch");
   const options = { memoryLimit: "1GB", threads: availableParallelism(), temporaryFolder };

@@ -9,15 +9,18 @@ import { OldFiles } from "../infra/master/old-files.ts";
  */
 const graceMs = 10 * 60_000;
 
-/** Once so many offsets are rewritten after one archiving, no further file is begun: a few seconds of work, beside which a run may begin. */
+/**
+ * Once so many offsets are rewritten after one archiving, no further file is begun: a few seconds of work, beside which
+ * a run may begin.
+ */
 const mostRecords = 1_000_000;
 
 /** What was written more lately may be made into a larger file yet, of old events that are archived only now as well. */
 const restMs = 86_400_000;
 
 /**
- * Compaction beside archiving and runs, in the process that does both. Files whose newest event is older than `coldAfterMs` go to the
- * cold folder; undefined: none do.
+ * Compaction beside archiving and runs, in the process that does both. Files whose newest event is older than
+ * `coldAfterMs` go to the cold folder; undefined: none do.
  */
 export function compactBeside(
   parts: Pick<CompactorParts, "events" | "master" | "duckdb">,

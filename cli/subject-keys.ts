@@ -18,7 +18,10 @@ import type { dataFolder } from "./data-folder.ts";
 export interface ClearLog {
   /** In the clear, whether it is so in its store or not. */
   readonly log: Log;
-  /** Where the log ends in these topics, by default in all. From there on the subject's events have other keys, where they have any. */
+  /**
+   * Where the log ends in these topics, by default in all. From there on the subject's events have other keys, where
+   * they have any.
+   */
   readonly retire: (subject: Subject, topics?: readonly Topic[]) => Promise<Cut>;
   /** How many there were of those that were retired. */
   readonly destroyKeys: (subjects: readonly SubjectFacts[]) => Promise<number>;

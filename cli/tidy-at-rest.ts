@@ -18,7 +18,10 @@ export interface MasterAtRest {
   readonly isShared: boolean;
 }
 
-/** A data folder with a master dataset, locked until the lifecycle ends unless it is shared. TIDEMARK_CONFIG, TIDEMARK_STORE_LOCKED. */
+/**
+ * A data folder with a master dataset, locked until the lifecycle ends unless it is shared. TIDEMARK_CONFIG,
+ * TIDEMARK_STORE_LOCKED.
+ */
 export async function openMaster(data: string, lifecycle: Lifecycle): Promise<MasterAtRest> {
   const folder = dataFolder(data);
   if (!existsSync(folder.master)) {

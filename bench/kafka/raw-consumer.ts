@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
 
-/** Milliseconds that kafkajs takes, from when it is assigned the topic, until it has read so many records from its beginning on. */
+/**
+ * Milliseconds that kafkajs takes, from when it is assigned the topic, until it has read so many records from its
+ * beginning on.
+ */
 export async function readRaw(
   brokers: readonly string[],
   topic: string,

@@ -244,7 +244,10 @@ export function duckdbShare(): { readonly memoryLimit: string; readonly threads:
   };
 }
 
-/** A view of the speed layer alone is folded from all records: of a topic none can be left out afterwards. Throws TIDEMARK_CONFIG. */
+/**
+ * A view of the speed layer alone is folded from all records: of a topic none can be left out afterwards. Throws
+ * TIDEMARK_CONFIG.
+ */
 function requireLeavable({ name, views }: App): void {
   for (const view of views.filter((each) => !isRecomputed(each))) {
     const kept = view.mappings.find(({ event }) => event.keep !== null);

@@ -1,6 +1,9 @@
 import { types } from "pg";
 
-/** Types by their OIDs, which are the same everywhere (https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat). */
+/**
+ * Types by their OIDs, which are the same everywhere
+ * (https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat).
+ */
 const oids = { bytea: 17, int8: 20, json: 114, date: 1082, timestamp: 1114, timestamptz: 1184, jsonb: 3802 };
 
 const dayMs = 86_400_000;

@@ -22,8 +22,8 @@ export interface ErasuresFolderOptions {
 }
 
 /**
- * Erasures in a folder, a small file each: `<root>/<id>.json`. Each is written aside and renamed, so that a crash leaves the former
- * one or the new one. Once an erasure is done its file no longer says whose it was.
+ * Erasures in a folder, a small file each: `<root>/<id>.json`. Each is written aside and renamed, so that a crash
+ * leaves the former one or the new one. Once an erasure is done its file no longer says whose it was.
  */
 export class ErasuresFolder {
   readonly #options: ErasuresFolderOptions;
@@ -62,8 +62,8 @@ export class ErasuresFolder {
   }
 
   /**
-   * From here on nothing tells whose they were. `leavesPages`: the files of stores have free pages from before now. Of a type's facts that
-   * were too old only the latest erasure is kept.
+   * From here on nothing tells whose they were. `leavesPages`: the files of stores have free pages from before now. Of
+   * a type's facts that were too old only the latest erasure is kept.
    */
   async done(
     pending: PendingErasure & { readonly found: Found },

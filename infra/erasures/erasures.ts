@@ -10,8 +10,8 @@ export interface Found {
 }
 
 /**
- * An erasure that was asked for and is not done: the only place where a subject's key is written down. One of facts that are too old
- * is asked for by a batch run, and done by it, or after a crash by the next.
+ * An erasure that was asked for and is not done: the only place where a subject's key is written down. One of facts
+ * that are too old is asked for by a batch run, and done by it, or after a crash by the next.
  */
 export type PendingErasure = LeavingFacts & {
   readonly id: string;

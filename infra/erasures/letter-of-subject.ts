@@ -8,9 +8,9 @@ import type { DeadLetter } from "../dead-letters/dead-letters.ts";
 type Letter = Pick<DeadLetter, "topic" | "raw" | "record" | "receivedAt">;
 
 /**
- * Whether a dead letter is of facts that are to leave: of a type's old ones if it was received before their horizon; of a subject's if it is
- * from before the erasure was asked for and its key, which is read as an event's is, as far as it goes, is the subject's; where it has
- * none, if that key stands anywhere in it.
+ * Whether a dead letter is of facts that are to leave: of a type's old ones if it was received before their horizon; of
+ * a subject's if it is from before the erasure was asked for and its key, which is read as an event's is, as far as it
+ * goes, is the subject's; where it has none, if that key stands anywhere in it.
  */
 export function isLetterOf(
   facts: LeavingFacts,
@@ -46,7 +46,10 @@ function keyOf(raw: Buffer, type: EventType | undefined): string | undefined {
   }
 }
 
-/** The key, standing by itself: as it is or as JSON writes it, between quotes or not. Bytes that are no UTF-8 are searched as they are. */
+/**
+ * The key, standing by itself: as it is or as JSON writes it, between quotes or not. Bytes that are no UTF-8 are
+ * searched as they are.
+ */
 function mentions(raw: Buffer, key: string): boolean {
   if (!isUtf8(raw)) return raw.includes(key);
   const text = raw.toString();

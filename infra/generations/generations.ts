@@ -140,11 +140,14 @@ export interface GenerationsWriter extends Generations {
   draft(view: View, id: string, base?: Manifest): Promise<GenerationDraft>;
   /** Deletes all but the newest `keep` generations; never the one that the pointer names. */
   prune(view: string, keep: number): Promise<void>;
-  /** Deletes of every view, declared or not, all but the newest `keep` generations, and those made before `sinceMs` (since the epoch). */
+  /**
+   * Deletes of every view, declared or not, all but the newest `keep` generations, and those made before `sinceMs`
+   * (since the epoch).
+   */
   pruneAll(keep: number, sinceMs: number): Promise<void>;
   /**
-   * Deletes every generation, also of views that no app declares any more, but the one that is given of each view by its name, and all of
-   * the views that are spared.
+   * Deletes every generation, also of views that no app declares any more, but the one that is given of each view by
+   * its name, and all of the views that are spared.
    */
   keepOnly(ids: ReadonlyMap<string, string>, spared: ReadonlySet<string>): Promise<void>;
 }

@@ -23,7 +23,10 @@ export interface Fetched {
 const maxPartitionBytes = 1024 * 1024;
 const maxBytes = 8 * 1024 * 1024;
 
-/** Fetch v11, of committed records, without a fetch session: the request says all. The broker answers as soon as there is a byte. */
+/**
+ * Fetch v11, of committed records, without a fetch session: the request says all. The broker answers as soon as there
+ * is a byte.
+ */
 export function fetchRequest(
   topic: string,
   positions: ReadonlyMap<number, Offset>,

@@ -43,8 +43,8 @@ export function wantedTopics(app: App): readonly WantedTopic[] {
 const dayMs = 86_400_000;
 
 /**
- * Whatever producers send, the broker stores it so that it can be read here. What is deleted stays on a broker's disk as long as its
- * segment: none takes records for more than a day.
+ * Whatever producers send, the broker stores it so that it can be read here. What is deleted stays on a broker's disk
+ * as long as its segment: none takes records for more than a day.
  */
 const common = {
   "segment.ms": String(dayMs),

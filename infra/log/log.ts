@@ -26,8 +26,9 @@ export interface LogBatch {
   readonly end: Offset;
   readonly records: readonly LogRecord[];
   /**
-   * Where records stand that nobody reads any more, since the key that they were encrypted with was destroyed, or retired before they
-   * were written; undefined where none do. They are not among the records: to a reader they are gaps.
+   * Where records stand that nobody reads any more, since the key that they were encrypted with was destroyed, or
+   * retired before they were written; undefined where none do. They are not among the records: to a reader they are
+   * gaps.
    */
   readonly forgotten?: readonly Offset[];
 }

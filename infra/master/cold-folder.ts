@@ -39,8 +39,9 @@ export async function requireReachable({ folder, id }: ColdFolder): Promise<void
 }
 
 /**
- * For the one who writes: removes what a crash left half written in the cold folder. TIDEMARK_STORE_COLD_FOREIGN if that is another
- * master dataset's, of which this one is a copy. One that can't be read is left alone: whoever lists is told.
+ * For the one who writes: removes what a crash left half written in the cold folder. TIDEMARK_STORE_COLD_FOREIGN if
+ * that is another master dataset's, of which this one is a copy. One that can't be read is left alone: whoever lists is
+ * told.
  */
 export async function ownColdFolder(root: string, topics: readonly Topic[]): Promise<void> {
   const cold = await coldFolderOf(root);

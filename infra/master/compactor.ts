@@ -59,9 +59,9 @@ export interface Compacted {
 const nothing: Compacted = { replaced: 0, written: 0, moved: 0, movedBytes: 0, removed: 0, waiting: 0 };
 
 /**
- * Rewrites neighbouring small files of the master dataset into larger ones, moves those that belong into the other folder, and removes those in whose
- * place others came once nobody can need them. For the one process that adds to the master dataset. The rules, and why they are safe, are in
- * `docs/master-dataset.md`.
+ * Rewrites neighbouring small files of the master dataset into larger ones, moves those that belong into the other
+ * folder, and removes those in whose place others came once nobody can need them. For the one process that adds to the
+ * master dataset. The rules, and why they are safe, are in `docs/master-dataset.md`.
  */
 export class Compactor {
   readonly #parts: CompactorParts;
@@ -76,7 +76,10 @@ export class Compactor {
     this.#parts = parts;
   }
 
-  /** Work of this process that lists files and then reads them, for however long: none is removed, and no pass begins meanwhile. */
+  /**
+   * Work of this process that lists files and then reads them, for however long: none is removed, and no pass begins
+   * meanwhile.
+   */
   async whileReading<T>(work: () => Promise<T>): Promise<T> {
     this.#readers++;
     try {
@@ -113,8 +116,8 @@ export class Compactor {
   }
 
   /**
-   * One pass over all partitions. Not to be called side by side. Rejects with the signal's reason once that is aborted; what is done by then stays. A pass
-   * that was cut short, by whatever, is gone on with by the next.
+   * One pass over all partitions. Not to be called side by side. Rejects with the signal's reason once that is aborted;
+   * what is done by then stays. A pass that was cut short, by whatever, is gone on with by the next.
    */
   pass(options: PassOptions): Promise<Compacted> {
     const passing = this.#readers > 0 ? Promise.resolve(nothing) : this.#pass(options);

@@ -43,8 +43,9 @@ interface Connections {
 }
 
 /**
- * Finds the records of one type that are to leave. A record stands under its event's key: the attribute `partitionkey`, which only its
- * own text has, or else what the type declares. What is a duplicate of nothing but erased records is none any more.
+ * Finds the records of one type that are to leave. A record stands under its event's key: the attribute `partitionkey`,
+ * which only its own text has, or else what the type declares. What is a duplicate of nothing but erased records is
+ * none any more.
  */
 export async function findErasedRecords(
   connections: Connections,
@@ -95,8 +96,8 @@ export async function findErasedRecords(
 }
 
 /**
- * Adds a file's records that are too old, and gives how many. Of a file without any DuckDB reads nothing but the smallest times of its
- * row groups.
+ * Adds a file's records that are too old, and gives how many. Of a file without any DuckDB reads nothing but the
+ * smallest times of its row groups.
  */
 async function addOld(
   connection: DuckDBConnection,

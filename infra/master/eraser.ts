@@ -23,8 +23,9 @@ export interface FoundRecords {
 }
 
 /**
- * Takes facts that are to leave out of the master dataset: files that hold any are written anew without them and take the place of the
- * former ones as a compacted file does. For the process that adds to the master dataset, while nothing else is added or replaced.
+ * Takes facts that are to leave out of the master dataset: files that hold any are written anew without them and take
+ * the place of the former ones as a compacted file does. For the process that adds to the master dataset, while nothing
+ * else is added or replaced.
  */
 export class Eraser {
   readonly #parts: EraserParts;

@@ -25,8 +25,9 @@ export interface ChecksummedFile extends MasterFile {
 }
 
 /**
- * The master dataset in a folder: `<root>/<topic>/<partition>/<from>-<next>.parquet`, offsets of 16 digits; and in its cold folder, where it
- * has one. What is there is found by listing, each time: another process may be the one that adds. See `docs/master-dataset.md`.
+ * The master dataset in a folder: `<root>/<topic>/<partition>/<from>-<next>.parquet`, offsets of 16 digits; and in its
+ * cold folder, where it has one. What is there is found by listing, each time: another process may be the one that
+ * adds. See `docs/master-dataset.md`.
  */
 export class MasterFolder implements Master {
   readonly #root: string;
@@ -88,9 +89,9 @@ export class MasterFolder implements Master {
   }
 
   /**
-   * Puts one file in the place of several that follow each other, all of them hot or all cold, where they are; these stay until they are removed. `write` is given a
-   * path aside and the one that the file will have, and leaves out what `more` says. TIDEMARK_STORE_OVERLAP if they are not
-   * what readers take there.
+   * Puts one file in the place of several that follow each other, all of them hot or all cold, where they are; these
+   * stay until they are removed. `write` is given a path aside and the one that the file will have, and leaves out what
+   * `more` says. TIDEMARK_STORE_OVERLAP if they are not what readers take there.
    */
   async replace(
     files: readonly MasterFile[],
@@ -128,8 +129,9 @@ export class MasterFolder implements Master {
   }
 
   /**
-   * Copies a file, and what stands beside it, to where files are on their way to; it is taken from there then, and the one here stays until
-   * it is removed. Gives whether there is a place where it is not yet. TIDEMARK_STORE_CORRUPT where it, or the copy, is not what was written.
+   * Copies a file, and what stands beside it, to where files are on their way to; it is taken from there then, and the
+   * one here stays until it is removed. Gives whether there is a place where it is not yet. TIDEMARK_STORE_CORRUPT
+   * where it, or the copy, is not what was written.
    */
   async move(file: ChecksummedFile, signal: AbortSignal): Promise<boolean> {
     const { topic, partition, path: from } = file;

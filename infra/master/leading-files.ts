@@ -8,11 +8,12 @@ interface Way {
 }
 
 /**
- * The files of a partition that count, of all that are there, which are given in order. Files that cover one offset hold the same
- * record of it, or it was erased from some of them, so that each offset needs to be read from one alone: from the first file on,
- * the abutting files that lead furthest; of those that lead equally far, those out of which most was erased; of these the largest. A
- * file within what these cover is left out: another took its place, or a stale writer added it beside the one that took over
- * from it. Whatever else is wrong with the files is left for others to see.
+ * The files of a partition that count, of all that are there, which are given in order. Files that cover one offset
+ * hold the same record of it, or it was erased from some of them, so that each offset needs to be read from one alone:
+ * from the first file on, the abutting files that lead furthest; of those that lead equally far, those out of which
+ * most was erased; of these the largest. A file within what these cover is left out: another took its place, or a stale
+ * writer added it beside the one that took over from it. Whatever else is wrong with the files is left for others to
+ * see.
  */
 export function leadingFiles(files: readonly MasterFile[]): readonly MasterFile[] {
   const best = new Map<number, Way>();

@@ -13,8 +13,9 @@ export function partitionFolder(root: string, topic: string, partition: number):
 }
 
 /**
- * All files of a partition, in order of range; of one range, in the order in which they came to be; of one that is in both folders, last where
- * it is on its way to. TIDEMARK_STORE_COLD_MISSING or _FOREIGN where the cold folder can't be read.
+ * All files of a partition, in order of range; of one range, in the order in which they came to be; of one that is in
+ * both folders, last where it is on its way to. TIDEMARK_STORE_COLD_MISSING or _FOREIGN where the cold folder can't be
+ * read.
  */
 export async function listFiles(
   root: string,

@@ -29,9 +29,9 @@ export interface MasterFile {
 /**
  * The immutable master dataset. Columns of a file: `_partition INTEGER, _offset BIGINT, _event_id VARCHAR,
  * _event_source VARCHAR, _event_time TIMESTAMP_MS (UTC), _duplicate BOOLEAN, _rest VARCHAR`, then a column per field of
- * the schema (VARCHAR, BIGINT, DOUBLE, BOOLEAN, TIMESTAMP_MS), those of objects in it under their path: `ad.campaign`. A list
- * is a column of lists, of one length for each field of its elements: `items.sku VARCHAR[]`. `_rest` is the record's own JSON text, kept whole where it holds
- * anything that the typed columns do not; else null.
+ * the schema (VARCHAR, BIGINT, DOUBLE, BOOLEAN, TIMESTAMP_MS), those of objects in it under their path: `ad.campaign`.
+ * A list is a column of lists, of one length for each field of its elements: `items.sku VARCHAR[]`. `_rest` is the
+ * record's own JSON text, kept whole where it holds anything that the typed columns do not; else null.
  */
 export interface Master {
   /** By partition, then offset. Files of a partition abut from offset 0 on; TIDEMARK_STORE_GAP/_OVERLAP if not. */

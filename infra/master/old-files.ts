@@ -2,8 +2,8 @@ import { type DuckDBConnection, listValue } from "@duckdb/node-api";
 import type { MasterFile } from "./master.ts";
 
 /**
- * Tells which files are old: all their events are from before a time, in milliseconds since the epoch. Files never change: of each the
- * statistics are read once.
+ * Tells which files are old: all their events are from before a time, in milliseconds since the epoch. Files never
+ * change: of each the statistics are read once.
  */
 export class OldFiles {
   readonly #before: () => number;

@@ -3,7 +3,10 @@ import { TidemarkError } from "../../views/errors.ts";
 import { sha256Of } from "./checksum.ts";
 import type { ChecksummedFile, MasterFolder, ReplacedFile } from "./folder.ts";
 
-/** Removes, of what was replaced, only what is covered by files that are still what was written. Gives how many files of records are gone. */
+/**
+ * Removes, of what was replaced, only what is covered by files that are still what was written. Gives how many files of
+ * records are gone.
+ */
 export async function removeReplaced(
   master: Pick<MasterFolder, "checksummed">,
   { topic, partition }: { readonly topic: string; readonly partition: number },

@@ -22,8 +22,9 @@ interface Outer {
 }
 
 /**
- * A record's value, which is the JSON of a whole event, as the log holds it: a CloudEvent whose attributes `id`, `source`, `type` and
- * `time` are those of the event, and whose data is the value, encrypted. None of these can be changed without being noticed.
+ * A record's value, which is the JSON of a whole event, as the log holds it: a CloudEvent whose attributes `id`,
+ * `source`, `type` and `time` are those of the event, and whose data is the value, encrypted. None of these can be
+ * changed without being noticed.
  */
 export function encryptEvent(value: Uint8Array, { id: encryptionkey, key }: SubjectKey): Buffer {
   const { id, source, type, time } = JSON.parse(asBuffer(value).toString()) as Outer;

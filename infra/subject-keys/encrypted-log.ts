@@ -26,9 +26,10 @@ export interface EncryptedLogOptions {
 const everything: ReadonlySet<string> = new Set([""]);
 
 /**
- * A log that holds the events of some topics encrypted, each with the key of its subject, as it is to those who write and read: in the
- * clear. What is appended is encrypted before it goes to the log, what is read is decrypted. A record whose key was destroyed, or retired before
- * it was written, is `forgotten`; one that no key opens stays as it stands, which no reader takes for an event. Records that were not encrypted are as they are.
+ * A log that holds the events of some topics encrypted, each with the key of its subject, as it is to those who write
+ * and read: in the clear. What is appended is encrypted before it goes to the log, what is read is decrypted. A record
+ * whose key was destroyed, or retired before it was written, is `forgotten`; one that no key opens stays as it stands,
+ * which no reader takes for an event. Records that were not encrypted are as they are.
  */
 export class EncryptedLog implements Log {
   /** As the log has it. */
@@ -71,8 +72,8 @@ export class EncryptedLog implements Log {
   }
 
   /**
-   * Gives where the log ends in these topics; from there on the subject's events are encrypted with other keys than before. What is
-   * asked to be erased and what comes later are so told apart by the key as they are by the offset.
+   * Gives where the log ends in these topics; from there on the subject's events are encrypted with other keys than
+   * before. What is asked to be erased and what comes later are so told apart by the key as they are by the offset.
    */
   retire(subject: Subject, topics: readonly Topic[] = this.#log.topics): Promise<Cut> {
     return this.#next(everything, async () => {
@@ -156,8 +157,9 @@ export class EncryptedLog implements Log {
   }
 
   /**
-   * What a key was retired from meanwhile may lie beyond its bound, where nobody reads it: it is appended once more with the next key,
-   * before anybody hears that it was. Where it lies before the bound the erasure takes it out, and the other one stays.
+   * What a key was retired from meanwhile may lie beyond its bound, where nobody reads it: it is appended once more
+   * with the next key, before anybody hears that it was. Where it lies before the bound the erasure takes it out, and
+   * the other one stays.
    */
   async #again(
     personal: readonly Append[],

@@ -1,6 +1,9 @@
 import type { KeyFiles } from "./key-files.ts";
 
-/** A link of a subject's chain of keys: the name of the next one. Without it the chain is closed: nobody puts a key there any more. */
+/**
+ * A link of a subject's chain of keys: the name of the next one. Without it the chain is closed: nobody puts a key
+ * there any more.
+ */
 export interface Link {
   readonly present?: string;
   /** One that is being destroyed. */
@@ -15,8 +18,8 @@ export interface KeyChain {
 }
 
 /**
- * The chain that begins at `subjects/<index>` and goes on, behind each retired key, at `next/<id>`. Without any key if the subject has
- * none; undefined while its beginning is being changed.
+ * The chain that begins at `subjects/<index>` and goes on, behind each retired key, at `next/<id>`. Without any key if
+ * the subject has none; undefined while its beginning is being changed.
  */
 export async function readChain(files: KeyFiles, index: string): Promise<KeyChain | undefined> {
   const first = await files.read("subjects", index);

@@ -10,8 +10,8 @@ import { readIfThere } from "../generations/manifest.ts";
 export type KeyFolder = "subjects" | "keys" | "retired" | "bounds" | "next" | "destroyed";
 
 /**
- * Small files `<root>/<folder>/<two digits>/<name>`, whose names are hexadecimal, in a folder that many processes share. Each read opens
- * the file by its name, so that a file system that many machines share says what is there now.
+ * Small files `<root>/<folder>/<two digits>/<name>`, whose names are hexadecimal, in a folder that many processes
+ * share. Each read opens the file by its name, so that a file system that many machines share says what is there now.
  */
 export class KeyFiles {
   readonly root: string;

@@ -30,8 +30,8 @@ export interface LogKeys {
   /** By name, as they are from this call on, of records of the topic that were read before it. */
   findAll(topic: string, ids: ReadonlySet<string>): Promise<ReadonlyMap<string, FoundKey>>;
   /**
-   * Events of the subjects that come from now on get other keys. Gives by topic where those of the former keys end; of a topic that it
-   * does not name that is where the log ends now.
+   * Events of the subjects that come from now on get other keys. Gives by topic where those of the former keys end; of
+   * a topic that it does not name that is where the log ends now.
    */
   retire(subjects: readonly KeyedSubject[]): Promise<Cut>;
   /** Destroys the keys that were retired, as far as their bound is not beyond the erasure's, and gives how many there were. */

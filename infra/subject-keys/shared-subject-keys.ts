@@ -44,13 +44,15 @@ const pauseMs = 10;
 const looks = 4;
 
 /**
- * Subjects' keys in a folder that the nodes of a cluster share, each wrapped with the master key; any number of nodes make, read and
- * retire keys. A key is in one of three folders, and goes on from each to the next: `keys` while it is present; `retired`, with a bound
- * that whoever needs it first finds in the log after that; `destroyed`, by its name alone, which is random. `subjects` has the first of
- * a subject's keys, under an HMAC of the subject's name, `next` the one that follows a retired one.
+ * Subjects' keys in a folder that the nodes of a cluster share, each wrapped with the master key; any number of nodes
+ * make, read and retire keys. A key is in one of three folders, and goes on from each to the next: `keys` while it is
+ * present; `retired`, with a bound that whoever needs it first finds in the log after that; `destroyed`, by its name
+ * alone, which is random. `subjects` has the first of a subject's keys, under an HMAC of the subject's name, `next` the
+ * one that follows a retired one.
  *
- * Between a key's retirement and its bound an epoch begins. A record that was read, or acknowledged, in an epoch before lies before the
- * bound. So all readers agree on the records that count, and who appends has to look once more when it is acknowledged (`retired`).
+ * Between a key's retirement and its bound an epoch begins. A record that was read, or acknowledged, in an epoch before
+ * lies before the bound. So all readers agree on the records that count, and who appends has to look once more when it
+ * is acknowledged (`retired`).
  */
 export class SharedSubjectKeys implements LogKeys {
   readonly #files: KeyFiles;

@@ -36,9 +36,9 @@ export function areThere(path: string): boolean {
 }
 
 /**
- * Subjects' keys in an LMDB folder, each wrapped with the master key. A subject is under an HMAC of its name, so that the folder names
- * nobody. A key that was destroyed leaves its own name, which is random: so a record whose key is gone can be told from one whose
- * key was never here. Calls that write are to be made one after another.
+ * Subjects' keys in an LMDB folder, each wrapped with the master key. A subject is under an HMAC of its name, so that
+ * the folder names nobody. A key that was destroyed leaves its own name, which is random: so a record whose key is gone
+ * can be told from one whose key was never here. Calls that write are to be made one after another.
  */
 export class SubjectKeys implements LogKeys, AsyncDisposable {
   readonly #root: RootDatabase;

@@ -26,7 +26,10 @@ const whole = { mostRecords: Number.POSITIVE_INFINITY, signal };
 let root: string;
 let duckdb: Duckdb;
 let connection: DuckDBConnection;
-/** An archive of 60 events in one partition, in files of 5; those before the 31st are a hundred days old, but for one that came late. */
+/**
+ * An archive of 60 events in one partition, in files of 5; those before the 31st are a hundred days old, but for one
+ * that came late.
+ */
 let sound: string;
 let stores = 0;
 

@@ -7,7 +7,10 @@ import { freePorts } from "./ports.ts";
 import { canInstall, findProgram, install, isExecutable, run } from "./programs.ts";
 import { untilReady } from "./until-ready.ts";
 
-/** Starts a PostgreSQL of its own in a temporary folder, on 127.0.0.1, ready for logical decoding. Anyone here may log in, as `postgres`. */
+/**
+ * Starts a PostgreSQL of its own in a temporary folder, on 127.0.0.1, ready for logical decoding. Anyone here may log
+ * in, as `postgres`.
+ */
 export async function startPostgres(report?: (what: string) => void): Promise<PostgresNode> {
   const programs = await obtainPostgres(report);
   const folder = await mkdtemp(join(tmpdir(), "tidemark-postgres-"));

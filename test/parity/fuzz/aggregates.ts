@@ -116,7 +116,10 @@ function sumOfDecimals(scale: number): AggregateEntry {
   };
 }
 
-/** Of integers the variance is exact before it is shown; of floats n·variance is within u·√(n·variance·Σx²) + u²·Σx², u = n·2⁻⁵⁰. */
+/**
+ * Of integers the variance is exact before it is shown; of floats n·variance is within u·√(n·variance·Σx²) + u²·Σx², u
+ * = n·2⁻⁵⁰.
+ */
 function spread(
   declared: typeof variance,
   input: "integer" | "number",
