@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { KafkaLog } from "../../infra/kafka/kafka-log.ts";
 import { kafkaSettings } from "../../infra/kafka/settings.ts";
@@ -34,8 +33,8 @@ export interface Lesson {
 export const events = 20_000;
 const keys = 50;
 const worker = fileURLToPath(new URL("./worker.ts", import.meta.url));
-/** Within this time of its beginning the consumer has a part of its work before it. */
-const mostMs = 400;
+/** Having stored its counts this often since its start, the consumer has a part of its work before it. */
+const mostStores = 30;
 
 /** Puts the events into the topic, the same number of each key. */
 export async function fill(broker: string, topic: string): Promise<void> {
@@ -62,8 +61,7 @@ export async function learn(options: LessonOptions): Promise<Lesson> {
     let killed = 0;
     for (; killed < kills; killed++) {
       const consumer = start();
-      await says(consumer, "begins");
-      await pause(random() * mostMs);
+      await says(consumer, "stored", 1 + Math.floor(random() * mostStores));
       const ended = once(consumer, "exit");
       consumer.kill("SIGKILL");
       await ended;
@@ -92,13 +90,12 @@ function heldAgainstSent(counts: Counted["counts"]): Pick<Lesson, "counted" | "l
   return { counted, lost, doubled };
 }
 
-async function says(consumer: ChildProcess, what: string): Promise<void> {
-  const gone = once(consumer, "exit").then(([code]) => {
-    throw new Error(`the consumer has ended by itself (${code})`);
-  });
-  gone.catch(() => undefined);
-  for (;;) {
-    const [message] = await Promise.race([once(consumer, "message"), gone]);
-    if (message === what) return;
+/** Waits until the consumer has said so, this many times. */
+async function says(consumer: ChildProcess, what: string, times = 1): Promise<void> {
+  let said = 0;
+  for await (const [message] of on(consumer, "message", { close: ["exit"] })) {
+    if (message === what) said++;
+    if (said === times) return;
   }
+  throw new Error(`the consumer has ended by itself (${consumer.exitCode})`);
 }

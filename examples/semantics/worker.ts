@@ -39,7 +39,6 @@ else {
     autoCommit: false,
     eachBatchAutoResolve: false,
     eachBatch: async ({ batch: { messages }, heartbeat, resolveOffset }) => {
-      process.send?.("begins");
       // Fetched before it was told where to begin.
       if (manner === "exactly-once" && Number(messages[0]?.offset) !== position) return;
       for (let first = 0; first < messages.length; first += commitEvery) {
@@ -68,6 +67,7 @@ async function take(messages: readonly KafkaMessage[]): Promise<number> {
     position = after(part);
     const counted: Counted = { counts, next: position };
     await replaceDurably(path, JSON.stringify(counted));
+    process.send?.("stored");
   }
   if (manner === "at-least-once") await commit(next);
   return next;
