@@ -24,6 +24,11 @@ const rounds = 4;
 const incrementalRuns = 7;
 const signal = new AbortController().signal;
 
+interface FoldedTail extends SealedTail {
+  /** Where it is sealed. */
+  readonly position: Cut;
+}
+
 interface Cost {
   readonly ms: number;
   readonly cpuMs: number;
@@ -56,13 +61,13 @@ export async function benchIncremental(folder: string): Promise<readonly Row[]> 
       batch: { schedule: null, keep: (1 + incrementalRuns) * rounds + 1 },
     });
     let runs = 0;
-    const run = async (full: boolean, tail: SealedTail | undefined): Promise<Cost> => {
+    const run = async (full: boolean, tail: FoldedTail | undefined): Promise<Cost> => {
       const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
       const { generations: made } = await performRun(
         {
           ...{ app, master, generations, duckdb, clock: Date.now, timers: globalThis },
           archive: () => master.cut(),
-          seal: { seal: () => (tail === undefined ? Promise.resolve(undefined) : master.cut()) },
+          seal: { seal: () => Promise.resolve(tail?.position) },
           sealedTail: tail ?? { rows: () => undefined },
         },
         { id: `run-${++runs}`, kind: "batch", view: null, full },
@@ -154,7 +159,7 @@ async function foldedTail(
   views: readonly View[],
   from: Cut,
   to: Cut,
-): Promise<SealedTail> {
+): Promise<FoldedTail> {
   const read = await connection.runAndReadAll(
     `SELECT _partition, CAST(epoch_ms(date) AS DOUBLE), origin, destination, CAST(delay AS DOUBLE), CAST(distance AS DOUBLE)
      FROM arrived WHERE n >= ${(parts - 1) * partRecords} ORDER BY n`,
@@ -176,5 +181,5 @@ async function foldedTail(
     });
     rows.set(view, [...mergeSorted(view, segments)]);
   }
-  return { rows: (view) => rows.get(view) };
+  return { position: to, rows: (view) => rows.get(view) };
 }

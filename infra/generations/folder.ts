@@ -55,15 +55,10 @@ export class GenerationsFolder implements GenerationsWriter {
   }
 
   async list(view: string): Promise<readonly Manifest[]> {
-    if (!viewNamePattern.test(view)) return [];
-    const names = await readdir(join(this.#root, view)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw error;
-    });
     const manifests: Manifest[] = [];
-    for (const name of names) {
+    for (const id of await this.#ids(view)) {
       // One that is pruned meanwhile is not there any more.
-      const manifest = idPattern.test(name) ? await this.#manifest(view, name) : undefined;
+      const manifest = await this.#manifest(view, id);
       if (manifest !== undefined) manifests.push(manifest);
     }
     return manifests.sort(newestFirst);
@@ -144,6 +139,7 @@ export class GenerationsFolder implements GenerationsWriter {
 
   /** One that a reader of this process has open stays until a later call. */
   async prune(view: string, keep: number): Promise<void> {
+    if ((await this.#ids(view)).length <= keep) return;
     await this.#remove(view, (await this.list(view)).slice(keep));
   }
 
@@ -187,6 +183,16 @@ export class GenerationsFolder implements GenerationsWriter {
         await rm(aside, { recursive: true, force: true });
       }
     }
+  }
+
+  /** In any order. */
+  async #ids(view: string): Promise<readonly string[]> {
+    if (!viewNamePattern.test(view)) return [];
+    const names = await readdir(join(this.#root, view)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    return names.filter((name) => idPattern.test(name));
   }
 
   #folder(view: string, id: string): string {

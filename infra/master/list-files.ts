@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { coldFolderOf, requireReachable } from "./cold-folder.ts";
 import { type FileName, isSameRange, parseFileName } from "./file-names.ts";
 import type { MasterFile } from "./master.ts";
@@ -46,7 +46,7 @@ async function namedIn(folder: string): Promise<readonly NamedFile[]> {
   });
   return names.sort().flatMap((name): readonly NamedFile[] => {
     const parsed = parseFileName(name);
-    return parsed === undefined ? [] : [{ ...parsed, path: join(folder, name) }];
+    return parsed === undefined ? [] : [{ ...parsed, path: `${folder}${sep}${name}` }];
   });
 }
 
