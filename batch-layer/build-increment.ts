@@ -4,7 +4,7 @@ import type { Lifecycle } from "../infra/lifecycle.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { cutOf } from "../views/mapping.ts";
 import { fullAtOf } from "./base.ts";
-import { type Build, type Built, countRecords } from "./build.ts";
+import type { Build, Built } from "./build.ts";
 import { generationId } from "./generation-id.ts";
 import { reconcileIncrement } from "./reconcile-increment.ts";
 import type { SealedRows } from "./served.ts";
@@ -36,7 +36,7 @@ export async function buildIncrement(build: BuildIncrement, ends: Lifecycle): Pr
     ends.defer(() => draft.discard());
     return draft;
   };
-  const [draft, counted] = await both(begin(), countRecords(build));
+  const [draft, counted] = await both(begin(), build.countRecords(build));
   const records = base.records + counted;
   const writer = await build.duckdb.connect();
   ends.defer(() => build.duckdb.disconnect(writer));

@@ -1,21 +1,20 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
 import type { GenerationDraft, GenerationsWriter, Manifest } from "../infra/generations/generations.ts";
 import { freeFiles } from "../infra/generations/state-parts.ts";
 import type { Lifecycle } from "../infra/lifecycle.ts";
-import type { Timers } from "../infra/timers.ts";
 import type { Cut } from "../views/cut.ts";
 import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
+import type { Countable, CountRecords } from "./count-records.ts";
 import { generationId } from "./generation-id.ts";
 import { reconcile, type Served } from "./reconcile.ts";
 import type { Progress } from "./run-progress.ts";
 import type { Source } from "./source.ts";
-import { compileSql, countSql, intoTable } from "./sql.ts";
+import { compileSql, intoTable } from "./sql.ts";
 import { readStateTable } from "./state-rows.ts";
 import { runStatement } from "./statement.ts";
 import { defaultPartRows, writeParts } from "./write-parts.ts";
 
-export interface Build {
+export interface Build extends Countable {
   readonly run: string;
   readonly view: View;
   /** By `view.mappings`. */
@@ -24,11 +23,9 @@ export interface Build {
   /** How many rows the latest files of states have; default `defaultPartRows`. */
   readonly partRows?: number;
   readonly generations: GenerationsWriter;
-  readonly connection: DuckDBConnection;
+  readonly countRecords: CountRecords;
   readonly clock: () => number;
-  readonly timers: Timers;
   readonly progress: Progress;
-  readonly signal: AbortSignal;
 }
 
 export interface BuildInFull extends Build {
@@ -65,7 +62,7 @@ export async function buildGeneration(build: BuildInFull, ends: Lifecycle): Prom
     ...{ table, rows, from: null, partRows, connection, files, pathOf, timers, signal },
   });
   const computeMs = clock() - startedMs;
-  const records = await countRecords(build);
+  const records = await build.countRecords(build);
 
   progress.reconciling(view, 0);
   const batch = readStateTable(connection, view, statesTable);
@@ -79,11 +76,4 @@ export async function buildGeneration(build: BuildInFull, ends: Lifecycle): Prom
     inFull: build.reason,
   };
   return { draft, manifest };
-}
-
-/** How many records the sources have, duplicates included. */
-export async function countRecords({ connection, sources, signal, timers }: Build): Promise<number> {
-  const counted = await runStatement(connection, countSql(sources), signal, timers);
-  const [[records = 0] = []] = await counted.getRows();
-  return Number(records);
 }

@@ -15,6 +15,7 @@ import { isRecomputed } from "../views/layers.ts";
 import { cutOf } from "../views/mapping.ts";
 import type { View } from "../views/view.ts";
 import { type Built, buildGeneration } from "./build.ts";
+import { countingOnce } from "./count-records.ts";
 import { readSources } from "./read-sources.ts";
 import type { RunParts } from "./run.ts";
 import { Progress } from "./run-progress.ts";
@@ -47,6 +48,7 @@ export async function performPastRun(
     if (!cutCovers(archived, cut)) throw notReached(cut, archived);
     const connection = await duckdb.connect();
     ends.defer(() => duckdb.disconnect(connection));
+    const countRecords = countingOnce();
     const made: Manifest[] = [];
     for (const view of views) {
       const ofView = cutOf(view, cut);
@@ -55,7 +57,8 @@ export async function performPastRun(
         made.push(kept);
         continue;
       }
-      const work = { ...parts, run: id, view, cut: ofView, connection, progress, signal, generations: pasts };
+      const common = { ...parts, generations: pasts, countRecords, connection, progress, signal };
+      const work = { ...common, run: id, view, cut: ofView };
       const sources = await readSources(work, {});
       const built = await buildGeneration({ ...work, sources, reason, served: async () => notServed }, ends);
       made.push(await keep(built));

@@ -16,6 +16,7 @@ import type { View } from "../views/view.ts";
 import { isInFull, type Way, wayOf } from "./base.ts";
 import { type Build, type Built, buildGeneration } from "./build.ts";
 import { buildIncrement } from "./build-increment.ts";
+import { countingOnce } from "./count-records.ts";
 import { type Erasing, expiredBy, type FoundErasure, isOfView } from "./erasing.ts";
 import { dropPasts, performPastRun } from "./past-run.ts";
 import { listedOnce, readSources, type Sources } from "./read-sources.ts";
@@ -95,10 +96,11 @@ export async function performRun(
       erased.push(...((await parts.erasing?.takeOutOld(cut, wayParts.nowMs, signal)) ?? []));
     }
     const master = listedOnce(parts.master);
+    const countRecords = countingOnce();
     const works = views.map((view): Work => {
       const ofView = erased.filter((each) => isOfView(each, view));
       const way = wayOf({ ...wayParts, hasErased: ofView.length > 0 }, view, current.get(view));
-      const common = { ...parts, master, run: run.id, cut, sealing, progress, signal };
+      const common = { ...parts, master, countRecords, run: run.id, cut, sealing, progress, signal };
       return { ...common, view, way, current: current.get(view), erased: ofView };
     });
     const built = await buildAll(works, ends);

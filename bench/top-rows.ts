@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { buildGeneration } from "../batch-layer/build.ts";
+import { countingOnce } from "../batch-layer/count-records.ts";
 import { Progress } from "../batch-layer/run-progress.ts";
 import type { Source } from "../batch-layer/source.ts";
 import { formatCount } from "../cli/quantity.ts";
@@ -110,6 +111,7 @@ async function generate(
       ...{ cut: { [flight.name]: [offset(source.records)] }, clock: () => Date.now(), timers: globalThis },
       reason: "there is no base",
       served: async () => ({ kind: "unknown", reason: "nothing is served" }),
+      countRecords: countingOnce(),
       progress: new Progress([airportHours], () => {}),
       signal: new AbortController().signal,
     },
