@@ -1,13 +1,15 @@
+import type { FastifyRequest } from "fastify";
 import { TidemarkError } from "../views/errors.ts";
+import { queryOf } from "./query-string.ts";
 
-/** Reads the query of a list: texts by name, and `limit`. Unknown parameters are refused by name. */
+/** Reads the query string of a list: texts by name, and `limit`. Unknown parameters are refused by name. */
 export function readListQuery<Name extends string>(
-  query: unknown,
+  request: Pick<FastifyRequest, "raw">,
   names: readonly Name[],
   { limit, maxLimit }: { readonly limit: number; readonly maxLimit: number },
 ): { readonly limit: number } & { readonly [N in Exclude<Name, "limit">]?: string } {
   const values: Record<string, string> = {};
-  for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
+  for (const [name, value] of Object.entries(queryOf(request))) {
     if (!names.some((known) => known === name)) {
       const expected = names.length === 0 ? "it takes none" : `there are ${names.join(", ")}`;
       throw new TidemarkError(

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { problemOf } from "../infra/http.ts";
+import { queryOf } from "../infra/query-string.ts";
 import { formatPosition } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { ClientGone, receiveBody } from "./body.ts";
@@ -47,7 +48,7 @@ export function registerIngestion(server: FastifyInstance, parts: GatewayParts):
 
   async function ingest(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const form = formOf(request.headers);
-    const terms = { ...sourceAndType(request.query), kind: kindOf(form), traceparent: request.traceparent };
+    const terms = { ...sourceAndType(request), kind: kindOf(form), traceparent: request.traceparent };
     pressure.requireRoom();
     pressure.requireDisk();
     const received = reception.receive(terms);
@@ -89,8 +90,8 @@ function kindOf(form: Form): Completion["kind"] {
   return form === "json" || form === "ndjson" ? "plain" : "cloudevent";
 }
 
-function sourceAndType(query: unknown): Pick<Completion, "source" | "type"> {
-  const { source = "/http", type, ...unknown } = query as Readonly<Record<string, unknown>>;
+function sourceAndType(request: FastifyRequest): Pick<Completion, "source" | "type"> {
+  const { source = "/http", type, ...unknown } = queryOf(request);
   const [name] = Object.keys(unknown);
   if (name !== undefined) {
     throw new TidemarkError(
@@ -98,7 +99,7 @@ function sourceAndType(query: unknown): Pick<Completion, "source" | "type"> {
       `there is no parameter "${name.slice(0, 100)}"; the parameters are source and type`,
     );
   }
-  if (typeof source !== "string" || (type !== undefined && typeof type !== "string")) {
+  if (typeof source !== "string" || Array.isArray(type)) {
     throw new TidemarkError("TIDEMARK_QUERY_PARAMETER", "source and type can be given once each");
   }
   return { source, type };

@@ -30,7 +30,7 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
     "/v1/subjects/:key",
     { config: { namesPerson: true } },
     async (request, reply) => {
-      const { type } = readListQuery(request.query, ["type"], { limit: 1, maxLimit: 1 });
+      const { type } = readListQuery(request, ["type"], { limit: 1, maxLimit: 1 });
       const { key } = request.params;
       const subject = { key, type: type ?? null };
       const { store, undeclared, retire } = erasures ?? refuseHere();
@@ -44,8 +44,8 @@ export function registerErasureRoutes(server: FastifyInstance, parts: ErasureRou
     },
   );
 
-  server.get("/v1/erasures", async ({ query }) => {
-    const { limit } = readListQuery(query, ["limit"], { limit: 100, maxLimit: 10_000 });
+  server.get("/v1/erasures", async (request) => {
+    const { limit } = readListQuery(request, ["limit"], { limit: 100, maxLimit: 10_000 });
     return { erasures: ((await erasures?.store.list()) ?? []).slice(0, limit) };
   });
 

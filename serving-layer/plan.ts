@@ -6,7 +6,7 @@ import { groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
 import { slidingWindow } from "../views/sliding-rows.ts";
 import type { Cell } from "../views/state.ts";
 import { bucketing } from "./buckets.ts";
-import { decodeCursor } from "./cursor.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { matcherOf } from "./filter.ts";
 import { type KeyRange, keyRangesOf } from "./key-ranges.ts";
 import { type CompareKeys, compareBy, type OrderKey } from "./order.ts";
@@ -23,10 +23,10 @@ export interface Group {
 /** How a query is carried out; made once per query text. One that names attributes is joined with tables each time. */
 export interface Plan {
   readonly query: Query;
-  /** Tells queries apart for cursors: all that decides which rows there are and in which order. */
-  readonly hash: string;
   /** The cursor's order key: rows up to it were answered before. */
   readonly after: OrderKey | undefined;
+  /** The cursor of a page whose last row has this order key. */
+  cursorAt(lastKey: OrderKey): string;
   /** Equal for two groups exactly if they are one row of the answer. Of widened dimensions. */
   keyOf(dimensions: readonly Scalar[], bucket: number): string;
   /** Throws TIDEMARK_QUERY_GRANULARITY for a pane that lies in several. */
@@ -61,8 +61,8 @@ export function planOf(query: Query): Plan {
   );
   return Object.freeze<Plan>({
     query,
-    hash,
     after: query.cursor === undefined ? undefined : decodeCursor(query.cursor, hash, orderBy.length),
+    cursorAt: cursors(hash),
     keyOf: compileKey(query),
     bucketOf: bucketing(view.window, buckets),
     widen: (dimensions) => dimensions,
@@ -118,6 +118,17 @@ function beginsWithLeading(
   );
 }
 
+/** Pages of the same query mostly end where the last one did. */
+function cursors(hash: string): Plan["cursorAt"] {
+  let last: { readonly key: OrderKey; readonly text: string } | undefined;
+  return (key) => {
+    if (last === undefined || key.some((value, i) => value !== last?.key[i])) {
+      last = { key, text: encodeCursor(hash, key) };
+    }
+    return last.text;
+  };
+}
+
 function orderKeys(orderBy: readonly OrderTerm[]): Plan["orderKeyOf"] {
   return (group, cells) => orderBy.map(({ column }) => valueIn(column, group, cells));
 }
@@ -142,6 +153,7 @@ function matching(filters: Query["filters"]): Plan["matches"] {
   return (dimensions) => tests.every(({ i, lets }) => lets(dimensions[i] ?? null));
 }
 
+/** Tells queries apart for cursors: of all that decides which rows there are and in which order. */
 function hashOf(query: Query): string {
   const { view, attributes, measures, orderBy, from, to, buckets, filters, groupBy, layer, kind, differing } =
     query;

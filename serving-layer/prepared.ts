@@ -2,6 +2,7 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import { type AccessPath, pathsOf } from "./access-path.ts";
 import type { Answer } from "./answer.ts";
 import type { Moment } from "./grounds.ts";
+import { KeptGroup } from "./kept-group.ts";
 import type { Query } from "./parameters.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { compileRowJson, type RowJson } from "./present.ts";
@@ -15,6 +16,7 @@ export class Prepared {
   readonly rowJson: RowJson;
   readonly rollup: Rollup<RowGroup>;
   readonly approximate: string;
+  readonly group: KeptGroup;
   /** The last answer that may be given again, and when it held. */
   answer: { readonly moment: Moment; readonly answer: Answer } | undefined;
   /** Tells the answers to different texts apart. */
@@ -26,6 +28,7 @@ export class Prepared {
     this.rowJson = compileRowJson(query);
     this.rollup = rowRollup(query.view);
     this.approximate = JSON.stringify(approximationsOf(query));
+    this.group = new KeptGroup(query.view);
     this.#tag = tag;
   }
 

@@ -219,7 +219,7 @@ export class Queries {
     const { query } = plan;
     const segments = this.#segments(query, moment);
     const reader = query.layer === "speed" ? undefined : moment.snapshot.reader;
-    let groups = readPointPage(plan, rollup, reader, segments);
+    let groups = readPointPage(plan, rollup, reader && prepared.group.of(reader), segments);
     if (groups.length === 0 && isTotal(query)) groups = [totalOfNothing(query.view)];
     const { rows, cursor } = plan.isTimeOrdered ? pageInOrder(plan, groups) : pageSorted(plan, groups);
     const { provenance, tag } = this.#grounds.of(query, approximate, moment);

@@ -30,7 +30,7 @@ export function registerReconciliationRoutes(server: FastifyInstance, parts: Rec
   const { queries, jobs } = parts;
 
   server.get("/v1/reconciliations", async (request) => {
-    const query = readListQuery(request.query, names, { limit: 100, maxLimit: 10_000 });
+    const query = readListQuery(request, names, { limit: 100, maxLimit: 10_000 });
     const view = query.view === undefined ? undefined : queries.view(query.view).name;
     const kind = readChoice("kind", query.kind, ["batch", "check"]);
     const drifting = readChoice("drifting", query.drifting, ["true", "false"]);

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Negotiator from "negotiator";
 import { leaseOf, sightOf } from "../infra/access/guard.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
+import { searchOf } from "../infra/query-string.ts";
 import { TidemarkError } from "../views/errors.ts";
 import type { Answer } from "./answer.ts";
 import { saysProgress } from "./building.ts";
@@ -11,7 +12,6 @@ import type { Format } from "./format.ts";
 import type { LiveQueries } from "./live/live-queries.ts";
 import { mayBeLive, readLive } from "./live/parameters.ts";
 import type { Asker, Queries } from "./query.ts";
-import { searchOf } from "./search.ts";
 
 interface RowsRoute {
   readonly Params: { readonly view: string };

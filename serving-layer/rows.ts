@@ -3,7 +3,6 @@ import type { Segment } from "../infra/tail/tail.ts";
 import type { Scalar } from "../views/expression.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
-import { encodeCursor } from "./cursor.ts";
 import type { SeriesRow } from "./fill.ts";
 import { FirstRows, type OrderKey } from "./order.ts";
 import { type Group, onlyGroup, type Plan } from "./plan.ts";
@@ -70,7 +69,7 @@ export class PageSink<G extends Group> implements Sink<G> {
 
 /** `lastKey`: of the page's last row, if there are more. */
 function cursorOf(plan: Plan, lastKey: OrderKey | undefined): string | null {
-  return lastKey === undefined ? null : encodeCursor(plan.hash, lastKey);
+  return lastKey === undefined ? null : plan.cursorAt(lastKey);
 }
 
 /** Adds up all that goes by to the sink behind it: rows before and after the page too. */

@@ -37,8 +37,8 @@ export function registerRunRoutes(server: FastifyInstance, parts: RunRouteParts)
     return reply.code(202).header("location", `/v1/batch/runs/${run.id}`).send(run);
   });
 
-  server.get("/v1/batch/runs", async ({ query }) => {
-    const { limit } = readListQuery(query, ["limit"], { limit: 20, maxLimit: 1_000 });
+  server.get("/v1/batch/runs", async (request) => {
+    const { limit } = readListQuery(request, ["limit"], { limit: 20, maxLimit: 1_000 });
     return { runs: await jobs.list(limit) };
   });
 

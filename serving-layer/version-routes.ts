@@ -42,8 +42,9 @@ export function registerVersionRoutes(server: FastifyInstance, parts: VersionRou
     return activate(parts, versions.before(queries.view(params.view)));
   });
 
-  server.get<ViewRoute>("/v1/views/:view/diff", { errorHandler }, async ({ params, query, raw }) => {
-    const { from, to, limit } = readListQuery(query, ["from", "to", "limit"], {
+  server.get<ViewRoute>("/v1/views/:view/diff", { errorHandler }, async (request) => {
+    const { params, raw } = request;
+    const { from, to, limit } = readListQuery(request, ["from", "to", "limit"], {
       limit: 20,
       maxLimit: mostRows,
     });

@@ -4,6 +4,7 @@ import type { Access } from "../infra/access/rights.ts";
 import type { ErasuresFolder } from "../infra/erasures/erasures-folder.ts";
 import type { Generations, Manifest } from "../infra/generations/generations.ts";
 import type { Jobs } from "../infra/jobs/jobs.ts";
+import { searchOf } from "../infra/query-string.ts";
 import type { VersionPointer } from "../infra/versions/version-pointer.ts";
 import { TidemarkError } from "../views/errors.ts";
 import { isRecomputed, notRecomputed } from "../views/layers.ts";
@@ -12,7 +13,6 @@ import type { View } from "../views/view.ts";
 import { saysProgress } from "./building.ts";
 import { describeGeneration, describeView } from "./describe.ts";
 import type { Queries } from "./query.ts";
-import { searchOf } from "./search.ts";
 import type { Snapshots } from "./snapshot.ts";
 import type { Versions } from "./versions.ts";
 

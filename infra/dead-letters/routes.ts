@@ -12,9 +12,9 @@ const listedBytes = 1024;
 export function registerDeadLetters(server: FastifyInstance, deadLetters: DeadLetters): void {
   measureDeadLetters(server.metrics, deadLetters);
 
-  server.get("/v1/dead-letters", async ({ query }) => {
+  server.get("/v1/dead-letters", async (request) => {
     const names = ["limit", "before", "topic", "code"] as const;
-    const page = await deadLetters.list(readListQuery(query, names, { limit: 100, maxLimit: 1_000 }));
+    const page = await deadLetters.list(readListQuery(request, names, { limit: 100, maxLimit: 1_000 }));
     return { deadLetters: page.letters.map(listedLetter), before: page.before };
   });
 
