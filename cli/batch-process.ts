@@ -3,7 +3,7 @@
  * folder, and how old files get that stay in it, if any leave; ends with the process that started it.
  */
 import { mkdir } from "node:fs/promises";
-import { availableParallelism, constants, setPriority, totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { Erasing } from "../batch-layer/erasing.ts";
 import { performRun } from "../batch-layer/run.ts";
 import { longestFullIntervalMs } from "../batch-layer/schedule.ts";
@@ -17,6 +17,7 @@ import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { Eraser } from "../infra/master/eraser.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
+import { lowerPriority } from "../infra/priority.ts";
 import { channelToParent } from "../infra/process-channel.ts";
 import { SealedTailReader } from "../infra/tail/sealed-tail.ts";
 import { Archiver } from "../ingestion/archive.ts";
@@ -34,7 +35,7 @@ process.on("disconnect", () => process.exit(1));
 // Ctrl-C reaches the whole group; the process that started this one decides when it ends.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+lowerPriority();
 
 const folder = dataFolder(root);
 const app = overRecords(await loadApp(appPath), await readDeclarations(folder.declarations));

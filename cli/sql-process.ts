@@ -3,7 +3,6 @@
  * of its own, "embedded" or "cluster", and what it may take; ends with the process that started it.
  */
 
-import { constants, setPriority } from "node:os";
 import { overRecords, readDeclarations } from "../infra/declarations/declarations.ts";
 import { Duckdb } from "../infra/duckdb.ts";
 import { GenerationsFolder } from "../infra/generations/folder.ts";
@@ -16,6 +15,7 @@ import type { Log } from "../infra/log/log.ts";
 import { coldFolderOf } from "../infra/master/cold-folder.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
+import { lowerPriority } from "../infra/priority.ts";
 import { channelToParent } from "../infra/process-channel.ts";
 import type { SqlStatement, TailRow } from "../serving-layer/sql/engine.ts";
 import type { SqlBudget } from "../serving-layer/sql/limits.ts";
@@ -32,7 +32,7 @@ process.on("disconnect", () => process.exit(1));
 // Ctrl-C reaches the whole group; the process that started this one decides when it ends.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+lowerPriority();
 
 const budget = JSON.parse(budgetText) as SqlBudget;
 // What is not DuckDB's counts too, and DuckDB does not count all that a function puts together.
