@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { setImmediate as letOthersRun } from "node:timers/promises";
 import { TidemarkError } from "../views/errors.ts";
 import type { IngestionLimits } from "./limits.ts";
 import type { Timer } from "./timer.ts";
@@ -7,6 +8,9 @@ import type { Timer } from "./timer.ts";
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
+
+/** What is taken of a body before everybody else has a turn: more may have come than is read in some milliseconds. */
+const bytesPerTurn = 32 * 1024;
 
 /**
  * Hands a body's chunks to `take` as they arrive; while a promise that it gives is pending nothing is read from the
@@ -23,6 +27,7 @@ export function receiveBody(
   return new Promise((resolve, reject) => {
     let stall = timer(stallMs, stalled);
 
+    let taken = 0;
     let isSettled = false;
 
     function settle(end: () => void): void {
@@ -48,7 +53,8 @@ export function receiveBody(
       stall[Symbol.dispose]();
       let busy: Promise<void> | undefined;
       try {
-        busy = take(chunk);
+        taken += chunk.length;
+        busy = take(chunk) ?? (taken >= bytesPerTurn ? letOthersRun() : undefined);
       } catch (failure) {
         fail(failure);
         return;
@@ -57,6 +63,7 @@ export function receiveBody(
         stall = timer(stallMs, stalled);
         return;
       }
+      taken = 0;
       // Our own slowness is no stall of the client's.
       body.pause();
       busy.then(() => {
