@@ -93,7 +93,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     ...fastifyOptions,
   });
-  // Nor has a request a logger of its own, which takes longer to make than most answers.
+  // Nor has a request a logger of its own: few log anything, and making one is 2 % of a point query.
   server.setChildLoggerFactory((logger) => logger);
   server.decorateRequest("failure", undefined);
   server.decorateRequest("traceparent", undefined);
