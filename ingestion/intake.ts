@@ -49,7 +49,7 @@ const maxRejections = 1_000;
 const sendRecords = 2_000;
 const sendBytes = 1024 * 1024;
 /** What one request may have on the way to the log before it stops reading. */
-const inFlightBytes = 1024 * 1024;
+const inFlightBytes = 4 * 1024 * 1024;
 /** What a small record or letter weighs beside its bytes. */
 const recordWeight = 256;
 /** As much of a rejected event as the dead letters keep. */

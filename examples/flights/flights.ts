@@ -34,7 +34,7 @@ const eventsAtOnce = 6_000;
 
 /**
  * The flights as events, in the order in which they would have come in: each when it landed late (`date + delay`), or
- * else at its date; ties in the order of the file. An event's id is its row in the file, since 191 rows equal another.
+ * else at its date; ties in the order of the file. An event's id has its row in the file, since 191 rows equal another.
  */
 export async function* replay({ limit = flightCount, from = 0 }: Replay = {}): AsyncGenerator<FlightLines> {
   const next = Math.min(from + limit, flightCount);
@@ -103,7 +103,7 @@ const arrivals = `
 const linesBetween = `
   SELECT
     encode(string_agg(concat(
-      '{"id":"', id, '","source":"/flights","type":"', $type,
+      '{"id":"flight-', id, '","source":"/flights","type":"', $type,
       '","time":"', strftime(date, '%Y-%m-%dT%H:%M:%SZ'),
       '","data":{"origin":"', origin, '","destination":"', destination,
       '","delay":', delay, ',"distance":', distance, '}}', chr(10)

@@ -51,14 +51,14 @@ async function collect(pieces: AsyncIterable<FlightLines>) {
   };
 }
 
-test("flights come in order of arrival, each a complete event whose id is its row in the file", async () => {
+test("flights come in order of arrival, each a complete event whose id has its row in the file", async () => {
   const limit = 20_000;
   const { text, events, lastArrival } = await collect(replay({ limit }));
   expect(events).toBe(limit);
   expect(text.endsWith("\n")).toBe(true);
   const decoder = new Decoder([flight]);
   const expected = arrivals.slice(0, limit).map(({ id, date, origin, destination, delay, distance }) => ({
-    id: String(id),
+    id: `flight-${id}`,
     source: "/flights",
     type: "aviation.flight.landed",
     time: date,
