@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { offset } from "../../views/cut.ts";
 import { DuplicateWindow } from "../../views/duplicates.ts";
+import { Random } from "../fault/random.ts";
 
 interface Seen {
   readonly id: string;
@@ -54,4 +55,22 @@ test("a window that starts N offsets earlier answers as one that saw everything"
       }
     }),
   );
+});
+
+test("of many ids and sources, long ones and ones in any script among them, each is told from all others", () => {
+  const random = new Random(3);
+  const window = new DuplicateWindow(1_000);
+  const last = new Map<string, number>();
+  let duplicates = 0;
+  for (let at = 0; at < 20_000; at++) {
+    const number = random.whole(0, 4_000);
+    const id = number % 7 === 0 ? `\u00e9\u{1F600}${"x".repeat(number % 900)}${number}` : number.toString(36);
+    const source = `/source-${random.whole(0, at < 10_000 ? 3 : 200)}`;
+    const key = JSON.stringify([source, id]);
+    const isDuplicate = at - (last.get(key) ?? Number.NEGATIVE_INFINITY) <= 1_000;
+    duplicates += isDuplicate ? 1 : 0;
+    last.set(key, at);
+    expect(window.note(source, id, offset(at))).toBe(isDuplicate);
+  }
+  expect(duplicates).toBeGreaterThan(300);
 });
