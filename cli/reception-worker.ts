@@ -16,9 +16,9 @@ export interface ReceptionWorkerOptions {
 
 /**
  * Room for what lives as long as a commit takes, so that it is collected while it is young: events in the making are
- * most of what the thread allocates.
+ * most of what the thread allocates. With more of it, collecting takes longer, by threads that queries then wait for.
  */
-const resourceLimits = { maxYoungGenerationSizeMb: 192 };
+const resourceLimits = { maxYoungGenerationSizeMb: 64 };
 
 /** The log's writer in a thread of its own, and what the gateway hands requests to. */
 export class ReceptionWorker implements AsyncDisposable {
