@@ -6,7 +6,6 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { trimUpTo } from "../infra/log/log.ts";
 import type { Peer } from "../infra/peer.ts";
-import { lowerThreadPriority } from "../infra/priority.ts";
 import { channelToThread } from "../infra/thread-channel.ts";
 import { KeyPartitions } from "../ingestion/key-partitions.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
@@ -24,8 +23,6 @@ if (parentPort === null) {
   throw new TidemarkError("TIDEMARK_CONFIG", "this program is started by `tidemark up`, not by hand");
 }
 const port = parentPort;
-// Who asks is not to wait for those who send.
-lowerThreadPriority();
 const { appPath, data } = workerData as { readonly appPath: string; readonly data: string };
 const app = await loadApp(appPath);
 const folder = dataFolder(data);

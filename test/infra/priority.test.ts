@@ -1,20 +1,6 @@
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { getPriority } from "node:os";
 import { promisify } from "node:util";
-import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-
-test.runIf(process.platform === "linux")(
-  "a thread gives way, and the process that it is of does not",
-  async () => {
-    const before = getPriority();
-    const worker = new Worker(new URL("./priority-child.mjs", import.meta.url));
-    const [priority] = await once(worker, "message");
-    expect(priority).toBe(before + 5);
-    expect(getPriority()).toBe(before);
-  },
-);
 
 test("a process gives way, and one that does so already is left as it is", async () => {
   const module = new URL("../../infra/priority.ts", import.meta.url).href;
