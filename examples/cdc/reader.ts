@@ -31,8 +31,12 @@ export async function readChanges(options: ReaderOptions, signal: AbortSignal): 
   let reached: string | undefined;
   try {
     origin = await originOf(client, options);
-    if ((await reachedBy(client, options)) === undefined) await snapshot(client, options, origin);
-    reached = await reachedBy(client, options);
+    if ((await slotNamed(client, options.slot)) === undefined) await snapshot(client, options, origin);
+    await client.query(
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1",
+      [markOf(options)],
+    );
+    reached = (await slotNamed(client, options.slot))?.reached;
   } finally {
     await client.end();
   }
@@ -61,53 +65,84 @@ async function originOf(client: Client, { name, publication }: ReaderOptions): P
   };
 }
 
-/** How far the slot has come; undefined where it is not there yet. */
-async function reachedBy(client: Client, { slot }: ReaderOptions): Promise<string | undefined> {
+interface Slot {
+  /** How far what was read from it is acknowledged. */
+  readonly reached: string;
+  readonly isInUse: boolean;
+}
+
+async function slotNamed(client: Client, name: string): Promise<Slot | undefined> {
   const { rows } = await client.query(
-    "SELECT confirmed_flush_lsn AS reached FROM pg_replication_slots WHERE slot_name = $1",
-    [slot],
+    'SELECT confirmed_flush_lsn AS reached, active AS "isInUse" FROM pg_replication_slots WHERE slot_name = $1',
+    [name],
   );
-  return rows[0] === undefined ? undefined : String(rows[0].reached);
+  return rows[0];
+}
+
+function markOf({ slot }: ReaderOptions): string {
+  return `${slot}_snapshot`;
 }
 
 /**
- * Sends every row of the tables as of one moment, and makes the slot that begins there. A slot of this session alone marks
- * the moment; it becomes the reader's once all is sent, so that a reader that is killed before begins anew.
+ * Sends every row of the tables, and makes the slot from which their changes are to be followed.
+ *
+ * What marks that place until all rows are sent is a slot of its own, which outlives a reader that is killed. The next one
+ * sends the rows as they are then, each under the id that it had the first time; what was done to them in between, deletes
+ * among it, follows from the slot.
  */
 async function snapshot(client: Client, options: ReaderOptions, origin: Origin): Promise<void> {
-  const { publication, slot } = options;
+  const mark = markOf(options);
   const replication = await connect(options.postgres, { replication: "database" });
   try {
-    const own = `${slot}_snapshot_${process.pid}`;
-    const { rows: created } = await replication.query(
-      `CREATE_REPLICATION_SLOT "${own}" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`,
-    );
-    const { consistent_point: lsn, snapshot_name: name } = created[0] as Readonly<Record<string, string>>;
-    const sender = new Sender(options.tidemark, options.apiKey, () => undefined);
+    let marked = await slotNamed(client, mark);
+    while (marked?.isInUse) {
+      // The reader before was killed while it was made.
+      await setTimeout(retryMs);
+      marked = await slotNamed(client, mark);
+    }
     await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    await client.query(`SET TRANSACTION SNAPSHOT '${name}'`);
-    const place: Place = { commitMs: Date.now(), txId: null, lsn: lsn ?? "" };
-    const { rows: tables } = await client.query(
-      "SELECT schemaname AS schema, tablename AS table, format('%I.%I', schemaname, tablename) AS quoted FROM pg_publication_tables WHERE pubname = $1",
-      [publication],
-    );
-    for (const { schema, table, quoted } of tables as readonly Readonly<Record<string, string>>[]) {
-      await client.query(`DECLARE rows NO SCROLL CURSOR FOR SELECT * FROM ${quoted}`);
-      for (;;) {
-        const { rows } = await client.query(`FETCH ${rowsAtOnce} FROM rows`);
-        if (rows.length === 0) break;
-        for (const row of rows as readonly Row[]) {
-          await sender.send(readRow(origin, { schema: schema ?? "", table: table ?? "" }, place, row));
-        }
-      }
-      await client.query("CLOSE rows");
+    if (marked === undefined) {
+      const { rows } = await replication.query(
+        `CREATE_REPLICATION_SLOT "${mark}" LOGICAL pgoutput EXPORT_SNAPSHOT`,
+      );
+      const [{ consistent_point, snapshot_name }] = rows as [Readonly<Record<string, string>>];
+      await client.query(`SET TRANSACTION SNAPSHOT '${snapshot_name}'`);
+      await sendRows(client, options, origin, consistent_point ?? "");
+    } else {
+      await sendRows(client, options, origin, marked.reached);
     }
     await client.query("COMMIT");
-    await sender.flushed();
-    await client.query("SELECT pg_copy_logical_replication_slot($1, $2, false)", [own, slot]);
   } finally {
     await replication.end();
   }
+  await client.query("SELECT pg_copy_logical_replication_slot($1, $2)", [mark, options.slot]);
+}
+
+/** Sends every row that the client's transaction sees; resolves when they are taken. */
+async function sendRows(
+  client: Client,
+  { publication, tidemark, apiKey }: ReaderOptions,
+  origin: Origin,
+  lsn: string,
+): Promise<void> {
+  const sender = new Sender(tidemark, apiKey, () => undefined);
+  const place: Place = { commitMs: Date.now(), txId: null, lsn };
+  const { rows: tables } = await client.query(
+    "SELECT schemaname AS schema, tablename AS table, format('%I.%I', schemaname, tablename) AS quoted FROM pg_publication_tables WHERE pubname = $1",
+    [publication],
+  );
+  for (const { schema, table, quoted } of tables as readonly Readonly<Record<string, string>>[]) {
+    await client.query(`DECLARE rows NO SCROLL CURSOR FOR SELECT * FROM ${quoted}`);
+    for (;;) {
+      const { rows } = await client.query(`FETCH ${rowsAtOnce} FROM rows`);
+      if (rows.length === 0) break;
+      for (const row of rows as readonly Row[]) {
+        await sender.send(readRow(origin, { schema: schema ?? "", table: table ?? "" }, place, row));
+      }
+    }
+    await client.query("CLOSE rows");
+  }
+  await sender.flushed();
 }
 
 /** From where the slot is, until the connection ends. */

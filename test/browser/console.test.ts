@@ -21,6 +21,7 @@ afterEach(() => {
 
 async function open(name: string): Promise<void> {
   await page.getByRole("navigation").getByRole("link", { name }).click();
+  await page.getByRole("heading", { name, level: 1 }).waitFor();
 }
 
 const region = (name: string) => page.getByRole("region", { name });

@@ -10,6 +10,7 @@ import type { Row } from "../fault/client.ts";
 import { Platform } from "../fault/platform.ts";
 import { Random } from "../fault/random.ts";
 import { ReaderProcess } from "./reader-process.ts";
+import { SilentProxy } from "./silent-proxy.ts";
 
 const app = fileURLToPath(new URL("../../examples/cdc/app.ts", import.meta.url));
 const random = new Random(7);
@@ -128,10 +129,21 @@ async function change(): Promise<void> {
   await sql.query(isKept ? "COMMIT" : "ROLLBACK");
 }
 
-test("the rows that were there before the reader are all there", async () => {
+test("the rows that were there before the reader are all there, and none that is deleted while it is down for good", async () => {
+  {
+    await using proxy = await SilentProxy.start(platform.url);
+    await using killed = new ReaderProcess(postgres.url, proxy.url);
+    reader = killed;
+    await until(async () => (await statuses()).length === firstRows);
+    expect(await shown()).toEqual(await selected());
+  }
+  counted.d += (await sql.query("DELETE FROM orders WHERE id % 10 = 0")).rowCount ?? 0;
+  counted.u += (await sql.query("UPDATE orders SET cents = 7 WHERE id % 10 = 1")).rowCount ?? 0;
   reader = new ReaderProcess(postgres.url, platform.url);
-  await until(async () => (await statuses()).length === firstRows);
-  expect(await shown()).toEqual(await selected());
+  await until(async () => (await statuses()).length === firstRows - counted.d);
+  await until(async () => JSON.stringify(await shown()) === JSON.stringify(await selected()));
+  const { rows: slots } = await sql.query("SELECT slot_name FROM pg_replication_slots");
+  expect(slots).toEqual([{ slot_name: "tidemark" }]);
 });
 
 test("after kills in the midst, and a new column, the view's rows are those of the table, and each change has counted once", async () => {
