@@ -73,8 +73,7 @@ class ThreadRequestReception implements RequestReception {
   push(chunk: Buffer): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.reason;
     this.#hold(chunk.length, 0);
-    const bytes = copyOf(chunk);
-    this.#call("push", bytes, bytes).then(
+    this.#call("push", sharedCopyOf(chunk)).then(
       (inFlight) => this.#hold(-chunk.length, (inFlight as number) - this.#inFlight),
       (reason: unknown) => {
         this.#failure ??= { reason };
@@ -134,6 +133,13 @@ class ThreadRequestReception implements RequestReception {
 /** Bytes of their own, to be moved to the thread: a chunk may be a piece of a larger buffer, or of one that is still read. */
 function copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
+}
+
+/** A copy that both threads see: moved ones count with either thread's heap, as in `BatchMemory`, shared ones with none. */
+function sharedCopyOf(bytes: Buffer): Uint8Array<SharedArrayBuffer> {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }
 
 /** The other end: takes what a ThreadReception sends; `handlers` answer whatever else is called. */

@@ -1,21 +1,21 @@
 import type { Offset } from "./cut.ts";
+import { hashOf, IdTable } from "./id-table.ts";
 
 /**
  * The duplicate rule of one partition: a record is a duplicate if the same (source, id) stands among the N records
  * before it. "N before" is counted in offsets, so that where a reader starts does not matter once it has seen N.
  *
  * Two generations of at most N entries each: the young takes new ones; when it has N, it becomes the old and the
- * former old, whose records all lie further back than N, is dropped. Memory is bounded, no entry is ever deleted singly.
+ * former old, whose records all lie further back than N, is emptied. Memory is bounded, no entry is ever deleted singly.
  */
 export class DuplicateWindow {
   readonly #records: number;
-  #young = new Map<string, Map<string, Offset>>();
-  #old = new Map<string, Map<string, Offset>>();
-  #youngSize = 0;
-  /** The source noted last, and its ids: most records come from where the one before them came from. */
+  #young = new IdTable();
+  #old = new IdTable();
+  /** The source noted last, and its numbers: most records come from where the one before them came from. */
   #source: string | undefined;
-  #youngIds = new Map<string, Offset>();
-  #oldIds: ReadonlyMap<string, Offset> | undefined;
+  #inYoung = 0;
+  #inOld = 0;
 
   constructor(records: number) {
     this.#records = records;
@@ -24,26 +24,19 @@ export class DuplicateWindow {
   /** Notes the record and says whether it is a duplicate. Offsets must rise from call to call. */
   note(source: string, id: string, at: Offset): boolean {
     if (this.#records === 0) return false;
-    if (source !== this.#source) this.#turnTo(source);
-    const before = this.#youngIds.get(id) ?? this.#oldIds?.get(id);
-    this.#youngIds.set(id, at);
-    if (++this.#youngSize >= this.#records) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngSize = 0;
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#inYoung = this.#young.sourceNumber(source);
+      this.#inOld = this.#old.sourceNumber(source);
+    }
+    const hash = hashOf(id);
+    const before = this.#young.get(this.#inYoung, id, hash) ?? this.#old.get(this.#inOld, id, hash);
+    this.#young.add(this.#inYoung, id, hash, at);
+    if (this.#young.size >= this.#records) {
+      [this.#young, this.#old] = [this.#old, this.#young];
+      this.#young.clear();
       this.#source = undefined;
     }
     return before !== undefined && at - before <= this.#records;
-  }
-
-  #turnTo(source: string): void {
-    let ids = this.#young.get(source);
-    if (ids === undefined) {
-      ids = new Map();
-      this.#young.set(source, ids);
-    }
-    this.#source = source;
-    this.#youngIds = ids;
-    this.#oldIds = this.#old.get(source);
   }
 }

@@ -1,5 +1,6 @@
 import type { Offset, Position } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
+import { BatchMemory } from "./batch-memory.ts";
 import type { Append } from "./log.ts";
 import type { LogStore, PartitionId } from "./log-store.ts";
 import { packRecords, type RecordBatch } from "./record-batch.ts";
@@ -29,6 +30,7 @@ export class GroupCommit {
   readonly #store: LogStore;
   readonly #onCommit: () => void;
   readonly #partitions = new Map<string, readonly Partition[]>();
+  readonly #memory = new BatchMemory(maxCommitBytes);
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
   #isClosed = false;
@@ -100,18 +102,20 @@ export class GroupCommit {
     const touched = new Set<Partition>();
     const positions = group.map(({ records }) => this.#assign(records, touched));
     const committed = [...touched].flatMap(({ id, records, next }) =>
-      packRecords(records, next).map((batch) => ({ id, batch })),
+      packRecords(records, next, this.#memory.allocate).map((batch) => ({ id, batch })),
     );
     for (const partition of touched) partition.records = [];
     try {
       await this.#store.commit(committed);
     } catch (failure) {
+      this.#memory.abandon();
       // A commit that failed may have reached the disk all the same: only the store knows where it ends.
       this.#store.refresh();
       for (const partition of touched) partition.next = this.#store.next(partition.id);
       for (const { reject } of group) reject(failure);
       return;
     }
+    this.#memory.reclaim();
     this.#advance(touched, committed);
     this.#onCommit();
     for (const [i, { resolve }] of group.entries()) resolve(positions[i] ?? new Map());

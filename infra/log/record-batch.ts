@@ -139,8 +139,12 @@ class StoredRecord implements LogRecord {
   }
 }
 
-/** Packs records that follow one another from `from` on into batches of at most about `maxBatchBytes`. */
-export function packRecords(records: readonly Append[], from: Offset): RecordBatch[] {
+/** Packs records that follow one another from `from` on into batches of at most about `maxBatchBytes`, each in memory that it is given. */
+export function packRecords(
+  records: readonly Append[],
+  from: Offset,
+  allocate: (bytes: number) => Buffer,
+): RecordBatch[] {
   const batches: RecordBatch[] = [];
   let first = 0;
   let bytes = headerBytes;
@@ -152,14 +156,14 @@ export function packRecords(records: readonly Append[], from: Offset): RecordBat
       record.value.length +
       (record.headers === undefined ? 0 : headersBound(record.headers));
     if (bytes + size > maxBatchBytes && i > first) {
-      batches.push(pack(records, first, i, (from + first) as Offset, bytes));
+      batches.push(pack(records, first, i, (from + first) as Offset, bytes, allocate));
       first = i;
       bytes = headerBytes;
     }
     bytes += size;
   }
   if (records.length > first)
-    batches.push(pack(records, first, records.length, (from + first) as Offset, bytes));
+    batches.push(pack(records, first, records.length, (from + first) as Offset, bytes, allocate));
   return batches;
 }
 
@@ -169,10 +173,11 @@ function pack(
   next: number,
   from: Offset,
   atMost: number,
+  allocate: (bytes: number) => Buffer,
 ): RecordBatch {
   const count = next - first;
   const hasHeaders = hasAnyHeaders(records, first, next);
-  const buffer = Buffer.allocUnsafeSlow(hasHeaders ? atMost + 4 * count : atMost);
+  const buffer = allocate(hasHeaders ? atMost + 4 * count : atMost);
   buffer[0] = hasHeaders ? headersFormat : plainFormat;
   buffer.writeUInt32LE(count, 1);
   let at = headerBytes;
