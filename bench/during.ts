@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Client } from "../cli/client.ts";
+import { formatCount } from "../cli/quantity.ts";
 import type { MergedQuery } from "./query.ts";
 import { alternate, atMost, giveWay, quantile, type Row } from "./rounds.ts";
 
 const rounds = 3;
 const idleMs = 4_000;
 const askEveryMs = 4;
-const eventsPerRound = 300_000;
+const eventsPerRound = 400_000;
 /** Within this time a checkpoint of the tail has been written. */
 const untilWrittenMs = 6_000;
 
@@ -32,33 +33,41 @@ export function benchDuringBatch(client: Client, query: MergedQuery): Promise<Ro
 /** The same while as many events are taken as will go in. */
 export async function benchDuringIngest(client: Client, query: MergedQuery, from: number): Promise<Row> {
   const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
-  const sender = fork(program, [client.url, ...[from, eventsPerRound, rounds].map(String)], {
+  const sender = fork(program, [client.url, String(from), String(eventsPerRound)], {
     execArgv: ["--import", "tsx/esm"],
   });
   giveWay(sender);
+  const rates: number[] = [];
   try {
-    await once(sender, "message");
-    let last: string | undefined;
-    return await benchDuring(client, query, {
+    let position: string | undefined;
+    const row = await benchDuring(client, query, {
       ...{ what: "point query under full ingest", mark: atMost(3, "×"), aim: atMost(2, "×") },
-      busy: async (round) => {
-        sender.send(round);
-        const [position] = await once(sender, "message");
-        last = position;
+      prepare: async () => {
+        sender.send("load");
+        await once(sender, "message");
+      },
+      busy: async () => {
+        const startedAt = performance.now();
+        sender.send("send");
+        [position] = await once(sender, "message");
+        rates.push((eventsPerRound * 1000) / (performance.now() - startedAt));
       },
       calm: async () => {
-        if (last === undefined) return;
-        await client.rows(query.view, { ...query.parameters, after: last, timeout: "30s" });
+        if (position === undefined) return;
+        await client.rows(query.view, { ...query.parameters, after: position, timeout: "30s" });
         await pause(untilWrittenMs);
       },
     });
+    return { ...row, detail: `${row.detail}, ${formatCount(Math.round(quantile(rates, 0.5)))} events/s` };
   } finally {
     sender.kill();
   }
 }
 
 interface Load {
-  readonly busy: (round: number) => Promise<void>;
+  /** What has to be done before `busy` and is no part of it. */
+  readonly prepare?: () => Promise<void>;
+  readonly busy: () => Promise<void>;
   /** Resolves once nothing is left to be done of it. */
   readonly calm?: () => Promise<void>;
 }
@@ -66,7 +75,7 @@ interface Load {
 async function benchDuring(
   client: Client,
   query: MergedQuery,
-  { busy, calm, ...bounds }: Pick<Row, "what" | "mark" | "aim"> & Load,
+  { prepare, busy, calm, ...bounds }: Pick<Row, "what" | "mark" | "aim"> & Load,
 ): Promise<Row> {
   const ask = async () => {
     await client.rows(query.view, query.parameters);
@@ -76,9 +85,11 @@ async function benchDuring(
     const until = performance.now() + idleMs;
     return quantile(await latencies(ask, () => performance.now() >= until), 0.99);
   };
-  const whenBusy = async (round: number) => {
+  const whenBusy = async () => {
+    await prepare?.();
+    await calm?.();
     let isDone = false;
-    const work = busy(round).finally(() => {
+    const work = busy().finally(() => {
       isDone = true;
     });
     const [measured] = await Promise.all([latencies(ask, () => isDone), work]);

@@ -7,7 +7,7 @@ import { loadLines } from "./lines.ts";
 import { alternate, atLeast, giveWay, type Row, settle } from "./rounds.ts";
 
 const rounds = 3;
-const eventsPerRound = 150_000;
+const eventsPerRound = 100_000;
 const subscribers = 200;
 
 /**
