@@ -12,8 +12,8 @@ export interface CheckpointingOptions {
 
 /** What a restart has to read again at most, beside what the cost allows: a second or two of work after a burst. */
 const minIntervalMs = 5_000;
-/** Checkpoints take at most about this part of the time, one in so many. */
-const intervalPerDuration = 20;
+/** Checkpoints take at most about this part of the time, one in so many; four fifths of that are rests. */
+const intervalPerDuration = 4;
 
 /** Writes checkpoints, now and then and on request. */
 export class Checkpointing implements AsyncDisposable {
@@ -41,22 +41,27 @@ export class Checkpointing implements AsyncDisposable {
   }
 
   async #writeInTurn(): Promise<void> {
-    const { now } = this.#options;
+    const { checkpoint, chains, now } = this.#options;
     const start = now();
     try {
-      await this.write();
+      await this.#write(() => checkpoint.writeAtLeisure(chains));
     } catch {
-      // `write` has told it through `done`.
+      // It was told through `done`.
       return;
     }
     if (!this.#isDisposed) this.#schedule(Math.max(minIntervalMs, intervalPerDuration * (now() - start)));
   }
 
   /** Resolves once what is in the chains now is durable. */
-  async write(): Promise<void> {
+  write(): Promise<void> {
+    const { checkpoint, chains } = this.#options;
+    return this.#write(() => checkpoint.write(chains));
+  }
+
+  async #write(changed: () => Promise<void>): Promise<void> {
     const { checkpoint, chains } = this.#options;
     try {
-      await (chains.some((chain) => chain.hasChanged) ? checkpoint.write(chains) : checkpoint.written());
+      await (chains.some((chain) => chain.hasChanged) ? changed() : checkpoint.written());
     } catch (error) {
       this.#reject(error);
       throw error;

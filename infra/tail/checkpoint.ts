@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { App } from "../../views/app.ts";
 import type { Offset } from "../../views/cut.ts";
 import { isFolded } from "../../views/layers.ts";
@@ -44,6 +44,8 @@ export interface ChangingChain {
 
 /** How long encoding may hold the thread, in milliseconds. */
 const sliceMs = 1;
+/** For how long others have it then, while nobody waits for the write. */
+const restMs = 4;
 
 /**
  * The speed layer's segments on disk, with the positions up to which they are folded: written together, in one
@@ -59,6 +61,8 @@ export class TailCheckpoint implements AsyncDisposable {
   readonly #free: number[] = [];
   #slotCount = 0;
   #last: Promise<void> = Promise.resolve();
+  /** How many wait for writes. */
+  #waiting = 0;
 
   private constructor(root: Root, headers: Headers, views: readonly View[]) {
     this.#root = root;
@@ -119,14 +123,25 @@ export class TailCheckpoint implements AsyncDisposable {
    * when its turn comes: its states and its position are of one moment, different chains may be of different ones.
    * Changes are taken once: where one write fails, so do all after it.
    */
-  write(chains: readonly ChangingChain[]): Promise<void> {
+  async write(chains: readonly ChangingChain[]): Promise<void> {
+    this.#last = this.#last.then(() => this.#write(chains));
+    await this.written();
+  }
+
+  /** The same with rests in between, until somebody waits for what is written. */
+  writeAtLeisure(chains: readonly ChangingChain[]): Promise<void> {
     this.#last = this.#last.then(() => this.#write(chains));
     return this.#last;
   }
 
   /** Resolves once all writes so far are durable. */
-  written(): Promise<void> {
-    return this.#last;
+  async written(): Promise<void> {
+    this.#waiting++;
+    try {
+      await this.#last;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   async #write(chains: readonly ChangingChain[]): Promise<void> {
@@ -145,7 +160,7 @@ export class TailCheckpoint implements AsyncDisposable {
           for (const changed of rows) {
             putRow(database, changed);
             if (++row % 64 === 0 && performance.now() - sliceStart > sliceMs) {
-              await setImmediate();
+              await (this.#waiting > 0 ? setImmediate() : setTimeout(restMs));
               sliceStart = performance.now();
             }
           }

@@ -213,50 +213,53 @@ test("rows that are being read stay as they are while their segment is dropped a
   await other[Symbol.asyncDispose]();
 });
 
-test("a checkpoint is of one moment of each chain, even if records are folded while it is written", async () => {
-  const path = await emptyFolder();
-  const view = defineView({
-    name: "many",
-    from: visit,
-    by: (f) => ({ place: f.place }),
-    measures: (f) => ({ visits: count(), stay: sum(f.stay) }),
-  });
-  const app = defineApp({ name: "many", views: [view] });
-  const fold = compileFold(view);
-  const events = Array.from({ length: 20_000 }, (_, i) => ({
-    id: String(i),
-    source: "test",
-    type: visit.name,
-    time: 0,
-    key: "k",
-    data: { place: String(i), stay: 1 },
-  }));
-  const chain = new Chain(view, 0, 0 as Offset);
-  const checkpoint = await TailCheckpoint.open({ path, app });
-  await checkpoint.load();
-  let next = 0;
-  const foldAll = () => {
-    fold(chain.open, events, 0);
-    next += events.length;
-    chain.advance(next as Offset);
-  };
-  foldAll();
-  let isWritten = false;
-  const written = checkpoint.write([chain]).then(() => {
-    isWritten = true;
-  });
-  while (!isWritten) {
+test.for(["write", "writeAtLeisure"] as const)(
+  "a checkpoint is of one moment of each chain, even if records are folded while it is written: %s",
+  async (write) => {
+    const path = await emptyFolder();
+    const view = defineView({
+      name: "many",
+      from: visit,
+      by: (f) => ({ place: f.place }),
+      measures: (f) => ({ visits: count(), stay: sum(f.stay) }),
+    });
+    const app = defineApp({ name: "many", views: [view] });
+    const fold = compileFold(view);
+    const events = Array.from({ length: 20_000 }, (_, i) => ({
+      id: String(i),
+      source: "test",
+      type: visit.name,
+      time: 0,
+      key: "k",
+      data: { place: String(i), stay: 1 },
+    }));
+    const chain = new Chain(view, 0, 0 as Offset);
+    const checkpoint = await TailCheckpoint.open({ path, app });
+    await checkpoint.load();
+    let next = 0;
+    const foldAll = () => {
+      fold(chain.open, events, 0);
+      next += events.length;
+      chain.advance(next as Offset);
+    };
     foldAll();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await written;
-  await checkpoint[Symbol.asyncDispose]();
-  const again = await TailCheckpoint.open({ path, app });
-  const [segment] = await again.load();
-  await again[Symbol.asyncDispose]();
-  const rounds = (segment?.next ?? 0) / events.length;
-  expect(rounds).toBeGreaterThanOrEqual(1);
-  expect(next / events.length).toBeGreaterThan(rounds);
-  expect(segment?.size).toBe(events.length);
-  for (const { cells } of segment?.entries() ?? []) expect(cells).toEqual([rounds, rounds]);
-});
+    let isWritten = false;
+    const written = checkpoint[write]([chain]).then(() => {
+      isWritten = true;
+    });
+    while (!isWritten) {
+      foldAll();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await written;
+    await checkpoint[Symbol.asyncDispose]();
+    const again = await TailCheckpoint.open({ path, app });
+    const [segment] = await again.load();
+    await again[Symbol.asyncDispose]();
+    const rounds = (segment?.next ?? 0) / events.length;
+    expect(rounds).toBeGreaterThanOrEqual(1);
+    expect(next / events.length).toBeGreaterThan(rounds);
+    expect(segment?.size).toBe(events.length);
+    for (const { cells } of segment?.entries() ?? []) expect(cells).toEqual([rounds, rounds]);
+  },
+);
