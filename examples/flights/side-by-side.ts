@@ -1,6 +1,7 @@
 import type { AnswerRow } from "../../cli/answers.ts";
 import type { Client } from "../../cli/client.ts";
 import { renderTable } from "../../cli/table.ts";
+import { patience } from "../demo/patience.ts";
 import { airportHours } from "./app.ts";
 
 const airports = ["ATL", "DFW", "LAX", "ORD", "PHX"];
@@ -19,7 +20,7 @@ export async function askLayers(client: Client, day: Day, position: string): Pro
       groupBy: "origin",
       measures: "flights",
       layer,
-      after: layer === "merged" ? position : undefined,
+      ...(layer === "merged" && { after: position, timeout: patience }),
     });
     entries.push([layer, new Map(rows.map(flightsOf))] as const);
   }

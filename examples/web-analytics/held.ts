@@ -1,6 +1,7 @@
 import type { AnswerRow } from "../../cli/answers.ts";
 import type { Client } from "../../cli/client.ts";
 import { renderTable } from "../../cli/table.ts";
+import { patience } from "../demo/patience.ts";
 import { type Differences, findDifferences } from "./differences.ts";
 import type { ExactRow } from "./exact-answers.ts";
 import { type Question, questions } from "./questions.ts";
@@ -27,7 +28,13 @@ async function allRows(client: Client, { view, parameters }: Question, after: st
   const rows: AnswerRow[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.rows(view, { ...parameters, limit: String(rowsPerPage), after, cursor });
+    const page = await client.rows(view, {
+      ...parameters,
+      limit: String(rowsPerPage),
+      after,
+      timeout: patience,
+      cursor,
+    });
     for (const row of page.rows) rows.push(row);
     cursor = page.cursor ?? undefined;
   } while (cursor !== undefined);

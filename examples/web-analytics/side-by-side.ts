@@ -1,6 +1,7 @@
 import type { AnswerRow } from "../../cli/answers.ts";
 import type { Client } from "../../cli/client.ts";
 import { renderTable } from "../../cli/table.ts";
+import { patience } from "../demo/patience.ts";
 import { visits } from "./app.ts";
 import { sites } from "./sites.ts";
 
@@ -17,7 +18,7 @@ export async function askLayers(client: Client, position: string): Promise<Layer
       groupBy: "host",
       measures: "visits,bounceRate",
       layer,
-      after: layer === "merged" ? position : undefined,
+      ...(layer === "merged" && { after: position, timeout: patience }),
     });
     return new Map(rows.map((row) => [String(row.host), row]));
   };
