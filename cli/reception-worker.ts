@@ -16,8 +16,7 @@ export interface ReceptionWorkerOptions {
 
 /**
  * Room for what lives as long as a commit takes, so that it is collected while it is young: events in the making are
- * most of what the thread allocates. With three times as much queries waited
- * a little longer under full ingest.
+ * most of what the thread allocates. With three times as much queries waited a little longer under full ingest.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 64 };
 

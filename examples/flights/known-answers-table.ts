@@ -1,10 +1,7 @@
-import type { AnswerRow } from "../../cli/answers.ts";
 import type { Client } from "../../cli/client.ts";
 import { renderTable } from "../../cli/table.ts";
-import { patience } from "../demo/patience.ts";
+import { allRows } from "../demo/all-rows.ts";
 import type { KnownAnswer } from "./answers.ts";
-
-const rowsPerPage = 100_000;
 
 /** The merged answer to each question, over everything up to `position`. */
 export async function askAll(
@@ -15,27 +12,6 @@ export async function askAll(
   const values: number[] = [];
   for (const answer of answers) values.push(answer.value(await allRows(client, answer, position)));
   return values;
-}
-
-async function allRows(
-  client: Client,
-  { view, parameters }: KnownAnswer,
-  after: string,
-): Promise<AnswerRow[]> {
-  const rows: AnswerRow[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await client.rows(view, {
-      ...parameters,
-      limit: String(rowsPerPage),
-      after,
-      timeout: patience,
-      cursor,
-    });
-    for (const row of page.rows) rows.push(row);
-    cursor = page.cursor ?? undefined;
-  } while (cursor !== undefined);
-  return rows;
 }
 
 /** Before the last batch run (generation and tail together) and after it (generation alone). */

@@ -1,12 +1,9 @@
-import type { AnswerRow } from "../../cli/answers.ts";
 import type { Client } from "../../cli/client.ts";
 import { renderTable } from "../../cli/table.ts";
-import { patience } from "../demo/patience.ts";
+import { allRows } from "../demo/all-rows.ts";
 import { type Differences, findDifferences } from "./differences.ts";
 import type { ExactRow } from "./exact-answers.ts";
-import { type Question, questions } from "./questions.ts";
-
-const rowsPerPage = 100_000;
+import { questions } from "./questions.ts";
 
 /** The merged answers held against the exact ones, by question. */
 export type Held = readonly Differences[];
@@ -22,23 +19,6 @@ export async function holdAnswers(
     held.push(findDifferences(question, await allRows(client, question, position), exact[i] ?? []));
   }
   return held;
-}
-
-async function allRows(client: Client, { view, parameters }: Question, after: string): Promise<AnswerRow[]> {
-  const rows: AnswerRow[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await client.rows(view, {
-      ...parameters,
-      limit: String(rowsPerPage),
-      after,
-      timeout: patience,
-      cursor,
-    });
-    for (const row of page.rows) rows.push(row);
-    cursor = page.cursor ?? undefined;
-  } while (cursor !== undefined);
-  return rows;
 }
 
 /** Nothing differs, and what is not exact is off by no more than was declared. */

@@ -129,7 +129,7 @@ async function change(): Promise<void> {
   await sql.query(isKept ? "COMMIT" : "ROLLBACK");
 }
 
-test("the rows that were there before the reader are all there, and none that is deleted while it is down for good", async () => {
+test("the rows that were there before the reader are all there, and those that are deleted while it is down are gone", async () => {
   {
     await using proxy = await SilentProxy.start(platform.url);
     await using killed = new ReaderProcess(postgres.url, proxy.url);
