@@ -43,9 +43,8 @@ else {
       if (manner === "exactly-once" && Number(messages[0]?.offset) !== position) return;
       for (let first = 0; first < messages.length; first += commitEvery) {
         const part = messages.slice(first, first + commitEvery);
-        const next = await take(part);
+        const next = await take(part, heartbeat);
         resolveOffset(String(next - 1));
-        await heartbeat();
         if (next === Number(events)) process.send?.("done");
       }
     },
@@ -55,9 +54,10 @@ process.on("message", () => consumer.disconnect().finally(() => process.exit(0))
 
 /**
  * Counts one commit's worth of records, stored in smaller parts, and gives the offset after them. The manners differ in nothing
- * but where the position goes, and when.
+ * but where the position goes, and when. `heartbeat` is called after each part: on a slow disk all of them take longer than Kafka
+ * waits for a consumer that is not heard of, and one that is taken for dead each time never gets to commit.
  */
-async function take(messages: readonly KafkaMessage[]): Promise<number> {
+async function take(messages: readonly KafkaMessage[], heartbeat: () => Promise<void>): Promise<number> {
   const next = after(messages);
   if (manner === "at-most-once") await commit(next);
   for (let first = 0; first < messages.length; first += storeEvery) {
@@ -68,6 +68,7 @@ async function take(messages: readonly KafkaMessage[]): Promise<number> {
     const counted: Counted = { counts, next: position };
     await replaceDurably(path, JSON.stringify(counted));
     process.send?.("stored");
+    await heartbeat();
   }
   if (manner === "at-least-once") await commit(next);
   return next;
