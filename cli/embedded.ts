@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { scheduleRuns } from "../batch-layer/schedule.ts";
 import { publishedViews } from "../infra/changes/published-views.ts";
 import { LmdbDeadLetters } from "../infra/dead-letters/lmdb-dead-letters.ts";
@@ -87,15 +86,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   }
 }
 
-/**
- * How far the heap may grow before all of it is collected: by three times what lives, which is V8's own most. While the heap
- * is small V8 collects far sooner, and each time keeps whoever asks waiting for 10 to 20 ms.
- */
-const heapGrowth = "--heap-growing-percent=300";
-
 async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Embedded> {
   const { appPath, data, host, port, logger, tracing } = options;
-  setFlagsFromString(heapGrowth);
   const files = await readDimensionFiles(options.app, dirname(appPath));
   await mkdir(data, { recursive: true });
   lifecycle.use(await lockFolder(data));
