@@ -23,7 +23,6 @@ import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { logEnd } from "../infra/log/log.ts";
 import { linkColdFolder, ownColdFolder } from "../infra/master/cold-folder.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
-import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import type { Tracing } from "../infra/tracing.ts";
 import { registerIngestion } from "../ingestion/gateway.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
@@ -32,9 +31,7 @@ import { Pressure } from "../ingestion/pressure.ts";
 import { registerReplay } from "../ingestion/replay.ts";
 import type { PastLimits } from "../serving-layer/as-of/past-limits.ts";
 import { registerServing, type Serving } from "../serving-layer/routes.ts";
-import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { measureFolding } from "../speed-layer/speed-metrics.ts";
-import { archivedPast } from "./archived-past.ts";
 import { BatchWorker } from "./batch-worker.ts";
 import type { ColdOptions } from "./cold-options.ts";
 import { columnScans } from "./column-scans.ts";
@@ -43,6 +40,7 @@ import { compactStores, erasableLetters, legible, openErasures, undeclaredTypes 
 import { flippingByPolicy } from "./flipping-by-policy.ts";
 import { ReceptionWorker } from "./reception-worker.ts";
 import type { Security } from "./security.ts";
+import { SpeedThread } from "./speed-thread.ts";
 import { sqlBudget } from "./sql-budget.ts";
 import { SqlWorker } from "./sql-worker.ts";
 import { inClear } from "./subject-keys.ts";
@@ -72,8 +70,8 @@ export interface Embedded extends AsyncDisposable {
 }
 
 /**
- * Everything in one place, with nothing to set up: HTTP, speed layer and serving layer here, what the gateway takes in
- * in a thread of its own, archiver and batch layer in a second process. Disposing of it drains
+ * Everything in one place, with nothing to set up: HTTP and serving layer here, what the gateway takes in and the speed
+ * layer in a thread each, archiver and batch layer in a second process. Disposing of it drains
  * requests, writes the checkpoint and ends both.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
@@ -124,28 +122,19 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
   const jobs = lifecycle.use(
     await EmbeddedJobs.open({ path: folder.jobs, clock: Date.now, newId: randomUUID }),
   );
-  const checkpoint = lifecycle.use(await TailCheckpoint.open({ path: folder.tail, app }));
   const onWatchError = (err: unknown) => logger.error({ err }, "the generations can't be read");
   const generations = GenerationsFolder.read({ root: folder.generations, onWatchError });
   const speed = lifecycle.use(
-    await startSpeedLayer({
-      app,
-      log,
-      ...archivedPast(master, async () => join(folder.scratch, "past")),
-      checkpoint,
-      generations,
-      timers: globalThis,
-      now: () => performance.now(),
-      limits: { entries: defaultEntries },
-      tracing,
+    await SpeedThread.start({
+      ...{ app, appPath, data },
       onTailNearBound: () => {
         const request = { requestedBy: "tail-bound", ifBusy: "refuse" } as const;
         jobs.submit(request).catch((err: unknown) => logger.info({ err }, "no run is needed to make room"));
       },
-      onUnaligned: (view, err) =>
-        logger.warn({ err, view: view.name }, "the tail can't reach a generation's cut"),
+      onUnaligned: (view, err) => logger.warn({ err, view }, "the tail can't reach a generation's cut"),
     }),
   );
+  reception.onCommit(() => speed.advanced());
   const worker = lifecycle.use(
     new BatchWorker({
       ...{ appPath, data, coldAfterMs: options.cold?.afterMs },
@@ -229,6 +218,6 @@ async function start(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<Em
     await jobs.submit(request).catch((err: unknown) => logger.info({ err }, "a run that is there erases"));
   }
   const url = await server.listen({ host, port });
-  const done = Promise.race([speed.done, reception.failed]);
+  const done = Promise.race([speed.failed, reception.failed]);
   return { url, done, [Symbol.asyncDispose]: () => lifecycle[Symbol.asyncDispose]() };
 }

@@ -1,12 +1,9 @@
-import { Worker } from "node:worker_threads";
-import { Peer } from "../infra/peer.ts";
-import { channelToThread } from "../infra/thread-channel.ts";
 import type { Pressure } from "../ingestion/pressure.ts";
 import type { Reception } from "../ingestion/reception.ts";
 import { ThreadReception } from "../ingestion/reception-thread.ts";
 import type { Cut } from "../views/cut.ts";
-import { reviveError, TidemarkError } from "../views/errors.ts";
 import type { Subject } from "../views/subject.ts";
+import { LayerThread } from "./layer-thread.ts";
 
 export interface ReceptionWorkerOptions {
   readonly appPath: string;
@@ -25,73 +22,54 @@ export class ReceptionWorker implements AsyncDisposable {
   readonly reception: Reception;
   /** Rejects when the thread ends before it is told to. */
   readonly failed: Promise<never>;
-  readonly #peer: Peer;
-  readonly #ended: Promise<void>;
-  #isStopping = false;
-  #committed: () => void = () => undefined;
+  readonly #thread: LayerThread;
 
-  static async start(options: ReceptionWorkerOptions): Promise<ReceptionWorker> {
-    const isSource = import.meta.url.endsWith(".ts");
-    const module = new URL(isSource ? "./reception-main.ts" : "./reception-main.js", import.meta.url).href;
-    const { appPath, data, pressure } = options;
-    const thread = new Worker(new URL("./thread.mjs", import.meta.url), {
-      workerData: { module, appPath, data },
-      resourceLimits,
+  readonly #commitListeners: Set<() => void>;
+
+  static async start({ appPath, data, pressure }: ReceptionWorkerOptions): Promise<ReceptionWorker> {
+    const listeners = new Set<() => void>();
+    const thread = await LayerThread.start({
+      module: "reception-main",
+      what: "the thread that writes the log",
+      ...{ appPath, data, resourceLimits },
+      handlers: {
+        committed: async () => {
+          for (const listener of listeners) listener();
+        },
+      },
     });
-    let isReady: () => void = () => undefined;
-    const ready = new Promise<void>((resolve) => {
-      isReady = resolve;
-    });
-    const worker = new ReceptionWorker(thread, pressure, isReady);
-    await Promise.race([ready, worker.failed]);
-    return worker;
+    return new ReceptionWorker(thread, pressure, listeners);
   }
 
-  private constructor(thread: Worker, pressure: Pressure, isReady: () => void) {
-    const channel = channelToThread(thread);
-    this.#peer = new Peer(channel, {
-      ready: async () => isReady(),
-      committed: async () => this.#committed(),
-    });
-    this.reception = new ThreadReception(this.#peer, pressure);
-    this.#ended = new Promise((resolve) => thread.once("exit", () => resolve()));
-    this.failed = new Promise((_resolve, reject) => {
-      // An error comes out of a thread with its properties and without its class.
-      thread.once("error", (error: Error & { readonly code?: string }) =>
-        reject(reviveError({ code: error.code ?? "", message: error.message }, error)),
-      );
-      thread.once("exit", () => {
-        if (this.#isStopping) return;
-        reject(new TidemarkError("TIDEMARK_PROCESS_GONE", "the thread that writes the log has ended"));
-      });
-    });
-    this.failed.catch(() => undefined);
+  private constructor(thread: LayerThread, pressure: Pressure, commitListeners: Set<() => void>) {
+    this.#thread = thread;
+    this.#commitListeners = commitListeners;
+    this.failed = thread.failed;
+    this.reception = new ThreadReception(thread.peer, pressure);
   }
 
-  /** Called after each commit to the log. */
+  /** Calls back after each commit to the log. */
   onCommit(listener: () => void): void {
-    this.#committed = listener;
+    this.#commitListeners.add(listener);
   }
 
   /** Lets go of the log's records before the cut, durably. */
   async trim(cut: Cut): Promise<void> {
-    await this.#peer.call("trim", cut);
+    await this.#thread.peer.call("trim", cut);
   }
 
   /** As `ClearLog` has it. */
   async retire(subject: Subject): Promise<Cut> {
-    return (await this.#peer.call("retire", subject)) as Cut;
+    return (await this.#thread.peer.call("retire", subject)) as Cut;
   }
 
   /** As `ClearLog` has it. */
   async destroyKeys(subjects: readonly Subject[]): Promise<number> {
-    return (await this.#peer.call("destroy-keys", subjects)) as number;
+    return (await this.#thread.peer.call("destroy-keys", subjects)) as number;
   }
 
   /** Waits for commits under way. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isStopping = true;
-    await this.#peer.call("stop", null).catch(() => undefined);
-    await this.#ended;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#thread[Symbol.asyncDispose]();
   }
 }

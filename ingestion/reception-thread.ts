@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { freeMemory } from "../infra/free-memory.ts";
 import { type Channel, type Handler, Peer } from "../infra/peer.ts";
 import { type DescribedError, describeError, reviveError } from "../views/errors.ts";
 import type { Outcome } from "./intake.ts";
@@ -72,13 +73,16 @@ class ThreadRequestReception implements RequestReception {
 
   push(chunk: Buffer): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.reason;
-    this.#hold(chunk.length, 0);
-    this.#call("push", sharedCopyOf(chunk)).then(
-      (inFlight) => this.#hold(-chunk.length, (inFlight as number) - this.#inFlight),
+    const { length } = chunk;
+    this.#hold(length, 0);
+    const shared = sharedCopyOf(chunk);
+    freeMemory(chunk);
+    this.#call("push", shared).then(
+      (inFlight) => this.#hold(-length, (inFlight as number) - this.#inFlight),
       (reason: unknown) => {
         this.#failure ??= { reason };
         this.#fail(reason);
-        this.#hold(-chunk.length, 0);
+        this.#hold(-length, 0);
       },
     );
     return this.#unread <= unreadBytes ? undefined : this.#read();

@@ -18,7 +18,7 @@ export interface RequestReception {
   /** Rejects as soon as something that was taken can't be kept. */
   readonly failed: Promise<never>;
   /**
-   * The next chunk of an NDJSON stream. Gives a promise if enough is on its way: push nothing more before it resolves.
+   * The next chunk of an NDJSON stream, which the caller has no more: it may be empty afterwards. Gives a promise if enough is on its way: push nothing more before it resolves.
    * Throws what has failed.
    */
   push(chunk: Buffer): Promise<void> | undefined;

@@ -1,9 +1,9 @@
 import type { Generations } from "../infra/generations/generations.ts";
 import { Lifecycle } from "../infra/lifecycle.ts";
-import type { Log } from "../infra/log/log.ts";
+import type { Log, LogBatch } from "../infra/log/log.ts";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { TailCheckpoint } from "../infra/tail/checkpoint.ts";
-import type { SealRequest, Tail } from "../infra/tail/tail.ts";
+import type { SealRequest } from "../infra/tail/tail.ts";
 import type { Timers } from "../infra/timers.ts";
 import type { App } from "../views/app.ts";
 import type { Cut } from "../views/cut.ts";
@@ -48,7 +48,7 @@ export interface SpeedLayerOptions {
 export const defaultEntries = 4_000_000;
 
 export interface SpeedLayer extends SealRequest, AsyncDisposable {
-  readonly tail: Tail;
+  readonly tail: TailSegments;
   /** Never rejects for being behind: it gives what it has folded. */
   seal(): Promise<Cut>;
   /**
@@ -60,6 +60,8 @@ export interface SpeedLayer extends SealRequest, AsyncDisposable {
   readonly skipped: Readonly<Skipped>;
   /** That the tail holds. */
   readonly entries: number;
+  /** More records are there to be folded than those in hand. */
+  readonly isBehind: boolean;
   /** Rejects when the speed layer fails for good; resolves once it is disposed of. */
   readonly done: Promise<void>;
 }
@@ -110,6 +112,12 @@ function start(
   lifecycle.use(tail);
   lifecycle.use(tail.onAdvance(() => bound.note(tail.entries)));
   bound.note(tail.entries);
+  const behind = new Set<string>();
+  const onBatch = ({ topic, partition, next, end }: LogBatch) => {
+    const place = `${topic}/${partition}`;
+    if (next < end) behind.add(place);
+    else behind.delete(place);
+  };
   const consumers = () =>
     app.events.flatMap((type) => {
       const views = [...chains].flatMap(([view, ofView]) =>
@@ -121,7 +129,7 @@ function start(
           })),
       );
       if (views.length === 0) return [];
-      return [consumeTopic({ log, archivedIds, type, views, tail, bound, skipped, tracing })];
+      return [consumeTopic({ log, archivedIds, type, views, tail, bound, skipped, onBatch, tracing })];
     });
   const consuming = lifecycle.use(new Consuming(consumers));
   lifecycle.defer(() => stopping.abort());
@@ -153,6 +161,9 @@ function start(
     skipped,
     get entries() {
       return tail.entries;
+    },
+    get isBehind() {
+      return behind.size > 0;
     },
     done: Promise.race([failed, Promise.all([checkpointing.done, consuming.done]).then(() => {})]),
     async seal() {

@@ -18,6 +18,8 @@ export class TailSegment implements Segment {
   dirty: Entry[] = [];
   /** What `takeChanged` took out of `dirty`, for `takeDirty` to give all the same. */
   readonly #taken = new Set<Entry>();
+  /** The other way round. */
+  readonly #untold = new Set<Entry>();
   #isWatched = false;
   /** Entries in all panes. Whoever adds one to a pane counts it here. */
   size = 0;
@@ -119,7 +121,8 @@ export class TailSegment implements Segment {
    * for all rows: this holds the thread, and an array per row would take it five times as long.
    */
   takeDirty(): Iterable<StateRow> {
-    const dirty = this.#allDirty();
+    const dirty = this.#dirtyWith(this.#taken);
+    if (this.#isWatched) for (const entry of this.dirty) this.#untold.add(entry);
     this.dirty = [];
     if (this.#isSealed) {
       for (const entry of dirty) entry.isDirty = false;
@@ -138,23 +141,24 @@ export class TailSegment implements Segment {
     return rowsOf(dirty, cells, width);
   }
 
-  #allDirty(): readonly Entry[] {
-    if (this.#taken.size === 0) return this.dirty;
-    for (const entry of this.dirty) this.#taken.add(entry);
-    const all = [...this.#taken];
-    this.#taken.clear();
-    return all;
-  }
-
   takeChanged(): readonly Entry[] {
     this.#isWatched = true;
-    const changed = this.dirty;
-    this.dirty = [];
-    for (const entry of changed) {
+    const changed = this.#dirtyWith(this.#untold);
+    for (const entry of this.dirty) {
       entry.isDirty = false;
       this.#taken.add(entry);
     }
+    this.dirty = [];
     return changed;
+  }
+
+  /** What is dirty, and what the other reader took of that, which is forgotten. */
+  #dirtyWith(takenByOther: Set<Entry>): readonly Entry[] {
+    if (takenByOther.size === 0) return this.dirty;
+    for (const entry of this.dirty) takenByOther.add(entry);
+    const all = [...takenByOther];
+    takenByOther.clear();
+    return all;
   }
 
   *entries(): Generator<Entry, void, undefined> {

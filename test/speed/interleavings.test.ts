@@ -57,21 +57,28 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const) }) },
 );
 
-test("whatever is appended, sealed, pointed to, released, restarted or lost: the segments from a generation's cut to the position are the fold of exactly those records", {
-  timeout: 120_000,
-}, async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 30 }), async (steps) => {
-      const running = await Running.start();
-      try {
-        await run(running, steps);
-      } finally {
-        await running.end();
-      }
-    }),
-    { numRuns: 50 },
-  );
-});
+test.each([
+  ["where it is folded", false],
+  ["where it is told of", true],
+])(
+  "whatever is appended, sealed, pointed to, released, restarted or lost: the segments from a generation's cut to the position are the fold of exactly those records: %s",
+  {
+    timeout: 120_000,
+  },
+  async (_where, isMirrored) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 30 }), async (steps) => {
+        const running = await Running.start({ isMirrored });
+        try {
+          await run(running, steps);
+        } finally {
+          await running.end();
+        }
+      }),
+      { numRuns: 50 },
+    );
+  },
+);
 
 async function run(running: Running, steps: readonly Step[]): Promise<void> {
   const cuts = new Map(visits.views.map((view) => [view, [0, 0] as readonly number[]]));
@@ -156,7 +163,8 @@ function check(running: Running, cuts: ReadonlyMap<(typeof visits.views)[number]
 
 /** What was sealed can be read in the checkpoint: from the start of the first segment, if all are there. */
 async function sealAndRead(running: Running): Promise<void> {
-  const positions = visits.views.map((view) => nextsOf(running.tail.position(view)));
+  const { tail } = running.speed;
+  const positions = visits.views.map((view) => nextsOf(tail.position(view)));
   const cut = await running.speed.seal();
   const reader = running.sealedTail();
   try {
@@ -164,8 +172,8 @@ async function sealAndRead(running: Running): Promise<void> {
       const to = nextsOf(cut);
       expect(to.every((next, p) => next <= (positions[i]?.[p] ?? -1))).toBe(true);
       const rows = reader.rows(view, {}, cut);
-      const isWhole = running.tail.segments(view, {}) !== undefined;
-      if (isWhole && visits.views.every((other) => cutsEqual(running.tail.position(other), cut))) {
+      const isWhole = tail.segments(view, {}) !== undefined;
+      if (isWhole && visits.views.every((other) => cutsEqual(tail.position(other), cut))) {
         expect(rows).toBeDefined();
       }
       if (rows === undefined) return;

@@ -5,13 +5,16 @@ import type { Generations, Manifest } from "../../infra/generations/generations.
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
 import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
+import { MirroredTail } from "../../infra/tail/mirrored-tail.ts";
 import { SealedTailReader } from "../../infra/tail/sealed-tail.ts";
 import type { Segment, Tail } from "../../infra/tail/tail.ts";
 import type { SpeedLayer } from "../../speed-layer/main.ts";
 import { startSpeedLayer } from "../../speed-layer/main.ts";
+import { TailTeller } from "../../speed-layer/tail-teller.ts";
 import type { App } from "../../views/app.ts";
 import { type Cut, type Offset, offset } from "../../views/cut.ts";
 import type { TidemarkError } from "../../views/errors.ts";
+import { isFolded } from "../../views/layers.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import { mergeState, type View } from "../../views/view.ts";
 import { appendOf, type Rows, type Visit, visit, visits } from "./visits.ts";
@@ -65,6 +68,8 @@ export interface RunningOptions {
   readonly checkpointPath?: string;
   /** What the log has let go of. */
   readonly archivedIds?: ArchivedIds;
+  /** The tail is read as another thread has it that is told of it. */
+  readonly isMirrored?: boolean;
 }
 
 /** A speed layer over a real log and a real checkpoint in a folder of its own, that can be stopped and started. */
@@ -78,6 +83,7 @@ export class Running {
   readonly #log: LmdbLog;
   #checkpoint: TailCheckpoint | undefined;
   #speed: SpeedLayer | undefined;
+  #mirror: { readonly tail: MirroredTail; readonly teller: TailTeller } | undefined;
   #options: RunningOptions;
 
   private constructor(folder: string, log: LmdbLog, options: RunningOptions) {
@@ -116,9 +122,24 @@ export class Running {
       },
       onUnaligned: (_view, error) => this.unaligned.push(error),
     });
+    if (options.isMirrored === true) await this.#startMirror(app, this.#speed);
+  }
+
+  async #startMirror(app: App, speed: SpeedLayer): Promise<void> {
+    const views = app.views.filter(isFolded);
+    const tail = new MirroredTail({ views, release: (view, cut) => speed.tail.release(view, cut) });
+    const teller = new TailTeller({
+      ...{ tail: speed.tail, views, isBehind: () => speed.isBehind },
+      tell: (telling) => tail.apply(structuredClone(telling)),
+    });
+    this.#mirror = { tail, teller };
+    await teller.told();
   }
 
   async stopSpeed(): Promise<void> {
+    await this.#mirror?.teller[Symbol.asyncDispose]();
+    await this.#mirror?.tail[Symbol.asyncDispose]();
+    this.#mirror = undefined;
     await this.#speed?.[Symbol.asyncDispose]();
     await this.#checkpoint?.[Symbol.asyncDispose]();
     this.#speed = undefined;
@@ -147,7 +168,7 @@ export class Running {
   }
 
   get tail(): Tail {
-    return this.speed.tail;
+    return this.#mirror?.tail ?? this.speed.tail;
   }
 
   sealedTail(app: App = visits): SealedTailReader {
@@ -179,6 +200,7 @@ export class Running {
           });
         }),
         this.speed.done,
+        ...(this.#mirror === undefined ? [] : [this.#mirror.teller.done]),
       ]);
     }
   }
@@ -199,8 +221,13 @@ export class Running {
   }
 }
 
+const cuts = new WeakMap<readonly number[], Cut>();
+
+/** Of the same array the same cut, as a generation's is. */
 export function cutAt(nexts: readonly number[]): Cut {
-  return { [visit.name]: nexts as readonly Offset[] };
+  const cut = cuts.get(nexts) ?? { [visit.name]: nexts as readonly Offset[] };
+  cuts.set(nexts, cut);
+  return cut;
 }
 
 export function nextsOf(cut: Cut): readonly number[] {
