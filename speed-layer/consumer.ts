@@ -33,7 +33,7 @@ export interface TopicConsumption extends Past {
   readonly tracing?: FoldTracing | undefined;
 }
 
-/** Records folded in one turn of the event loop: some 0.3 ms, for which bodies coming in and queries wait. */
+/** Records folded in one turn of the event loop: some 0.3 ms, for which seals and tellings wait. */
 const recordsPerTurn = 40;
 
 /** Folds a topic's records into every view of it as they come, each record once per view. */
