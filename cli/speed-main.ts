@@ -11,6 +11,7 @@ import { lowerThreadPriority, threadPriority } from "../infra/priority.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import { channelToThread } from "../infra/thread-channel.ts";
 import { startTracing } from "../infra/tracing.ts";
+import { caughtUp } from "../speed-layer/caught-up.ts";
 import { defaultEntries, startSpeedLayer } from "../speed-layer/main.ts";
 import { TailTeller } from "../speed-layer/tail-teller.ts";
 import { describeError, TidemarkError } from "../views/errors.ts";
@@ -21,6 +22,12 @@ import { dataFolder } from "./data-folder.ts";
 import { loadApp } from "./load-app.ts";
 import type { SpeedNews, ViewCut } from "./speed-thread.ts";
 import { inClear } from "./subject-keys.ts";
+
+/**
+ * How long a seal waits for the fold to catch up, in milliseconds: who asks for a run expects in it what was acknowledged
+ * before. Of a fold that is farther behind the next run gets the rest.
+ */
+const sealWaitMs = 2_000;
 
 if (parentPort === null) {
   throw new TidemarkError("TIDEMARK_CONFIG", "this program is started by `tidemark up`, not by hand");
@@ -40,7 +47,10 @@ const peer: Peer = new Peer(channelToThread(port), {
     const { view, cut } = payload as ViewCut;
     speed.tail.release(views[view] as View, cut);
   },
-  seal: () => speed.seal(),
+  seal: async () => {
+    await caughtUp({ tail: speed.tail, log, withinMs: sealWaitMs });
+    return speed.seal();
+  },
   renew: async () => {
     await speed.renew(async () => {
       await peer.call("let-go", null);

@@ -11,6 +11,7 @@ import {
 } from "../infra/tail/tail-record.ts";
 import { type Offset, offsetAt } from "../views/cut.ts";
 import { TidemarkError } from "../views/errors.ts";
+import { Pace } from "./pace.ts";
 import type { TailSegments } from "./segments.ts";
 
 export interface TailPublisherOptions {
@@ -41,10 +42,8 @@ interface Renewal {
   readonly over: () => void;
 }
 
-/** Shortest time from one publication to the next, in milliseconds. */
-const minGapMs = 20;
-/** And while the worker is behind: what it folds next changes most of the same states again. */
-const behindGapMs = 500;
+/** Shortest rest between two publications, in milliseconds. */
+const restMs = 20;
 /** What one record holds, and what is appended at once, about: a broker takes a megabyte. */
 const recordBytes = 256 * 1024;
 const appendBytes = 512 * 1024;
@@ -58,14 +57,11 @@ export class TailPublisher implements AsyncDisposable {
   readonly done: Promise<void>;
   readonly #options: TailPublisherOptions;
   readonly #published = new WeakMap<TailSegment, Offset>();
-  readonly #stop = new AbortController();
+  readonly #pace: Pace;
   readonly #advance: Disposable;
   #requests: string[] = [];
   #renewal: Renewal | undefined;
-  /** To be called when what was there at the time of asking is told. */
-  #askers: (() => void)[] = [];
   #unstarted: readonly Chain[];
-  #wake: () => void = () => {};
   /** Since the last snapshot, and what that took. */
   #bytes: number;
   #snapshotBytes = 0;
@@ -79,15 +75,20 @@ export class TailPublisher implements AsyncDisposable {
       chain.takeChanges();
       this.#published.set(chain.open, chain.next);
     }
-    this.#advance = options.tail.onAdvance(() => this.#wake());
-    this.done = this.#run();
-    this.done.catch(() => {});
+    this.#pace = new Pace({
+      tell: (signal) => this.#publish(signal),
+      restMs,
+      isBehind: options.isBehind,
+      isUrgent: () => this.#requests.length > 0,
+    });
+    this.done = this.#pace.done;
+    this.#advance = options.tail.onAdvance(() => this.#pace.wake());
   }
 
   /** Seals, and tells so under the request's name. */
   answer(request: string): void {
     this.#requests.push(request);
-    this.#wake();
+    this.#pace.wake();
   }
 
   /**
@@ -98,56 +99,16 @@ export class TailPublisher implements AsyncDisposable {
   renew(request: string, refold: () => Promise<boolean>): Promise<void> {
     return new Promise((resolve) => {
       this.#renewal = { request, refold, over: resolve };
-      this.#wake();
+      this.#pace.wake();
     });
   }
 
   /** Resolves once all that the chains hold by now is told, or this is disposed of. */
   told(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#askers.push(resolve);
-      this.#wake();
-    });
+    return this.#pace.told();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      // Made before looking: what changes meanwhile is not slept over.
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      const start = performance.now();
-      const askers = this.#askers.splice(0);
-      try {
-        await this.#publish().finally(() => {
-          for (const told of askers) told();
-        });
-        // Publishing takes half of the time at most.
-        await pause(Math.max(minGapMs, performance.now() - start), undefined, { signal });
-      } catch (error) {
-        if (signal.aborted) return;
-        throw error;
-      }
-      await woken;
-      await this.#caughtUp(start + behindGapMs);
-    }
-  }
-
-  /** Or asked to seal; at that time at the latest. */
-  #caughtUp(atLatest: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, atLatest - performance.now());
-      this.#wake = () => {
-        if (this.#options.isBehind() && this.#requests.length === 0 && !this.#stop.signal.aborted) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#wake();
-    });
-  }
-
-  async #publish(): Promise<void> {
+  async #publish(signal: AbortSignal): Promise<void> {
     const { tail, epoch, owner, topic, partition, snapshotBytes, newId } = this.#options;
     const request = await this.#refold();
     const requests = this.#requests.splice(0);
@@ -155,7 +116,7 @@ export class TailPublisher implements AsyncDisposable {
     const isRenewed = request !== undefined;
     const isSnapshot =
       isRenewed || this.#bytes > Math.max(snapshotBytes, snapshotFactor * this.#snapshotBytes);
-    const batch = new Batch(topic, partition, (appends) => this.#append(appends));
+    const batch = new Batch(topic, partition, (appends) => this.#append(appends, signal));
     if (isSnapshot) {
       this.#bytes = 0;
       await batch.add({ kind: "claim", epoch, owner, ...(isRenewed && { renews: true }) });
@@ -215,28 +176,25 @@ export class TailPublisher implements AsyncDisposable {
   }
 
   /** Until it is there: what was taken from the chains is nowhere else. Told twice it does no harm. */
-  async #append(appends: readonly Append[]): Promise<void> {
+  async #append(appends: readonly Append[], signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
     for (const { value } of appends) this.#bytes += value.length;
     for (let delayMs = 50; ; delayMs = Math.min(2 * delayMs, 2_000)) {
-      this.#stop.signal.throwIfAborted();
+      signal.throwIfAborted();
       try {
         await log.append(appends);
         return;
       } catch (error) {
         if (!(error instanceof TidemarkError) || !error.canRetry) throw error;
-        await pause(delayMs, undefined, { signal: this.#stop.signal });
+        await pause(delayMs, undefined, { signal });
       }
     }
   }
 
   /** What is not told by now is for the next owner to find out. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#wake();
     this.#advance[Symbol.dispose]();
-    await this.done.catch(() => {});
-    for (const told of this.#askers) told();
+    await this.#pace[Symbol.asyncDispose]();
     this.#renewal?.over();
   }
 }

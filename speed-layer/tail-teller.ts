@@ -1,9 +1,9 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Chain } from "../infra/tail/chain.ts";
 import type { TailSegment } from "../infra/tail/segment.ts";
 import { type EncodedRow, encodeRow } from "../infra/tail/tail-record.ts";
 import { packRows, type Telling, type ToldChain } from "../infra/tail/telling.ts";
 import type { View } from "../views/view.ts";
+import { Pace } from "./pace.ts";
 import type { TailSegments } from "./segments.ts";
 
 export interface TailTellerOptions {
@@ -17,9 +17,7 @@ export interface TailTellerOptions {
 }
 
 /** Shortest rest between two tellings, in milliseconds. */
-const minRestMs = 5;
-/** And from the beginning of one to the next while the fold is behind: what it folds next changes most of the same states again. */
-const behindGapMs = 500;
+const restMs = 5;
 /** What is unpacked at once, while queries wait. */
 const rowsPerPack = 250;
 
@@ -32,61 +30,24 @@ export class TailTeller implements AsyncDisposable {
   #lastId = 0;
   /** What was told of each chain. */
   readonly #told = new Map<Chain, string>();
-  readonly #stop = new AbortController();
+  readonly #pace: Pace;
   readonly #advance: Disposable;
-  #askers: (() => void)[] = [];
-  #wake: () => void = () => {};
 
   constructor(options: TailTellerOptions) {
     this.#options = options;
-    this.#advance = options.tail.onAdvance(() => this.#wake());
-    this.done = this.#run();
-    this.done.catch(() => {});
+    this.#pace = new Pace({
+      tell: () => this.#tell(),
+      restMs,
+      isBehind: options.isBehind,
+      isUrgent: () => this.#pace.waiting > 0,
+    });
+    this.done = this.#pace.done;
+    this.#advance = options.tail.onAdvance(() => this.#pace.wake());
   }
 
   /** Resolves once all that the chains hold by now is told, or this is disposed of. */
   told(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#askers.push(resolve);
-      this.#wake();
-    });
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      // Made before looking: what changes meanwhile is not slept over.
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      const start = performance.now();
-      const askers = this.#askers.splice(0);
-      try {
-        await this.#tell();
-        for (const told of askers) told();
-        // Telling takes half of the time at most.
-        await pause(Math.max(minRestMs, performance.now() - start), undefined, { signal });
-      } catch (error) {
-        for (const told of askers) told();
-        if (signal.aborted) return;
-        throw error;
-      }
-      await woken;
-      await this.#caughtUp(start + behindGapMs);
-    }
-  }
-
-  /** Or somebody waits to have it told; at that time at the latest. */
-  #caughtUp(atLatest: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, atLatest - performance.now());
-      this.#wake = () => {
-        if (this.#options.isBehind() && this.#askers.length === 0 && !this.#stop.signal.aborted) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#wake();
-    });
+    return this.#pace.told();
   }
 
   async #tell(): Promise<void> {
@@ -143,10 +104,7 @@ export class TailTeller implements AsyncDisposable {
 
   /** What is not told by now is told to nobody. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#wake();
     this.#advance[Symbol.dispose]();
-    await this.done.catch(() => {});
-    for (const told of this.#askers) told();
+    await this.#pace[Symbol.asyncDispose]();
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Generations, Manifest } from "../../infra/generations/generations.ts";
 import { LmdbLog } from "../../infra/log/lmdb-log.ts";
+import type { Log } from "../../infra/log/log.ts";
 import type { ArchivedIds } from "../../infra/master/archived-ids.ts";
 import { TailCheckpoint } from "../../infra/tail/checkpoint.ts";
 import { MirroredTail } from "../../infra/tail/mirrored-tail.ts";
@@ -165,6 +166,10 @@ export class Running {
   get speed(): SpeedLayer {
     if (this.#speed === undefined) throw new Error("the speed layer is stopped");
     return this.#speed;
+  }
+
+  get log(): Log {
+    return this.#log;
   }
 
   get tail(): Tail {
