@@ -22,17 +22,21 @@ const consumer = kafka.consumer({
 });
 const stored: Counted = JSON.parse(await readFile(path, "utf8").catch(() => `{"counts":{},"next":0}`));
 const { counts } = stored;
-/** What is counted and stored. */
-let { next: position } = stored;
+/** Where it would begin if it were started now. */
+let position = manner === "exactly-once" ? stored.next : await committed();
 
-if ((manner === "exactly-once" ? stored.next : await committed()) >= Number(events)) process.send?.("done");
-else {
-  if (manner === "exactly-once") {
-    // Whenever it is given the partition, also after it was taken for dead for a while.
-    consumer.on(consumer.events.GROUP_JOIN, () => {
+if (!sayIfDone()) {
+  // Also after it was taken for dead for a while, which may be in the midst of its last records.
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    if (!sayIfDone() && manner === "exactly-once") {
       consumer.seek({ topic, partition: 0, offset: String(position) });
-    });
-  }
+    }
+  });
+  consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+    if (restart) return;
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
@@ -45,12 +49,18 @@ else {
         const part = messages.slice(first, first + commitEvery);
         const next = await take(part, heartbeat);
         resolveOffset(String(next - 1));
-        if (next === Number(events)) process.send?.("done");
+        sayIfDone();
       }
     },
   });
 }
 process.on("message", () => consumer.disconnect().finally(() => process.exit(0)));
+
+function sayIfDone(): boolean {
+  const isDone = position >= Number(events);
+  if (isDone) process.send?.("done");
+  return isDone;
+}
 
 /**
  * Counts one commit's worth of records, stored in smaller parts, and gives the offset after them. The manners differ in nothing
@@ -64,9 +74,9 @@ async function take(messages: readonly KafkaMessage[], heartbeat: () => Promise<
     const part = messages.slice(first, first + storeEvery);
     for (const { key } of part) counts[String(key)] = (counts[String(key)] ?? 0) + 1;
     await pause(workMs);
-    position = after(part);
-    const counted: Counted = { counts, next: position };
+    const counted: Counted = { counts, next: after(part) };
     await replaceDurably(path, JSON.stringify(counted));
+    if (manner === "exactly-once") position = counted.next;
     process.send?.("stored");
     await heartbeat();
   }
@@ -80,6 +90,7 @@ function after(messages: readonly KafkaMessage[]): number {
 
 async function commit(next: number): Promise<void> {
   await consumer.commitOffsets([{ topic, partition: 0, offset: String(next) }]);
+  position = next;
 }
 
 async function committed(): Promise<number> {
