@@ -78,14 +78,20 @@ export class ConsoleStage {
     return (await answer.json()) as T;
   }
 
-  /** Sends flights, acknowledged. */
-  async send(count: number): Promise<void> {
+  /** Sends flights; the position behind them once they are acknowledged. */
+  async send(count: number): Promise<string> {
     const lines = this.#lines.slice(this.#sent, this.#sent + count);
     this.#sent += lines.length;
-    await this.#client.ingest({
+    const { position } = await this.#client.ingest({
       body: [Buffer.from(`${lines.join("\n")}\n`)],
       contentType: "application/x-ndjson",
     });
+    return position;
+  }
+
+  /** Waits until answers contain what came before a position. */
+  async answered(view: string, after: string): Promise<void> {
+    await this.#client.rows(view, { after, timeout: "30s", limit: "1" });
   }
 
   /** Sends some flights after others, at about a thousand a second, for as long as it takes. */

@@ -59,7 +59,7 @@ test("a run is started, watched and seen to succeed, and the cut moves", async (
 });
 
 test("an answer shows of each row how much is batch and how much speed, and what it rests on", async () => {
-  await stage.send(3_000);
+  await stage.answered("airport-hours", await stage.send(3_000));
   await open("Explore");
   await page.getByRole("combobox", { name: "View" }).selectOption("airport-hours");
   await page.getByRole("button", { name: "origin", exact: true }).click();
