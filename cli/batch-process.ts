@@ -17,7 +17,7 @@ import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { Eraser } from "../infra/master/eraser.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
-import { lowerPriority } from "../infra/priority.ts";
+import { givesWay, lowerPriority } from "../infra/priority.ts";
 import { channelToParent } from "../infra/process-channel.ts";
 import { SealedTailReader } from "../infra/tail/sealed-tail.ts";
 import { Archiver } from "../ingestion/archive.ts";
@@ -35,7 +35,7 @@ process.on("disconnect", () => process.exit(1));
 // Ctrl-C reaches the whole group; the process that started this one decides when it ends.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
-lowerPriority();
+lowerPriority(givesWay.batch);
 
 const folder = dataFolder(root);
 const app = overRecords(await loadApp(appPath), await readDeclarations(folder.declarations));

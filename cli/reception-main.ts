@@ -6,7 +6,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { trimUpTo } from "../infra/log/log.ts";
 import type { Peer } from "../infra/peer.ts";
-import { lowerThreadPriority, threadPriority } from "../infra/priority.ts";
+import { givesWay, lowerThreadPriority } from "../infra/priority.ts";
 import { channelToThread } from "../infra/thread-channel.ts";
 import { KeyPartitions } from "../ingestion/key-partitions.ts";
 import { defaultLimits } from "../ingestion/limits.ts";
@@ -59,5 +59,5 @@ const peer: Peer = serveReception(channelToThread(port), reception, {
     setImmediate(() => port.close());
   },
 });
-lowerThreadPriority(threadPriority.intake);
+lowerThreadPriority(givesWay.intake);
 await peer.call("ready", null);

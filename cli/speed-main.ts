@@ -7,7 +7,7 @@ import { Lifecycle } from "../infra/lifecycle.ts";
 import { LmdbLog } from "../infra/log/lmdb-log.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
-import { lowerThreadPriority, threadPriority } from "../infra/priority.ts";
+import { givesWay, lowerThreadPriority } from "../infra/priority.ts";
 import { TailCheckpoint } from "../infra/tail/checkpoint.ts";
 import { channelToThread } from "../infra/thread-channel.ts";
 import { startTracing } from "../infra/tracing.ts";
@@ -100,7 +100,7 @@ const teller = lifecycle.use(
     },
   }),
 );
-lowerThreadPriority(threadPriority.fold);
+lowerThreadPriority(givesWay.fold);
 await teller.told();
 await peer.call("ready", null);
 await Promise.race([speed.done, teller.done]);

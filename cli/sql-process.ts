@@ -15,7 +15,7 @@ import type { Log } from "../infra/log/log.ts";
 import { coldFolderOf } from "../infra/master/cold-folder.ts";
 import { MasterFolder } from "../infra/master/folder.ts";
 import { Peer } from "../infra/peer.ts";
-import { lowerPriority } from "../infra/priority.ts";
+import { givesWay, lowerPriority } from "../infra/priority.ts";
 import { channelToParent } from "../infra/process-channel.ts";
 import type { SqlStatement, TailRow } from "../serving-layer/sql/engine.ts";
 import type { SqlBudget } from "../serving-layer/sql/limits.ts";
@@ -32,7 +32,7 @@ process.on("disconnect", () => process.exit(1));
 // Ctrl-C reaches the whole group; the process that started this one decides when it ends.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
-lowerPriority();
+lowerPriority(givesWay.sql);
 
 const budget = JSON.parse(budgetText) as SqlBudget;
 // What is not DuckDB's counts too, and DuckDB does not count all that a function puts together.

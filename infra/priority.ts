@@ -1,17 +1,18 @@
-import { readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { constants, getPriority, setPriority } from "node:os";
 import { basename } from "node:path";
 
-/** Lets this process give way to others, as far as it does not already: to rise again is not everybody's right. */
-export function lowerPriority(): void {
-  setPriority(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
-}
-
 /**
- * How far the threads of `tidemark up` give way: queries go first, then what comes in, then the fold, then the batch layer. On
- * few processors a thread that never sleeps has who asks wait for it otherwise, some milliseconds each time.
+ * How far the parts of `tidemark up` give way, by so many steps of 19: queries go first, then the engine's helpers, most of whose work
+ * is to collect what intake and fold leave behind, then what comes in and SQL, then the fold and the batch layer. On few processors
+ * who never sleeps has who asks wait for it otherwise, some milliseconds each time.
  */
-export const threadPriority = { intake: 5, fold: 9 } as const;
+export const givesWay = { helpers: 5, intake: 10, sql: 10, fold: 15, batch: 15 } as const;
+
+/** Lets this process give way to others, as far as it does not already: to rise again is not everybody's right. */
+export function lowerPriority(steps: number): void {
+  setPriority(Math.max(getPriority(), steps));
+}
 
 /**
  * Lets the calling thread give way to others by so many steps of 19, where the system has priorities of threads (Linux);
@@ -21,4 +22,18 @@ export function lowerThreadPriority(steps: number): void {
   if (process.platform !== "linux") return;
   const id = Number(basename(readlinkSync("/proc/thread-self")));
   setPriority(id, Math.min(getPriority(id) + steps, constants.priority.PRIORITY_LOW));
+}
+
+/** The same for the threads that this process has by now beside its first one, and for those that they start. */
+export function lowerHelpersPriority(steps: number): void {
+  if (process.platform !== "linux") return;
+  for (const id of readdirSync("/proc/self/task").map(Number)) {
+    if (id === process.pid) continue;
+    try {
+      setPriority(id, Math.min(getPriority(id) + steps, constants.priority.PRIORITY_LOW));
+    } catch (error) {
+      // It has ended meanwhile.
+      if ((error as { readonly info?: { readonly code?: string } }).info?.code !== "ESRCH") throw error;
+    }
+  }
 }

@@ -5,16 +5,15 @@ export interface PaceOptions {
   readonly tell: (signal: AbortSignal) => Promise<void>;
   /** Shortest rest after it, in milliseconds. */
   readonly restMs: number;
+  /** From the beginning of one telling to the next while the fold is behind, in milliseconds. */
+  readonly behindGapMs: number;
   /** Whether more is to be folded at once than what was: what is folded next changes most of the same states again. */
   readonly isBehind: () => boolean;
   /** Whether somebody waits all the same. */
   readonly isUrgent: () => boolean;
 }
 
-/** From the beginning of one telling to the next while the fold is behind, in milliseconds. */
-const behindGapMs = 500;
-
-/** When a tail is told to those who hold it too: at once, with rests, and twice a second while the fold is behind. */
+/** When a tail is told to those who hold it too: at once, with rests, and from time to time while the fold is behind. */
 export class Pace implements AsyncDisposable {
   /** Rejects as `tell` does; resolves once disposed of. */
   readonly done: Promise<void>;
@@ -51,7 +50,7 @@ export class Pace implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const { tell, restMs } = this.#options;
+    const { tell, restMs, behindGapMs } = this.#options;
     while (!signal.aborted) {
       // Made before looking: what changes meanwhile is not slept over.
       const woken = new Promise<void>((resolve) => {

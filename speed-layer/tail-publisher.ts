@@ -44,6 +44,8 @@ interface Renewal {
 
 /** Shortest rest between two publications, in milliseconds. */
 const restMs = 20;
+/** Between two while the fold is behind: what it folds next changes most of the same states again. */
+const behindGapMs = 500;
 /** What one record holds, and what is appended at once, about: a broker takes a megabyte. */
 const recordBytes = 256 * 1024;
 const appendBytes = 512 * 1024;
@@ -77,7 +79,7 @@ export class TailPublisher implements AsyncDisposable {
     }
     this.#pace = new Pace({
       tell: (signal) => this.#publish(signal),
-      restMs,
+      ...{ restMs, behindGapMs },
       isBehind: options.isBehind,
       isUrgent: () => this.#requests.length > 0,
     });

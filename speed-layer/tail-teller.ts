@@ -18,6 +18,8 @@ export interface TailTellerOptions {
 
 /** Shortest rest between two tellings, in milliseconds. */
 const restMs = 5;
+/** Between two while the fold is behind: the first thread takes in little at a time, and queries come in between. */
+const behindGapMs = 150;
 /** What is unpacked at once, while queries wait. */
 const rowsPerPack = 250;
 
@@ -37,7 +39,7 @@ export class TailTeller implements AsyncDisposable {
     this.#options = options;
     this.#pace = new Pace({
       tell: () => this.#tell(),
-      restMs,
+      ...{ restMs, behindGapMs },
       isBehind: options.isBehind,
       isUrgent: () => this.#pace.waiting > 0,
     });

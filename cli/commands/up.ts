@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readDriftTarget } from "../../batch-layer/drift-webhook.ts";
 import { drainTimes } from "../../infra/drain.ts";
+import { givesWay, lowerHelpersPriority } from "../../infra/priority.ts";
 import { startTracing } from "../../infra/tracing.ts";
 import type { App } from "../../views/app.ts";
 import { TidemarkError } from "../../views/errors.ts";
@@ -120,7 +121,10 @@ async function start({ role }: UpOptions, options: EmbeddedOptions): Promise<Emb
       `KAFKA_BROKERS is set: say which layer this process is, --role ${roleNames.join("|")}, or unset it to run everything on the folder alone`,
     );
   }
-  if (role === undefined) return (await import("../embedded.ts")).startEmbedded(options);
+  if (role === undefined) {
+    lowerHelpersPriority(givesWay.helpers);
+    return (await import("../embedded.ts")).startEmbedded(options);
+  }
   return (await import("../cluster/role.ts")).startRole(role, { ...options, environment: process.env });
 }
 

@@ -10,7 +10,7 @@ test("a process gives way, and one that does so already is left as it is", async
     const seen = [];
     for (const first of [0, 15]) {
       if (first > 0) setPriority(first);
-      lowerPriority();
+      lowerPriority(10);
       seen.push(getPriority());
     }
     console.log(JSON.stringify(seen));`;
@@ -39,3 +39,18 @@ test.runIf(process.platform === "linux")(
     expect(JSON.parse(stdout)).toEqual([[], [5], [19]]);
   },
 );
+
+test.runIf(process.platform === "linux")("the first thread's helpers give way, and it does not", async () => {
+  const module = new URL("../../infra/priority.ts", import.meta.url).href;
+  const program = `
+    const { lowerHelpersPriority } = await import(${JSON.stringify(module)});
+    const { readdirSync } = await import("node:fs");
+    const { getPriority } = await import("node:os");
+    lowerHelpersPriority(5);
+    const own = getPriority(process.pid);
+    const others = readdirSync("/proc/self/task").map(Number).filter((id) => id !== process.pid);
+    console.log(JSON.stringify([own, [...new Set(others.map((id) => getPriority(id)))]]));`;
+  const args = ["--import", "tsx/esm", "--input-type=module", "--eval", program];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(JSON.parse(stdout)).toEqual([0, [5]]);
+});
