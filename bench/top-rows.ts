@@ -22,7 +22,7 @@ import { readRows } from "../serving-layer/read-rows.ts";
 import { rowRollup } from "../serving-layer/rows.ts";
 import { offset } from "../views/cut.ts";
 import { writeMaster } from "./compute.ts";
-import { alternate, atMost, type Row } from "./rounds.ts";
+import { type Alternated, alternate, atMost, type Row } from "./rounds.ts";
 
 const rounds = 31;
 /** Keys of the generation that the tail has a part in. */
@@ -30,7 +30,7 @@ const touched = 5_000;
 
 /**
  * The top 10 of a view of some 400,000 rows, from question to text, against the like SQL written by hand over the
- * generation's Parquet files.
+ * generation's Parquet files: questions that were not asked before, and each of them once more.
  */
 export async function benchTopRows(folder: string): Promise<readonly Row[]> {
   const temporaryFolder = join(folder, "scratch");
@@ -56,17 +56,20 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
     await run();
     return performance.now() - startedAt;
   };
-  const byHand = () =>
+  // All rows are of later hours: an answer is the same for each, but the question is another one.
+  const hourBefore = (round: number) => round * 3_600_000;
+  const byHand = (round: number) =>
     timed(async () => {
       const result = await connection.runAndReadAll(
         `SELECT origin, _pane, "flights.count", CAST("delay.sum" AS DOUBLE) / "delay.count" FROM read_parquet([${files}])
-         ORDER BY "flights.count" DESC, origin, _pane LIMIT 10`,
+         WHERE _pane >= ${hourBefore(round)} ORDER BY "flights.count" DESC, origin, _pane LIMIT 10`,
       );
       return JSON.stringify(result.getRowsJson());
     });
-  const ours = () =>
+  const ours = (round: number) =>
     timed(async () => {
-      const search = "orderBy=-flights&measures=flights,delay&limit=10";
+      const from = new Date(hourBefore(round)).toISOString();
+      const search = `orderBy=-flights&measures=flights,delay&limit=10&from=${from}`;
       const query = readQuery(airportHours, "rows", search, [flight]);
       const reading = { plan: planOf(query), path: "columns", reader, segments: [tail] } as const;
       const turns = new Turns(systemClock, () => false);
@@ -74,20 +77,29 @@ export async function benchTopRows(folder: string): Promise<readonly Row[]> {
       const json = compileRowJson(query);
       return page.rows.map(({ dimensions, pane, cells }) => json(dimensions, pane, cells)).join();
     });
-  const first = await ours();
-  await byHand();
-  const measured = await alternate(rounds, ours, byHand);
-  const detail = `${measured.ours.toFixed(1)} ms against ${measured.theirs.toFixed(1)} ms, ${formatCount(reader.manifest.rows)} rows, of which the tail touches ${formatCount(touched)}; ${first.toFixed(0)} ms for who asks first`;
+  const first = await ours(rounds);
+  await byHand(rounds);
+  const another = await alternate(rounds, ours, byHand);
+  const again = await alternate(rounds, ours, byHand);
+  const size = `${formatCount(reader.manifest.rows)} rows, of which the tail touches ${formatCount(touched)}`;
+  const against = "SQL written by hand on the generation's Parquet";
+  const detailOf = ({ ours, theirs }: Alternated) => `${ours.toFixed(1)} ms against ${theirs.toFixed(1)} ms`;
   return [
     {
-      what: "top 10 of a view of 400,000 rows",
-      against: "SQL written by hand on the generation's Parquet",
-      ...{ mark: atMost(2, "×"), aim: atMost(1.5, "×"), measured: measured.ratio, detail },
+      what: "top 10 of a view of 400,000 rows, another one each time",
+      ...{ against, mark: atMost(2, "×"), aim: atMost(1.5, "×"), measured: another.ratio },
+      detail: `${detailOf(another)}, ${size}; ${first.toFixed(0)} ms for the first of all`,
+    },
+    {
+      what: "the same top 10 again",
+      ...{ against, mark: atMost(2, "×"), aim: atMost(1.5, "×"), measured: again.ratio },
+      detail: detailOf(again),
     },
     {
       what: "the same, until it is answered",
       against: "milliseconds, median",
-      ...{ mark: atMost(30, " ms"), aim: atMost(20, " ms"), measured: measured.ours, detail },
+      ...{ mark: atMost(30, " ms"), aim: atMost(20, " ms"), measured: again.ours },
+      detail: `${another.ours.toFixed(1)} ms for another one each time`,
     },
   ];
 }

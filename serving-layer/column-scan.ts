@@ -6,18 +6,25 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import { dimensionColumns, paneColumn } from "../infra/generations/key-columns.ts";
 import { binder, dimensionColumn, floatColumn, stateColumn } from "../infra/generations/state-columns.ts";
 import type { StateRow } from "../views/state.ts";
-import type { View } from "../views/view.ts";
 import { type BaseOf, BaseStates } from "./base-states.ts";
 import type { Turns } from "./clock.ts";
 import { type ColumnStatement, compileColumnStatement, isPageEnough } from "./column-sql.ts";
 import { isStoredRow } from "./group-shape.ts";
+import { fewRows, KeptRows } from "./kept-rows.ts";
 import type { Plan } from "./plan.ts";
 import type { Groups, Rollup, Sink } from "./rollup.ts";
 import type { RowGroup } from "./rows.ts";
+import { ScanConnections } from "./scan-connections.ts";
+
+/** What scans need of a generation's reader. */
+export interface ColumnReader extends Pick<GenerationReader, "group" | "statesPaths" | "manifest"> {
+  /** Told before columns are read; of rows that are kept it is not. */
+  readonly onColumns?: () => void;
+}
 
 interface Scan {
   readonly plan: Plan;
-  readonly reader: Pick<GenerationReader, "group" | "statesPaths" | "manifest">;
+  readonly reader: ColumnReader;
   readonly rollup: Rollup<RowGroup>;
   /** In how many groups the tail has a part at most. */
   readonly touched: number;
@@ -25,27 +32,20 @@ interface Scan {
   readonly collect: () => Groups<RowGroup>;
 }
 
-/** Connections that scan side by side: each takes all threads that DuckDB has. */
-const atOnce = 2;
 const touchedTable = "_touched";
-/** Up to so many rows it is quicker to look up their states in the index than to read those of all rows by columns. */
-const fewRows = 2_048;
 
 /**
  * Reads the states of generations by columns: DuckDB, over their Parquet files, filters and groups them, and where only the first
  * rows of an order are asked for gives few more than these. The tail's part is merged here.
  */
 export class ColumnScans implements AsyncDisposable {
-  readonly #open: () => Promise<Duckdb>;
+  readonly #connections: ScanConnections;
   readonly #bases = new BaseStates();
-  #duckdb: Promise<Duckdb> | undefined;
-  #connections: Promise<DuckDBConnection>[] = [];
-  #idle: DuckDBConnection[] = [];
-  readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
+  readonly #kept = new KeptRows();
 
   /** `open` is called with the first scan. */
   constructor(open: () => Promise<Duckdb>) {
-    this.#open = open;
+    this.#connections = new ScanConnections(open);
   }
 
   /**
@@ -53,13 +53,8 @@ export class ColumnScans implements AsyncDisposable {
    * offered is not all; the tail's part is as it was collected.
    */
   async scan(scan: Scan, sink: Sink<RowGroup>, turns: Turns): Promise<boolean> {
-    let connection = this.#idle.pop();
-    if (connection === undefined) {
-      scan.collect();
-      connection = await this.#take();
-    }
     try {
-      for await (const groups of this.#groups(connection, scan, turns)) {
+      for await (const groups of this.#groups(scan, turns)) {
         for (const group of groups) {
           if (turns.isDue()) await turns.next();
           sink.offer(group);
@@ -68,137 +63,123 @@ export class ColumnScans implements AsyncDisposable {
     } catch (error) {
       if (scan.reader.statesPaths.every((path) => existsSync(path))) throw error;
       return false;
-    } finally {
-      this.#give(connection);
     }
     return true;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#connections[Symbol.asyncDispose]();
+  }
+
   /** Each way collects the tail's part before it first waits. */
-  #groups(connection: DuckDBConnection, scan: Scan, turns: Turns): AsyncIterable<readonly RowGroup[]> {
+  #groups(scan: Scan, turns: Turns): AsyncIterable<readonly RowGroup[]> {
     const { plan, reader, touched } = scan;
-    if (!isPageEnough(plan.query) || touched * 2 > reader.manifest.rows) return allGroups(connection, scan);
-    if (touched === 0 || isStoredRow(plan.query)) return this.#firstRows(connection, scan, turns);
-    return firstAndTouchedGroups(connection, scan);
+    const all = compileColumnStatement(plan, reader.statesPaths);
+    const isLittle = this.#kept.of(reader.manifest, all) !== undefined;
+    if (isLittle || !isPageEnough(plan.query) || touched * 2 > reader.manifest.rows) {
+      return mergedGroups(scan, this.#rows(scan, all));
+    }
+    if (touched === 0 || isStoredRow(plan.query)) return this.#firstRows(scan, turns);
+    return mergedGroups(scan, this.#firstAndTouched(scan, all));
   }
 
   /**
    * The first rows of the generation, those that the tail has a part in left out: these are put together one by one, while DuckDB
    * is at work, and may come anywhere in the order. Of groups that are no stored rows the tail may have a part in none.
    */
-  async *#firstRows(
-    connection: DuckDBConnection,
-    scan: Scan,
-    turns: Turns,
-  ): AsyncGenerator<readonly RowGroup[], void, undefined> {
+  async *#firstRows(scan: Scan, turns: Turns): AsyncGenerator<readonly RowGroup[], void, undefined> {
     const { plan, reader, rollup, collect } = scan;
     const baseOf = this.#bases.of(plan, reader);
     // DuckDB is at work while the tail is read.
-    const untouched = untouchedRows(connection, scan, baseOf);
-    const ahead = collect();
+    const untouched = this.#untouchedRows(scan, baseOf);
     // If it fails, that is heard of when it is waited for.
-    const ended = untouched.catch(() => undefined);
-    try {
-      const touched: RowGroup[] = [];
-      for (const [key, more] of ahead) {
-        if (turns.isDue()) await turns.next();
-        const cells = baseOf(key, more);
-        if (cells === undefined) {
-          touched.push(more);
-          continue;
+    untouched.catch(() => undefined);
+    const touched: RowGroup[] = [];
+    for (const [key, more] of collect()) {
+      if (turns.isDue()) await turns.next();
+      const cells = baseOf(key, more);
+      if (cells === undefined) {
+        touched.push(more);
+        continue;
+      }
+      const { dimensions, pane } = more;
+      const group = rollup.start({ dimensions, pane, cells }, pane, dimensions);
+      rollup.combine(group, more);
+      touched.push(group);
+    }
+    yield (await untouched).map((row) => rollup.start(row, row.pane, row.dimensions));
+    yield touched;
+  }
+
+  /** As many of the first groups without a part of the tail as the page takes; where any has one, they are rows as stored. */
+  async #untouchedRows(scan: Scan, baseOf: BaseOf): Promise<readonly StateRow[]> {
+    const { plan, reader, collect } = scan;
+    const page = plan.query.limit + 1;
+    for (let most = 2 * page + 100; ; most *= 8) {
+      const statement = compileColumnStatement(plan, reader.statesPaths, most);
+      // It is quicker to look up the states of few rows in the index than to read those of all rows by columns.
+      const isByIndex = most <= fewRows && isStoredRow(plan.query);
+      const rows: StateRow[] = [];
+      let read = 0;
+      for await (const chunk of this.#rows(scan, isByIndex ? { ...statement, cells: [] } : statement)) {
+        read += chunk.length;
+        const ahead = collect();
+        for (const row of chunk) {
+          const key = plan.keyOf(row.dimensions, row.pane);
+          if (!ahead.has(key)) rows.push(isByIndex ? { ...row, cells: baseOf(key, row) ?? row.cells } : row);
         }
-        const { dimensions, pane } = more;
-        const group = rollup.start({ dimensions, pane, cells }, pane, dimensions);
-        rollup.combine(group, more);
-        touched.push(group);
       }
-      yield (await untouched).map((row) => rollup.start(row, row.pane, row.dimensions));
-      yield touched;
-    } finally {
-      // The connection is given to others after this.
-      await ended;
+      if (rows.length >= page || read < most) return rows;
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const duckdb = await this.#duckdb?.catch(() => undefined);
-    await duckdb?.[Symbol.asyncDispose]();
-  }
-
-  async #take(): Promise<DuckDBConnection> {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    if (this.#connections.length >= atOnce) return new Promise((resolve) => this.#waiting.push(resolve));
-    this.#duckdb ??= this.#open();
-    const connection = this.#duckdb.then((duckdb) => duckdb.connect());
-    this.#connections.push(connection);
-    return connection;
-  }
-
-  #give(connection: DuckDBConnection): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#idle.push(connection);
-    else next(connection);
-  }
-}
-
-/** As many of the first groups without a part of the tail as the page takes; where any has one, they are rows as stored. */
-async function untouchedRows(
-  connection: DuckDBConnection,
-  { plan, reader, touched, collect }: Scan,
-  baseOf: BaseOf,
-): Promise<readonly StateRow[]> {
-  const page = plan.query.limit + 1;
-  for (let most = page + Math.min(touched, page + 100); ; most *= 8) {
-    const statement = compileColumnStatement(plan, reader.statesPaths, most);
-    const isByIndex = most <= fewRows && isStoredRow(plan.query);
-    const asked = isByIndex ? { ...statement, cells: [] } : statement;
+  /** What the statement gives; where it is little, it is kept. */
+  async *#rows({ plan, reader }: Scan, statement: ColumnStatement): AsyncGenerator<readonly StateRow[]> {
+    const kept = this.#kept.of(reader.manifest, statement);
+    if (kept !== undefined) {
+      yield kept;
+      return;
+    }
+    using lease = this.#connections.idle() ?? (await this.#connections.take());
     const rows: StateRow[] = [];
-    let read = 0;
-    for await (const chunk of chunksOf(connection, plan.query.stored, asked)) {
-      read += chunk.length;
-      const ahead = collect();
-      for (const row of chunk) {
-        const key = plan.keyOf(row.dimensions, row.pane);
-        if (!ahead.has(key)) rows.push(isByIndex ? { ...row, cells: baseOf(key, row) ?? row.cells } : row);
-      }
+    for await (const chunk of chunksOf(lease.connection, plan, reader, statement)) {
+      if (rows.length <= fewRows) rows.push(...chunk);
+      yield chunk;
     }
-    if (rows.length >= page || read < most) return rows;
+    this.#kept.keep(reader.manifest, statement, rows);
+  }
+
+  /** The first groups that the tail has no part in, and every one in which it has: of one grouping. */
+  async *#firstAndTouched(
+    { plan, reader, collect }: Scan,
+    all: ColumnStatement,
+  ): AsyncGenerator<readonly StateRow[]> {
+    using lease = this.#connections.idle() ?? (await this.#connections.take());
+    const { connection } = lease;
+    const grouped = dimensionColumns(plan.query.view).filter((_, i) => plan.query.groupBy.includes(i));
+    const table = await AppendedTable.create<StateRow>(connection, touchedTable, [...grouped, paneColumn]);
+    for (const group of collect().values()) table.append(group);
+    table.close();
+    const first = Math.max(plan.query.limit + 1, fewRows);
+    const statement = compileColumnStatement(plan, reader.statesPaths, first, touchedTable);
+    const rows: StateRow[] = [];
+    for await (const chunk of chunksOf(connection, plan, reader, statement)) {
+      if (rows.length < first) rows.push(...chunk);
+      yield chunk;
+    }
+    // There are no others, then.
+    if (rows.length < first) this.#kept.keep(reader.manifest, all, rows);
   }
 }
 
-function allGroups(connection: DuckDBConnection, scan: Scan): AsyncIterable<readonly RowGroup[]> {
-  return mergedGroups(connection, scan, compileColumnStatement(scan.plan, scan.reader.statesPaths));
-}
-
-/** The first groups that the tail has no part in, and every one in which it has: of one grouping. */
-async function* firstAndTouchedGroups(
-  connection: DuckDBConnection,
-  scan: Scan,
-): AsyncGenerator<readonly RowGroup[], void, undefined> {
-  const { plan, reader, collect } = scan;
-  const ahead = collect();
-  const grouped = dimensionColumns(plan.query.view).filter((_, i) => plan.query.groupBy.includes(i));
-  const table = await AppendedTable.create<StateRow>(connection, touchedTable, [...grouped, paneColumn]);
-  for (const group of ahead.values()) table.append(group);
-  table.close();
-  const first = plan.query.limit + 1;
-  yield* mergedGroups(
-    connection,
-    scan,
-    compileColumnStatement(plan, reader.statesPaths, first, touchedTable),
-  );
-}
-
-/** What the statement gives, each with the tail's part in it, and then what the tail alone has. */
+/** Rows of the generation, each with the tail's part in it, and then what the tail alone has. */
 async function* mergedGroups(
-  connection: DuckDBConnection,
   { plan, rollup, collect }: Scan,
-  statement: ColumnStatement,
+  chunks: AsyncIterable<readonly StateRow[]>,
 ): AsyncGenerator<readonly RowGroup[], void, undefined> {
   const ahead = collect();
   const met = new Set<string>();
-  for await (const rows of chunksOf(connection, plan.query.stored, statement)) {
+  for await (const rows of chunks) {
     yield rows.map((row) => {
       const group = rollup.start(row, row.pane, row.dimensions);
       const key = plan.keyOf(row.dimensions, row.pane);
@@ -216,9 +197,12 @@ async function* mergedGroups(
 /** Rows of the query's groups: dimensions that are not grouped by are null, and cells that are not asked for are zero. */
 async function* chunksOf(
   connection: DuckDBConnection,
-  view: View,
+  plan: Plan,
+  reader: ColumnReader,
   { sql, grouped, cells, parameters }: ColumnStatement,
 ): AsyncGenerator<readonly StateRow[], void, undefined> {
+  reader.onColumns?.();
+  const view = plan.query.stored;
   const dimensions = grouped
     .map((i) => view.dimensions[i])
     .flatMap((one) => (one ? [dimensionColumn(one)] : []));

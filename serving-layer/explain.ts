@@ -2,6 +2,7 @@ import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment } from "../infra/tail/tail.ts";
 import type { StateRow } from "../views/state.ts";
 import type { AccessPath } from "./access-path.ts";
+import type { ColumnReader } from "./column-scan.ts";
 import type { Plan } from "./plan.ts";
 import { forEachEntry } from "./rollup.ts";
 
@@ -63,8 +64,12 @@ export class Account {
   }
 
   /** A reader that counts. */
-  of(reader: GenerationReader): Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPaths"> {
+  of(reader: GenerationReader): ColumnReader & Pick<GenerationReader, "scan"> {
     return {
+      // Every row is looked at, though not all of any.
+      onColumns: () => {
+        this.#read = reader.manifest.rows;
+      },
       manifest: reader.manifest,
       statesPaths: reader.statesPaths,
       group: (...asked) => [...this.#counted(reader.group(...asked))],
@@ -83,8 +88,8 @@ export class Account {
     const { plan, path, paths, reader } = this.#sources;
     const generation = reader && {
       ...{ id: reader.manifest.id, ranges: plan.ranges.length, rows: reader.manifest.rows },
-      // By columns every row is looked at, though not all of any.
-      read: path === "columns" ? reader.manifest.rows : this.#read,
+      // By columns some may be looked up in the index as well.
+      read: Math.min(this.#read, reader.manifest.rows),
     };
     return {
       path,

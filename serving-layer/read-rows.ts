@@ -3,7 +3,7 @@ import type { Segment } from "../infra/tail/tail.ts";
 import type { Cell } from "../views/state.ts";
 import type { AccessPath } from "./access-path.ts";
 import type { Turns } from "./clock.ts";
-import type { ColumnScans } from "./column-scan.ts";
+import type { ColumnReader, ColumnScans } from "./column-scan.ts";
 import { FilledSeries, type SeriesRow } from "./fill.ts";
 import type { OrderKey } from "./order.ts";
 import type { Plan } from "./plan.ts";
@@ -21,7 +21,7 @@ import {
 import { TailRows } from "./sessions.ts";
 import { isShownAsStored, shownRows } from "./shown-rows.ts";
 
-type Reader = Pick<GenerationReader, "manifest" | "group" | "scan" | "statesPaths"> | undefined;
+type Reader = (ColumnReader & Pick<GenerationReader, "scan">) | undefined;
 
 /** What a query's rows are read from, and how. */
 export interface Reading {

@@ -54,6 +54,8 @@ export function recordsOf(events: readonly EventType[], lines: readonly string[]
  */
 export class ServedCut implements AsyncDisposable {
   readonly server: FastifyInstance;
+  /** How many statements DuckDB was given for answers. */
+  statements = 0;
   readonly #parts: { readonly app: App; readonly records: Records; readonly connection: DuckDBConnection };
   readonly #folder: string;
   readonly #generations: GenerationsFolder;
@@ -93,7 +95,9 @@ export class ServedCut implements AsyncDisposable {
     this.#generations = generations;
     this.server = createServer({});
     const temporaryFolder = join(folder, "scans");
-    this.#scans = new ColumnScans(() => Duckdb.open({ memoryLimit: "256MB", threads: 1, temporaryFolder }));
+    this.#scans = new ColumnScans(async () =>
+      this.#counting(await Duckdb.open({ memoryLimit: "256MB", threads: 1, temporaryFolder })),
+    );
     const log = new PlainLog(app.views);
     for (const [event, all] of records) log.advanceTo(event.name, endsOf(event, all));
     this.#serving = registerServing(this.server, {
@@ -124,6 +128,29 @@ export class ServedCut implements AsyncDisposable {
     }
     for (const { name } of app.views) await this.#generations.point(name, id);
     for (const view of app.views) await this.#untilServed(view, id);
+  }
+
+  /** Serves a tail of `[cut, next)` with the generation that serves, whose cut is `cut`. */
+  foldUpTo(next: Cut, cut: Cut): void {
+    const { app, records } = this.#parts;
+    for (const view of app.views) {
+      this.#tail.drop(view);
+      this.#tail.put(view, pieces(view, records, cut, cut, next));
+    }
+  }
+
+  #counting(duckdb: Duckdb): Duckdb {
+    const connect = duckdb.connect.bind(duckdb);
+    duckdb.connect = async () => {
+      const connection = await connect();
+      const stream = connection.stream.bind(connection);
+      connection.stream = (...statement) => {
+        this.statements++;
+        return stream(...statement);
+      };
+      return connection;
+    };
+    return duckdb;
   }
 
   async #publish(view: View, id: string, cut: Cut, masters: ReadonlyMap<EventType, Source>): Promise<void> {
@@ -182,8 +209,13 @@ function segmentsOf(view: View, records: Records, from: Cut, next: Cut): readonl
   });
 }
 
-function pieces(view: View, records: Records, cut: Cut, middle: Cut): readonly Piece[] {
-  const end = Object.fromEntries([...records].map(([event, all]) => [event.name, endsOf(event, all)])) as Cut;
+function pieces(
+  view: View,
+  records: Records,
+  cut: Cut,
+  middle: Cut,
+  end = Object.fromEntries([...records].map(([event, all]) => [event.name, endsOf(event, all)])) as Cut,
+): readonly Piece[] {
   return [segmentsOf(view, records, cut, middle), segmentsOf(view, records, middle, end)]
     .flat()
     .map((segment) => {
