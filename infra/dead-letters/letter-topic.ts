@@ -49,9 +49,9 @@ export class LetterTopic {
     const [start = 0] = await this.#log.starts(this.name);
     const [next = 0] = await this.#log.nexts(this.name);
     this.#forget(start);
-    const from = Math.max(this.next, start);
-    if (from >= next) return;
-    for await (const batch of this.#log.read(this.name, 0, offset(from), offset(next))) {
+    this.next = Math.max(this.next, start);
+    if (this.next >= next) return;
+    for await (const batch of this.#log.read(this.name, 0, offset(this.next), offset(next))) {
       for (const record of batch.records) this.#note(record);
       this.next = batch.next;
     }

@@ -146,6 +146,19 @@ test("letters that are erased go, the others are there once, as they were, also 
   }
 });
 
+test("whoever begins anew where all letters were erased finds none, erases once more, and goes on", async () => {
+  await using lifecycle = new Lifecycle();
+  const log = await openLog(lifecycle);
+  const former = new LogDeadLetters({ log, ...app });
+  await former.put([letter(1), letter(2)]);
+  await former.erase(() => true);
+  const letters = new LogDeadLetters({ log, ...app });
+  expect(await letters.countOf(() => true)).toBe(0);
+  await letters.erase(() => true);
+  await letters.put([letter(3)]);
+  expect([await letters.count(), await letters.countOf(() => true)]).toEqual([1, 1]);
+});
+
 test("what others put into a topic of dead letters is shown as it is", async () => {
   await using lifecycle = new Lifecycle();
   const log = await openLog(lifecycle);
