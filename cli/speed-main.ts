@@ -96,7 +96,7 @@ const teller = lifecycle.use(
     ...{ tail: speed.tail, views, isBehind: () => speed.isBehind },
     tell: async (telling) => {
       const news: SpeedNews = { telling, skipped: speed.skipped };
-      await peer.call("tell", news, { moved: telling.rows.map(({ buffer }) => buffer) });
+      await peer.call("tell", news, { moved: telling.rows.map(({ bytes }) => bytes.buffer) });
     },
   }),
 );

@@ -110,7 +110,6 @@ export class SpeedThread implements SealRequest, AsyncDisposable {
   /** Writes the checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread[Symbol.asyncDispose]();
-    await this.#parts.tail[Symbol.asyncDispose]();
   }
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { GroupKey } from "../infra/tail/group-key.ts";
 import type { Value } from "../views/aggregate.ts";
 import { unreachable } from "../views/errors.ts";
 import type { Scalar } from "../views/expression.ts";
-import { groupKey, groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
+import { groupKeyToJs, wholeKeyBytes } from "../views/key.ts";
 import { slidingWindow } from "../views/sliding-rows.ts";
 import type { Cell } from "../views/state.ts";
 import { bucketing } from "./buckets.ts";
@@ -37,8 +38,8 @@ export interface Plan {
   matches(dimensions: readonly Scalar[]): boolean;
   /** The parts of the index that hold what is asked for, in its order. */
   readonly ranges: readonly KeyRange[];
-  /** `groupKey` of each range, where every dimension has its values: the tail is then looked up instead of walked. */
-  readonly groupKeys: readonly string[] | undefined;
+  /** The group of each range, where every dimension has its values: the tail is then looked up instead of walked. */
+  readonly groupKeys: readonly GroupKey[] | undefined;
   /** How many first dimensions are grouped by or have one value: rows that share them lie together in the index. */
   readonly leading: number;
   /** The answer's order begins with the leading dimensions, so that a full page ends the reading. */
@@ -69,7 +70,7 @@ export function planOf(query: Query): Plan {
     matches: matching(filters),
     ranges,
     groupKeys: ranges.every(({ prefix }) => prefix.length === view.dimensions.length)
-      ? ranges.map(({ prefix }) => groupKey(view.dimensions, prefix))
+      ? ranges.map(({ prefix }) => new GroupKey(view, prefix))
       : undefined,
     leading,
     isIndexOrdered: beginsWithLeading(orderThatMatters, leading, isFixed),
@@ -81,13 +82,10 @@ export function planOf(query: Query): Plan {
   });
 }
 
-/** Where the query names one group of the index, its key. */
-export function onlyGroup(plan: Plan): { dimensions: readonly Scalar[]; key: string } | undefined {
-  const [range, second] = plan.ranges;
-  const key = plan.groupKeys?.[0];
-  return range === undefined || second !== undefined || key === undefined
-    ? undefined
-    : { dimensions: range.prefix, key };
+/** The group of the index that the query names, where it is one. */
+export function onlyGroup({ groupKeys = [] }: Plan): GroupKey | undefined {
+  const [only, second] = groupKeys;
+  return second === undefined ? only : undefined;
 }
 
 function compileKey({ columns, groupBy, buckets }: Query): Plan["keyOf"] {

@@ -38,29 +38,30 @@ export function forEachEntry(
 ): void {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
   const widthMs = plan.query.view.window?.window.widthMs;
-  for (const { panes } of segments) {
+  for (const segment of segments) {
+    const { panes } = segment;
     if (widthMs !== undefined && (to - from) / widthMs <= panes.size) {
       for (let pane = from; pane < to; pane += widthMs) {
-        const entries = panes.get(pane);
-        if (entries !== undefined) forEachIn(entries, plan, take);
+        if (panes.has(pane)) forEachIn(segment, pane, plan, take);
       }
     } else {
-      for (const [pane, entries] of panes) if (pane >= from && pane < to) forEachIn(entries, plan, take);
+      for (const pane of panes.keys()) if (pane >= from && pane < to) forEachIn(segment, pane, plan, take);
     }
   }
 }
 
 function forEachIn(
-  entries: ReadonlyMap<string, Entry>,
+  segment: Segment,
+  pane: number,
   { groupKeys, matches, widen }: Plan,
   take: (entry: Entry) => void,
 ): void {
   if (groupKeys === undefined) {
-    for (const entry of entries.values()) if (matches(widen(entry.dimensions))) take(entry);
+    for (const entry of segment.entriesIn(pane)) if (matches(widen(entry.dimensions))) take(entry);
     return;
   }
   for (const key of groupKeys) {
-    const entry = entries.get(key);
+    const entry = segment.find(pane, key);
     if (entry !== undefined && matches(widen(entry.dimensions))) take(entry);
   }
 }

@@ -1,6 +1,5 @@
 import type { GenerationReader } from "../infra/generations/generations.ts";
 import type { Segment } from "../infra/tail/tail.ts";
-import type { Scalar } from "../views/expression.ts";
 import type { Cell, StateRow } from "../views/state.ts";
 import { copyState, mergeState, type View, zeroState } from "../views/view.ts";
 import type { SeriesRow } from "./fill.ts";
@@ -139,7 +138,7 @@ export function readPoint(
   const only = onlyGroup(plan);
   if (only === undefined) throw new Error("not a point query");
   const { buckets, view } = plan.query;
-  const rows = reader?.group(only.dimensions as Scalar[], range.from, range.to) ?? [];
+  const rows = reader?.group(only.dimensions, range.from, range.to) ?? [];
   const entries: StateRow[] = [];
   forEachEntry(plan, segments, (entry) => void entries.push(entry), range);
   if (entries.length === 0 && buckets !== undefined && buckets === view.window?.window) return rows;

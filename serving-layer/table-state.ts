@@ -114,8 +114,8 @@ function batchOf(snapshots: Snapshots, view: View): Snapshot {
 function rowsOf(table: EventTable, reader: GenerationReader | undefined, segments: readonly Segment[]): Rows {
   const { view } = table;
   const ahead = new Map<Scalar, Cell[]>();
-  for (const { panes } of segments) {
-    for (const { dimensions, cells } of panes.get(0)?.values() ?? []) {
+  for (const segment of segments) {
+    for (const { dimensions, cells } of segment.entriesIn(0)) {
       const key = dimensions[0] ?? null;
       const known = ahead.get(key);
       if (known === undefined) ahead.set(key, copyState(view, cells));

@@ -7,7 +7,7 @@ const sampleSize = 32;
 const entryBytes = 200;
 
 /** Memory that a segment takes, by what a sample of its entries does. */
-export function tailBytes(segment: Pick<Segment, "panes" | "size">): number {
+export function tailBytes(segment: Pick<Segment, "entries" | "size">): number {
   let looked = 0;
   let bytes = 0;
   for (const entry of sample(segment)) {
@@ -17,13 +17,11 @@ export function tailBytes(segment: Pick<Segment, "panes" | "size">): number {
   return looked === 0 ? 0 : Math.round((bytes / looked) * segment.size);
 }
 
-function* sample({ panes }: Pick<Segment, "panes">): Generator<Entry> {
+function* sample(segment: Pick<Segment, "entries">): Generator<Entry> {
   let left = sampleSize;
-  for (const groups of panes.values()) {
-    for (const entry of groups.values()) {
-      if (left-- === 0) return;
-      yield entry;
-    }
+  for (const entry of segment.entries()) {
+    if (left-- === 0) return;
+    yield entry;
   }
 }
 

@@ -74,9 +74,8 @@ return function fold(segment, events, first, records) {
     const key = ${groupKeyToJs(view.dimensions, dimensions)};
     let entry = groups.get(key);
     if (entry === undefined) {
-      entry = { dimensions: [${dimensions.join(", ")}], pane, cells: [${view.columns.map((column) => cellToJs(column.zero)).join(", ")}], isDirty: true };
+      entry = { dimensions: [${dimensions.join(", ")}], pane, cells: [${view.columns.map((column) => cellToJs(column.zero)).join(", ")}], isDirty: true, place: segment.size++ };
       groups.set(key, entry);
-      segment.size++;
       segment.dirty.push(entry);
     } else if (!entry.isDirty) {
       entry.isDirty = true;

@@ -1,7 +1,7 @@
 import type { Chain } from "../infra/tail/chain.ts";
+import { RowWriter } from "../infra/tail/row-bytes.ts";
 import type { TailSegment } from "../infra/tail/segment.ts";
-import { type EncodedRow, encodeRow } from "../infra/tail/tail-record.ts";
-import { packRows, type Telling, type ToldChain } from "../infra/tail/telling.ts";
+import type { SegmentRows, Telling, ToldChain } from "../infra/tail/telling.ts";
 import type { View } from "../views/view.ts";
 import { Pace } from "./pace.ts";
 import type { TailSegments } from "./segments.ts";
@@ -20,8 +20,8 @@ export interface TailTellerOptions {
 const restMs = 5;
 /** Between two while the fold is behind: the first thread takes in little at a time, and queries come in between. */
 const behindGapMs = 150;
-/** What is unpacked at once, while queries wait. */
-const rowsPerPack = 250;
+/** What is taken in at once, while queries wait: some hundred rows. */
+const bytesAtOnce = 1 << 16;
 
 /** Tells another thread what becomes of the chains that this one folds: see `Telling`. */
 export class TailTeller implements AsyncDisposable {
@@ -32,6 +32,7 @@ export class TailTeller implements AsyncDisposable {
   #lastId = 0;
   /** What was told of each chain. */
   readonly #told = new Map<Chain, string>();
+  readonly #writer = new RowWriter();
   readonly #pace: Pace;
   readonly #advance: Disposable;
 
@@ -60,7 +61,7 @@ export class TailTeller implements AsyncDisposable {
   /** All of one moment: the thread is not given up. */
   #telling(): Telling {
     const { views, tail } = this.#options;
-    const rows: Uint8Array<ArrayBuffer>[] = [];
+    const rows: SegmentRows[] = [];
     const told = views.map((view, number) => ({
       view: number,
       chains: tail.chainsOf(view).flatMap((chain) => this.#toldOf(chain, rows) ?? []),
@@ -69,7 +70,7 @@ export class TailTeller implements AsyncDisposable {
   }
 
   /** Undefined where nothing has changed since. */
-  #toldOf(chain: Chain, rows: Uint8Array<ArrayBuffer>[]): ToldChain | undefined {
+  #toldOf(chain: Chain, rows: SegmentRows[]): ToldChain | undefined {
     const fresh = new Set(chain.segments.filter((segment) => !this.#ids.has(segment)));
     const segments = chain.segments.map((segment) => {
       const { from, next, isSealed } = segment;
@@ -78,24 +79,20 @@ export class TailTeller implements AsyncDisposable {
     const all = segments.map(({ id, next, isSealed }) => `${id} ${next} ${isSealed}`).join();
     if (this.#told.get(chain) === all) return undefined;
     this.#told.set(chain, all);
-    for (const segment of chain.segments) this.#packRows(segment, fresh.has(segment), rows);
+    for (const segment of chain.segments) this.#tellRows(segment, fresh.has(segment), rows);
     return { partition: chain.partition, segments };
   }
 
-  #packRows(segment: TailSegment, isNew: boolean, packed: Uint8Array<ArrayBuffer>[]): void {
+  #tellRows(segment: TailSegment, isNew: boolean, told: SegmentRows[]): void {
     const id = this.#idOf(segment);
+    const writer = this.#writer;
     // The first time it means nothing but that it is to be asked again.
     const changed = segment.takeChanged();
-    let rows: EncodedRow[] = [];
-    const pack = () => {
-      if (rows.length > 0) packed.push(packRows({ id, rows }));
-      rows = [];
-    };
-    for (const entry of isNew ? segment.entries() : changed) {
-      rows.push(encodeRow(entry));
-      if (rows.length === rowsPerPack) pack();
+    for (const { place, pane, dimensions, cells } of isNew ? segment.entries() : changed) {
+      writer.add(place, pane, dimensions, cells);
+      if (writer.length >= bytesAtOnce) told.push({ id, bytes: writer.take() });
     }
-    pack();
+    if (writer.length > 0) told.push({ id, bytes: writer.take() });
   }
 
   #idOf(segment: TailSegment): number {

@@ -1,5 +1,6 @@
 import type { Offset } from "./cut.ts";
-import { hashOf, IdTable } from "./id-table.ts";
+import { hashOf } from "./hash.ts";
+import { IdTable } from "./id-table.ts";
 
 /**
  * The duplicate rule of one partition: a record is a duplicate if the same (source, id) stands among the N records

@@ -1,18 +1,5 @@
 import type { Offset } from "./cut.ts";
 
-/** Drawn for each process, so that nobody can choose ids that all fall into one bucket. */
-const seed = Math.floor(Math.random() * 2 ** 32);
-const factor = Math.floor(Math.random() * 2 ** 31) * 2 + 1;
-
-/** Of a text's UTF-16 units: FNV-1a with a factor of its own (http://www.isthe.com/chongo/tech/comp/fnv), then mixed as MurmurHash3 does. */
-export function hashOf(text: string): number {
-  let hash = seed;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), factor);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
-}
-
 /**
  * Offsets by (source, id), which are only ever added, or forgotten all at once. A hash table with chains, of which everything
  * lies in a few pieces of memory: a map of so many texts costs each of them a place on the heap, and the garbage collector

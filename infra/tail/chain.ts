@@ -2,14 +2,16 @@ import type { Offset } from "../../views/cut.ts";
 import { TidemarkError } from "../../views/errors.ts";
 import type { View } from "../../views/view.ts";
 import type { ChainChanges, ChangingChain, SegmentChange } from "./checkpoint.ts";
+import type { Path } from "./path-tail.ts";
 import { TailSegment } from "./segment.ts";
+import type { Segment } from "./tail.ts";
 
 /**
  * The segments of one view in one of its partitions: sealed ones, and an open one that takes what comes next. At most one begins
  * at any offset, and where a sealed one ends another begins; so from every boundary one path of abutting segments leads to
  * the chain's position. Sealed segments may overlap (a generation's cut in the midst of one gives a second way in).
  */
-export class Chain implements ChangingChain {
+export class Chain implements ChangingChain, Path {
   readonly view: View;
   readonly partition: number;
   readonly #sealed = new Map<Offset, TailSegment>();
@@ -88,15 +90,7 @@ export class Chain implements ChangingChain {
 
   /** The segments from a boundary to the position; undefined if there is no boundary. */
   pathFrom(at: Offset): readonly TailSegment[] | undefined {
-    const path: TailSegment[] = [];
-    while (at !== this.#open.from) {
-      const segment = this.#sealed.get(at);
-      if (segment === undefined) return undefined;
-      path.push(segment);
-      at = segment.next;
-    }
-    path.push(this.#open);
-    return path;
+    return pathFrom(at, this.#sealed, this.#open);
   }
 
   /** The sealed segments that cover exactly `[from, to)`; undefined if there are none that do. */
@@ -248,6 +242,23 @@ export class Chain implements ChangingChain {
     this.#fresh.clear();
     return { segments, dropped };
   }
+}
+
+/** The abutting segments from a boundary on, up to the open one; undefined if there is no boundary. */
+export function pathFrom<S extends Segment>(
+  at: Offset,
+  sealed: ReadonlyMap<Offset, S>,
+  open: S,
+): readonly S[] | undefined {
+  const path: S[] = [];
+  while (at !== open.from) {
+    const segment = sealed.get(at);
+    if (segment === undefined) return undefined;
+    path.push(segment);
+    at = segment.next;
+  }
+  path.push(open);
+  return path;
 }
 
 function changeOf(segment: TailSegment): SegmentChange {

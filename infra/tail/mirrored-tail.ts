@@ -1,12 +1,10 @@
 import { setImmediate } from "node:timers/promises";
 import type { Cut, Offset } from "../../views/cut.ts";
-import type { StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
-import { Chain } from "./chain.ts";
-import { ChainedTail } from "./chained-tail.ts";
-import { TailSegment } from "./segment.ts";
-import { decodeRow } from "./tail-record.ts";
-import { type Telling, type ToldChain, type ToldSegment, type ToldView, unpackRows } from "./telling.ts";
+import { pathFrom } from "./chain.ts";
+import { MirroredSegment } from "./mirrored-segment.ts";
+import { type Path, PathTail } from "./path-tail.ts";
+import type { Telling, ToldChain, ToldView } from "./telling.ts";
 
 /** How long is told in one turn of the event loop, in milliseconds: queries wait for it. */
 const turnMs = 1;
@@ -19,20 +17,19 @@ export interface MirroredTailOptions {
 }
 
 /** The tail that another thread of the process folds, in the memory of this one: as that tells it, telling by telling. */
-export class MirroredTail extends ChainedTail {
+export class MirroredTail extends PathTail<MirroredChain> {
   readonly #views: readonly View[];
   readonly #release: (view: View, cut: Cut) => void;
-  #segments = new Map<number, TailSegment>();
+  #segments: ReadonlyMap<number, MirroredSegment> = new Map();
 
   constructor({ views, release }: MirroredTailOptions) {
     super(
       new Map(
         views.map((view) => [
           view,
-          view.partitions.map((_, partition) => new Chain(view, partition, 0 as Offset)),
+          view.partitions.map((_, partition) => new MirroredChain(view, partition)),
         ]),
       ),
-      { mergesLongChains: false },
     );
     this.#views = views;
     this.#release = release;
@@ -48,39 +45,42 @@ export class MirroredTail extends ChainedTail {
    */
   async apply({ rows, views }: Telling): Promise<void> {
     const fresh = this.#freshSegments(views);
-    const changed = new Map<TailSegment, StateRow[]>();
     const turn = new Turn();
-    for (const bytes of rows) {
-      const { id, rows: encoded } = unpackRows(bytes);
+    const changes = new Map<number, Uint8Array<ArrayBuffer>[]>();
+    for (const { id, bytes } of rows) {
       const unseen = fresh.get(id);
-      const segment = unseen ?? (this.#segments.get(id) as TailSegment);
-      const decoded = encoded.map((row) => decodeRow(segment.view, row));
+      if (unseen === undefined) {
+        changes.set(id, [...(changes.get(id) ?? []), bytes]);
+        continue;
+      }
       // Nobody reads a segment that stands in no chain yet.
-      if (unseen === undefined) changed.set(segment, [...(changed.get(segment) ?? []), ...decoded]);
-      else for (const row of decoded) unseen.replaceRow(row);
+      unseen.take(bytes);
       await turn.giveUpIfLong();
     }
-    for (const [id, segment] of fresh) this.#segments.set(id, segment);
+    const segments = new Map([...this.#segments, ...fresh]);
     for (const { view, chains } of views) {
-      const told = this.#toldChains(view, chains);
-      const haveMoved = told.some(haveBoundariesMoved);
-      for (const each of told) {
-        extend(each, changed);
+      const known = this.chainsOf(this.#view(view));
+      const news = chains.map((told) => ({ chain: known[told.partition] as MirroredChain, told }));
+      const haveMoved = news.some(({ chain, told }) => chain.haveBoundariesMoved(told, segments));
+      for (const { chain, told } of news) {
+        chain.become(told, segments, changes);
         if (haveMoved) continue;
         this.advanced();
         await turn.giveUpIfLong();
       }
       if (haveMoved) this.boundariesChanged();
     }
-    this.#forgetDropped();
+    const held = new Set(this.chains.flatMap((chain) => chain.segments));
+    this.#segments = new Map([...segments].filter(([, segment]) => held.has(segment)));
+    for (const segment of held) while (segment.settle()) await turn.giveUpIfLong();
   }
 
-  #freshSegments(views: readonly ToldView[]): ReadonlyMap<number, TailSegment> {
-    const fresh = new Map<number, TailSegment>();
+  #freshSegments(views: readonly ToldView[]): ReadonlyMap<number, MirroredSegment> {
+    const fresh = new Map<number, MirroredSegment>();
     for (const { view, chains } of views) {
       for (const { partition, segments } of chains) {
         for (const { id, from } of segments) {
-          if (!this.#segments.has(id)) fresh.set(id, new TailSegment(this.#view(view), partition, from));
+          if (!this.#segments.has(id)) fresh.set(id, new MirroredSegment(this.#view(view), partition, from));
         }
       }
     }
@@ -90,45 +90,56 @@ export class MirroredTail extends ChainedTail {
   #view(number: number): View {
     return this.#views[number] as View;
   }
-
-  #toldChains(view: number, chains: readonly ToldChain[]): readonly ChainNews[] {
-    return chains.map(({ partition, segments }) => ({
-      chain: this.chainsOf(this.#view(view))[partition] as Chain,
-      segments: segments.map(({ id }) => this.#segments.get(id) as TailSegment),
-      told: segments,
-    }));
-  }
-
-  #forgetDropped(): void {
-    const held = new Set(this.chains.flatMap((chain) => chain.segments));
-    for (const [id, segment] of this.#segments) if (!held.has(segment)) this.#segments.delete(id);
-  }
 }
 
-/** What a chain is to be made of, and what of that was told. */
-interface ChainNews {
-  readonly chain: Chain;
-  readonly segments: readonly TailSegment[];
-  readonly told: readonly ToldSegment[];
-}
+/** A chain as it was told last. */
+class MirroredChain implements Path {
+  readonly partition: number;
+  #sealed: ReadonlyMap<Offset, MirroredSegment> = new Map();
+  #open: MirroredSegment;
 
-function haveBoundariesMoved({ chain, segments }: ChainNews): boolean {
-  const known = chain.segments;
-  return known.length !== segments.length || segments.some((segment, i) => segment !== known[i]);
-}
-
-function extend(news: ChainNews, changed: ReadonlyMap<TailSegment, readonly StateRow[]>): void {
-  const { chain, segments, told } = news;
-  const haveMoved = haveBoundariesMoved(news);
-  for (const [i, segment] of segments.entries()) {
-    const { next, isSealed } = told[i] as ToldSegment;
-    for (const row of changed.get(segment) ?? []) segment.replaceRow(row);
-    segment.advance(next);
-    if (isSealed) segment.seal();
+  constructor(view: View, partition: number) {
+    this.partition = partition;
+    this.#open = new MirroredSegment(view, partition, 0 as Offset);
   }
-  if (!haveMoved) return;
-  chain.become(Chain.restore(chain.view, chain.partition, segments), { keepsFormer: false });
-  chain.forgetDropped();
+
+  get next(): Offset {
+    return this.#open.next;
+  }
+
+  get size(): number {
+    return this.segments.reduce((size, segment) => size + segment.size, 0);
+  }
+
+  /** All of them; the open one is the last. */
+  get segments(): readonly MirroredSegment[] {
+    return [...this.#sealed.values(), this.#open];
+  }
+
+  pathFrom(at: Offset): readonly MirroredSegment[] | undefined {
+    return pathFrom(at, this.#sealed, this.#open);
+  }
+
+  haveBoundariesMoved({ segments }: ToldChain, byId: ReadonlyMap<number, MirroredSegment>): boolean {
+    const known = this.segments;
+    return known.length !== segments.length || segments.some(({ id }, i) => byId.get(id) !== known[i]);
+  }
+
+  become(
+    { segments }: ToldChain,
+    byId: ReadonlyMap<number, MirroredSegment>,
+    changes: ReadonlyMap<number, readonly Uint8Array<ArrayBuffer>[]>,
+  ): void {
+    const sealed = new Map<Offset, MirroredSegment>();
+    for (const { id, next, isSealed } of segments) {
+      const segment = byId.get(id) as MirroredSegment;
+      for (const rows of changes.get(id) ?? []) segment.take(rows);
+      segment.advance(next);
+      if (isSealed) sealed.set(segment.from, segment);
+      else this.#open = segment;
+    }
+    this.#sealed = sealed;
+  }
 }
 
 class Turn {

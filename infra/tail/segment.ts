@@ -3,7 +3,17 @@ import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
 import { type Cell, copyCell, type StateRow } from "../../views/state.ts";
 import { copyState, mergeState, type View } from "../../views/view.ts";
+import type { GroupKey } from "./group-key.ts";
 import type { Entry, Segment } from "./tail.ts";
+
+/** An entry that can be folded into. */
+export interface FoldedEntry extends Entry {
+  readonly cells: Cell[];
+  /** Counts up from 0 in the order in which the segment's entries came. */
+  readonly place: number;
+  /** Changed since it was last taken, by the checkpoint or by `takeChanged`, and then listed in the segment's `dirty`. */
+  isDirty: boolean;
+}
 
 /**
  * A segment in memory. Open, it takes records (through a fold) and its `next` rises; sealed, nothing in it changes any
@@ -13,15 +23,16 @@ export class TailSegment implements Segment {
   readonly view: View;
   readonly partition: number;
   readonly from: Offset;
-  readonly panes = new Map<number, Map<string, Entry>>();
+  /** By pane, then by `groupKey` of the dimensions. */
+  readonly panes = new Map<number, Map<string, FoldedEntry>>();
   /** Entries that changed since `takeDirty` or `takeChanged`, each once. Whoever sets an entry's `isDirty` lists it here. */
-  dirty: Entry[] = [];
+  dirty: FoldedEntry[] = [];
   /** What `takeChanged` took out of `dirty`, for `takeDirty` to give all the same. */
-  readonly #taken = new Set<Entry>();
+  readonly #taken = new Set<FoldedEntry>();
   /** The other way round. */
-  readonly #untold = new Set<Entry>();
+  readonly #untold = new Set<FoldedEntry>();
   #isWatched = false;
-  /** Entries in all panes. Whoever adds one to a pane counts it here. */
+  /** Entries in all panes. Whoever adds one to a pane counts it here; what was counted before is its place. */
   size = 0;
   #next: Offset;
   #isSealed = false;
@@ -51,13 +62,17 @@ export class TailSegment implements Segment {
   }
 
   /** The pane's entries by `groupKey`; the caller adds one if the pane is new. */
-  pane(pane: number): Map<string, Entry> {
+  pane(pane: number): Map<string, FoldedEntry> {
     let groups = this.panes.get(pane);
     if (groups === undefined) {
       groups = new Map();
       this.panes.set(pane, groups);
     }
     return groups;
+  }
+
+  find(pane: number, group: GroupKey): FoldedEntry | undefined {
+    return this.panes.get(pane)?.get(group.text);
   }
 
   /** Merges one row in. Copies what it keeps. */
@@ -92,16 +107,15 @@ export class TailSegment implements Segment {
   }
 
   #add(
-    groups: Map<string, Entry>,
+    groups: Map<string, FoldedEntry>,
     key: string,
     dimensions: readonly Scalar[],
     pane: number,
     cells: Cell[],
     isDirty: boolean,
   ): void {
-    const entry: Entry = { dimensions, pane, cells, isDirty };
+    const entry: FoldedEntry = { dimensions, pane, cells, isDirty, place: this.size++ };
     groups.set(key, entry);
-    this.size++;
     if (isDirty) this.dirty.push(entry);
   }
 
@@ -110,7 +124,7 @@ export class TailSegment implements Segment {
     for (const entry of this.entries()) this.#markDirty(entry);
   }
 
-  #markDirty(entry: Entry): void {
+  #markDirty(entry: FoldedEntry): void {
     if (entry.isDirty) return;
     entry.isDirty = true;
     this.dirty.push(entry);
@@ -141,7 +155,7 @@ export class TailSegment implements Segment {
     return rowsOf(dirty, cells, width);
   }
 
-  takeChanged(): readonly Entry[] {
+  takeChanged(): readonly FoldedEntry[] {
     this.#isWatched = true;
     const changed = this.#dirtyWith(this.#untold);
     for (const entry of this.dirty) {
@@ -153,7 +167,7 @@ export class TailSegment implements Segment {
   }
 
   /** What is dirty, and what the other reader took of that, which is forgotten. */
-  #dirtyWith(takenByOther: Set<Entry>): readonly Entry[] {
+  #dirtyWith(takenByOther: Set<FoldedEntry>): readonly FoldedEntry[] {
     if (takenByOther.size === 0) return this.dirty;
     for (const entry of this.dirty) takenByOther.add(entry);
     const all = [...takenByOther];
@@ -161,7 +175,11 @@ export class TailSegment implements Segment {
     return all;
   }
 
-  *entries(): Generator<Entry, void, undefined> {
+  entriesIn(pane: number): Iterable<FoldedEntry> {
+    return this.panes.get(pane)?.values() ?? [];
+  }
+
+  *entries(): Generator<FoldedEntry, void, undefined> {
     for (const groups of this.panes.values()) yield* groups.values();
   }
 

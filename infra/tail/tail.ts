@@ -2,14 +2,13 @@ import type { Cut, Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import type { View } from "../../views/view.ts";
+import type { GroupKey } from "./group-key.ts";
 
-/** One group's state in one pane of a segment. `cells` changes in place while the segment is open. */
+/** One group's state in one pane of a segment. It changes in place while the segment is open. */
 export interface Entry {
   readonly dimensions: readonly Scalar[];
   readonly pane: number;
-  readonly cells: Cell[];
-  /** Changed since it was last taken, by the checkpoint or by `takeChanged`, and then listed in the segment's `dirty`. */
-  isDirty: boolean;
+  readonly cells: readonly Cell[];
 }
 
 /** States of the records `[from, next)` of one partition for one view. */
@@ -20,12 +19,16 @@ export interface Segment {
   readonly from: Offset;
   /** Rises while the segment is open. */
   readonly next: Offset;
-  /** By pane, then by `groupKey` of the dimensions. */
-  readonly panes: ReadonlyMap<number, ReadonlyMap<string, Entry>>;
+  /** Those that have entries. */
+  readonly panes: Pick<ReadonlyMap<number, unknown>, "size" | "has" | "keys">;
+  /** How many entries. */
   readonly size: number;
+  find(pane: number, group: GroupKey): Entry | undefined;
+  entriesIn(pane: number): Iterable<Entry>;
+  entries(): Iterable<Entry>;
   /**
    * The entries that are new or have changed since the last call, perhaps some more; the first call begins the watch, and what
-   * it gives means nothing. For one reader in a process.
+   * it gives means nothing. From then on an entry is always the same object. For one reader in a process.
    */
   takeChanged(): readonly Entry[];
 }

@@ -1,6 +1,4 @@
-import { Packr } from "msgpackr";
 import type { Offset } from "../../views/cut.ts";
-import type { EncodedRow } from "./tail-record.ts";
 
 /**
  * What one thread tells another of the tail that it folds: all that has changed since the telling before. The other one,
@@ -8,8 +6,8 @@ import type { EncodedRow } from "./tail-record.ts";
  * folded; chains by the view's partitions.
  */
 export interface Telling {
-  /** By `packRows`: of new segments all rows, of others those that changed, as they are at the segment's `next`. */
-  readonly rows: readonly Uint8Array<ArrayBuffer>[];
+  /** Of new segments all, of others those that changed, as they are at the segment's `next`. */
+  readonly rows: readonly SegmentRows[];
   /** Of which anything has changed. */
   readonly views: readonly ToldView[];
 }
@@ -37,17 +35,6 @@ export interface ToldSegment {
 /** Rows of one segment, few enough to be taken in at once. */
 export interface SegmentRows {
   readonly id: number;
-  readonly rows: readonly EncodedRow[];
-}
-
-const packr = new Packr({ useRecords: false });
-
-/** In memory of their own, which can be moved to the other thread. */
-export function packRows({ id, rows }: SegmentRows): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(packr.pack([id, rows]));
-}
-
-export function unpackRows(bytes: Uint8Array): SegmentRows {
-  const [id, rows] = packr.unpack(bytes) as [number, readonly EncodedRow[]];
-  return { id, rows };
+  /** As a `RowWriter` gives them: memory that is moved to the other thread. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }

@@ -190,8 +190,7 @@ export class ChangePublisher implements AsyncDisposable {
     const gone = this.#segments.filter((segment) => !segments.includes(segment));
     for (const segment of [...gone, ...segments]) {
       if (!gone.includes(segment) && this.#segments.includes(segment)) continue;
-      for (const entries of segment.panes.values())
-        for (const entry of entries.values()) this.#touched.add(entry);
+      for (const entry of segment.entries()) this.#touched.add(entry);
     }
     this.#segments = segments;
   }

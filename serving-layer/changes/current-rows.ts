@@ -1,9 +1,9 @@
 import type { Change } from "../../infra/changes/change-record.ts";
 import type { GenerationReader } from "../../infra/generations/generations.ts";
+import { GroupKey } from "../../infra/tail/group-key.ts";
 import type { Segment } from "../../infra/tail/tail.ts";
 import { exists } from "../../views/existence.ts";
 import type { Scalar } from "../../views/expression.ts";
-import { groupKey } from "../../views/key.ts";
 import type { Cell, StateRow } from "../../views/state.ts";
 import { copyState, mergeState, type View } from "../../views/view.ts";
 import { readQuery } from "../parameters.ts";
@@ -47,11 +47,11 @@ export class CurrentRows {
     segments: readonly Segment[],
     { dimensions, pane, base }: Omit<StateRow, "cells"> & { readonly base: readonly Cell[] | undefined },
   ): Change {
-    const group = groupKey(this.#view.dimensions, dimensions);
+    const group = new GroupKey(this.#view, dimensions);
     let cells = base;
     let isOwn = false;
-    for (const { panes } of segments) {
-      const entry = panes.get(pane)?.get(group);
+    for (const segment of segments) {
+      const entry = segment.find(pane, group);
       if (entry === undefined) continue;
       if (cells === undefined) {
         cells = entry.cells;

@@ -110,9 +110,7 @@ function tableOf(moment: SqlMoment, named: Named, names: readonly string[]): Sql
   const { view } = named;
   const { snapshot, segments } = moment.view(view);
   const rows = new TailSegment(view, 0, offset(0));
-  for (const { panes } of segments) {
-    for (const entries of panes.values()) for (const entry of entries.values()) rows.mergeRow(entry);
-  }
+  for (const segment of segments) for (const entry of segment.entries()) rows.mergeRow(entry);
   return {
     ...{ kind: "view", names, view: view.name },
     generation: snapshot.reader?.manifest.id ?? null,

@@ -178,13 +178,18 @@ export function plainSegment(view: View, { partition, from, next, rows }: Piece)
       dimensions,
       pane,
       cells: [...cells],
-      isDirty: false,
     });
     panes.set(pane, entries);
   }
   const bounds = { from: from as Offset, next: next as Offset };
   // Nothing in it ever changes: what comes is another segment.
-  return { view, partition, ...bounds, panes, size: states.length, takeChanged: () => [] };
+  return {
+    ...{ view, partition, ...bounds, panes, size: states.length },
+    find: (pane, { text }) => panes.get(pane)?.get(text),
+    entriesIn: (pane) => panes.get(pane)?.values() ?? [],
+    entries: () => [...panes.values()].flatMap((entries) => [...entries.values()]),
+    takeChanged: () => [],
+  };
 }
 
 /** A tail of pieces that can be given more. Boundaries lie where pieces begin. */

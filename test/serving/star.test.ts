@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../serving-layer/clock.ts";
 import type { Cut } from "../../views/cut.ts";
 import { onlyMapping } from "../../views/mapping.ts";
+import type { Cell } from "../../views/state.ts";
 import { type Serving, settled, startServing } from "./serving.ts";
 import { bySite, type Change, changeState, type Fact, factState, files, sites } from "./star.ts";
 
@@ -98,10 +99,10 @@ describe("an answer by attributes", () => {
     serving.tail.put(sites.view, [{ partition: 0, from: 100, next: 300, rows: changes }]);
     const { cut } = (await serving.generations.current(sites.view)) ?? {};
     const segments = serving.tail.segments(sites.view, cut ?? {}) ?? [];
-    const entries = segments.flatMap(({ panes }) => [...(panes.get(0)?.values() ?? [])]);
+    const entries = segments.flatMap((segment) => [...segment.entriesIn(0)]);
     let changed = 0;
     clock.meanwhile = async () => {
-      for (const { cells } of entries) cells.splice(0, 4, 9, 0, 300, "4:west1:14:true");
+      for (const { cells } of entries) (cells as Cell[]).splice(0, 4, 9, 0, 300, "4:west1:14:true");
       changed = entries.length;
     };
     const { body } = await serving.get(regions);

@@ -139,7 +139,6 @@ export class Running {
 
   async stopSpeed(): Promise<void> {
     await this.#mirror?.teller[Symbol.asyncDispose]();
-    await this.#mirror?.tail[Symbol.asyncDispose]();
     this.#mirror = undefined;
     await this.#speed?.[Symbol.asyncDispose]();
     await this.#checkpoint?.[Symbol.asyncDispose]();
@@ -241,10 +240,10 @@ export function nextsOf(cut: Cut): readonly number[] {
 
 /** The merge of segments, by key. */
 export function mergedRows(view: View, segments: readonly Segment[]): Rows {
-  const rows = segments.flatMap((segment) =>
-    [...segment.panes.values()].flatMap((groups) => [...groups.values()]),
+  return rowsByKey(
+    view,
+    segments.flatMap((segment) => [...segment.entries()]),
   );
-  return rowsByKey(view, rows);
 }
 
 export function rowsByKey(view: View, rows: Iterable<StateRow>): Rows {
