@@ -20,6 +20,9 @@ interface PaneRows {
 
 /** As many bytes of rows are moved in one go. */
 const movedAtOnce = 1 << 16;
+/** Pages of fewer bytes are moved together as soon as there are so many: each is some objects on the heap. */
+const shortBytes = 1 << 12;
+const mostShort = 64;
 
 /**
  * Rows as they were told, by place and by key. Nothing is decoded before somebody reads it, and nothing of it lies on the heap,
@@ -35,6 +38,7 @@ export class RowTable {
   readonly #freePages: number[] = [];
   /** Less than half of them is live. */
   readonly #sparse = new Set<number>();
+  readonly #short = new Set<number>();
   readonly #panes = new Map<number, PaneRows>();
   #size = 0;
   /** By place: the number of its page plus 1, and where in that the row begins. */
@@ -59,9 +63,10 @@ export class RowTable {
     return this.#size;
   }
 
-  /** That rows take, what they were before and is not given back yet among it. */
-  get bytes(): number {
-    return this.#pages.reduce((sum, page) => sum + (page?.bytes.length ?? 0), 0);
+  /** What rows take, with what they were before and is not given back yet: bytes, and pieces of memory. */
+  get memory(): { readonly bytes: number; readonly pieces: number } {
+    const pages = this.#pages.filter((page) => page !== undefined);
+    return { bytes: pages.reduce((sum, { bytes }) => sum + bytes.length, 0), pieces: pages.length };
   }
 
   /** In the order in which they came. */
@@ -82,11 +87,13 @@ export class RowTable {
     }
   }
 
-  /** Moves some of the rows together that lie among what is not live any more; false if there are none. */
+  /** Moves some of the rows together that lie among what is not live any more, or a few to a piece; false if there are none. */
   settle(): boolean {
     const pages: number[] = [];
     let length = 0;
-    for (const page of this.#sparse) {
+    const scattered =
+      this.#short.size < mostShort ? this.#sparse : new Set([...this.#sparse, ...this.#short]);
+    for (const page of scattered) {
       if (length >= movedAtOnce) break;
       pages.push(page);
       length += (this.#pages[page] as Page).live;
@@ -160,6 +167,7 @@ export class RowTable {
     const data = new DataView(memory.buffer, memory.byteOffset, memory.length);
     const page = this.#freePages.pop() ?? this.#pages.length;
     this.#pages[page] = { bytes, data, live: memory.length };
+    if (memory.length < shortBytes) this.#short.add(page);
     return { page, bytes, data };
   }
 
@@ -180,6 +188,7 @@ export class RowTable {
     this.#pages[page] = undefined;
     this.#freePages.push(page);
     this.#sparse.delete(page);
+    this.#short.delete(page);
   }
 
   #index(place: number, bytes: Buffer, data: DataView, row: number): void {

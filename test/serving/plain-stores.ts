@@ -200,7 +200,13 @@ export class PlainTail implements Tail {
   readonly #listeners = new Set<() => void>();
 
   put(view: View, pieces: readonly Piece[]): void {
-    const segments = pieces.map((piece) => plainSegment(view, piece));
+    this.putSegments(
+      view,
+      pieces.map((piece) => plainSegment(view, piece)),
+    );
+  }
+
+  putSegments(view: View, segments: readonly Segment[]): void {
     this.#segments.set(view, [...(this.#segments.get(view) ?? []), ...segments]);
     this.advance();
   }

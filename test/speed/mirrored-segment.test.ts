@@ -110,18 +110,16 @@ test("what was told of a segment is what it holds: walked, looked up, pane by pa
   );
 });
 
-test("what rows were before they changed takes as much memory as what they are, at most", () => {
+/** Things by their numbers, folded and told one after the other. */
+function tableOf(tellings: readonly (readonly number[])[]) {
   const segment = new TailSegment(things, 0, offset(0));
   const table = new RowTable(things);
   const writer = new RowWriter();
-  const nameOf = (i: number) => `thing ${i}`;
   segment.takeChanged();
-  for (let round = 0; round < 10; round++) {
-    // Of what was told last two in five stay as they are, for good.
-    const names = Array.from({ length: 1_000 }, (_, i) => i).filter((i) => i >= 1_000 * (1 - 0.6 ** round));
+  for (const [round, numbers] of tellings.entries()) {
     take(
       segment,
-      names.map((i) => ({ time: 0, data: { name: nameOf(i), weight: round } })),
+      numbers.map((number) => ({ time: 0, data: { number, weight: round } })),
     );
     for (const { place, pane, dimensions, cells } of segment.takeChanged())
       writer.add(place, pane, dimensions, cells);
@@ -130,8 +128,26 @@ test("what rows were before they changed takes as much memory as what they are, 
   }
   for (const { place, pane, dimensions, cells } of segment.entries())
     writer.add(place, pane, dimensions, cells);
+  return { table, bytes: writer.length };
+}
+
+const numbers = Array.from({ length: 1_000 }, (_, i) => i);
+
+test("what rows were before they changed takes as much memory as what they are, at most", () => {
+  // Of what was told last two in five stay as they are, for good.
+  const tellings = Array.from({ length: 10 }, (_, round) =>
+    numbers.filter((i) => i >= 1_000 * (1 - 0.6 ** round)),
+  );
+  const { table, bytes } = tableOf(tellings);
   expect(table.size).toBe(1_000);
-  expect(table.bytes).toBeLessThanOrEqual(2 * writer.length);
+  expect(table.memory.bytes).toBeLessThanOrEqual(2 * bytes);
+});
+
+test("rows that are told one by one do not stay in a piece of memory each", () => {
+  const { table, bytes } = tableOf(numbers.map((number) => [number]));
+  expect(table.size).toBe(1_000);
+  expect(table.memory.bytes).toBe(bytes);
+  expect(table.memory.pieces).toBeLessThan(100);
 });
 
 function contents(segment: Pick<Segment, "entries">): Readonly<Record<string, unknown>> {

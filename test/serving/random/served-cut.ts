@@ -11,7 +11,10 @@ import { GenerationsFolder } from "../../../infra/generations/folder.ts";
 import { onlyFile } from "../../../infra/generations/state-parts.ts";
 import { createServer } from "../../../infra/http.ts";
 import { type ArchivedRecord, RecordTable } from "../../../infra/master/record-table.ts";
+import { MirroredSegment } from "../../../infra/tail/mirrored-segment.ts";
+import { RowWriter } from "../../../infra/tail/row-bytes.ts";
 import { TailSegment } from "../../../infra/tail/segment.ts";
+import type { Segment } from "../../../infra/tail/tail.ts";
 import type { Planner } from "../../../serving-layer/access-path.ts";
 import { ColumnScans } from "../../../serving-layer/column-scan.ts";
 import { registerServing } from "../../../serving-layer/routes.ts";
@@ -23,7 +26,7 @@ import type { EventType } from "../../../views/event.ts";
 import type { StateRow } from "../../../views/state.ts";
 import type { View } from "../../../views/view.ts";
 import { PlainJobs } from "../plain-jobs.ts";
-import { type Piece, PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } from "../plain-stores.ts";
+import { PlainDeadLetters, PlainGenerations, PlainLog, PlainTail } from "../plain-stores.ts";
 
 /** The records of each topic, every partition in its order. */
 export type Records = ReadonlyMap<EventType, readonly ArchivedRecord[]>;
@@ -108,7 +111,10 @@ export class ServedCut implements AsyncDisposable {
     });
   }
 
-  /** Serves generations of `[0, cut)` and a tail of all that follows, each partition's in two segments that meet at `middle`. */
+  /**
+   * Serves generations of `[0, cut)` and a tail of all that follows, each partition's in two segments that meet at `middle`: the
+   * first as a cluster's node has it that folds, the second as another thread has it that is told.
+   */
   async serve(cut: Cut, middle: Cut): Promise<void> {
     const { app, records, connection } = this.#parts;
     const id = `g-${++this.#made}`;
@@ -124,7 +130,7 @@ export class ServedCut implements AsyncDisposable {
     for (const view of app.views) {
       await this.#publish(view, id, cut, masters);
       this.#tail.drop(view);
-      this.#tail.put(view, pieces(view, records, cut, middle));
+      this.#tail.putSegments(view, tailOf(view, records, cut, middle));
     }
     for (const { name } of app.views) await this.#generations.point(name, id);
     for (const view of app.views) await this.#untilServed(view, id);
@@ -135,7 +141,7 @@ export class ServedCut implements AsyncDisposable {
     const { app, records } = this.#parts;
     for (const view of app.views) {
       this.#tail.drop(view);
-      this.#tail.put(view, pieces(view, records, cut, cut, next));
+      this.#tail.putSegments(view, tailOf(view, records, cut, cut, next));
     }
   }
 
@@ -209,17 +215,25 @@ function segmentsOf(view: View, records: Records, from: Cut, next: Cut): readonl
   });
 }
 
-function pieces(
+function tailOf(
   view: View,
   records: Records,
   cut: Cut,
   middle: Cut,
   end = Object.fromEntries([...records].map(([event, all]) => [event.name, endsOf(event, all)])) as Cut,
-): readonly Piece[] {
-  return [segmentsOf(view, records, cut, middle), segmentsOf(view, records, middle, end)]
-    .flat()
-    .map((segment) => {
-      const { partition, from, next } = segment;
-      return { partition, from, next, rows: segment.sortedRows() };
-    });
+): readonly Segment[] {
+  return [...segmentsOf(view, records, cut, middle), ...segmentsOf(view, records, middle, end).map(mirrored)];
+}
+
+/** Told in two pieces. */
+function mirrored(segment: TailSegment): MirroredSegment {
+  const mirror = new MirroredSegment(segment.view, segment.partition, segment.from);
+  const writer = new RowWriter();
+  for (const { place, pane, dimensions, cells } of segment.entries()) {
+    if (place === Math.floor(segment.size / 2)) mirror.take(writer.take());
+    writer.add(place, pane, dimensions, cells);
+  }
+  mirror.take(writer.take());
+  mirror.advance(segment.next);
+  return mirror;
 }
