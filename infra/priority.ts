@@ -3,11 +3,11 @@ import { constants, getPriority, setPriority } from "node:os";
 import { basename } from "node:path";
 
 /**
- * How far the parts of `tidemark up` give way, by so many steps of 19: queries go first, then the engine's helpers, most of whose work
- * is to collect what intake and fold leave behind, then what comes in and SQL, then the fold and the batch layer. On few processors
- * who never sleeps has who asks wait for it otherwise, some milliseconds each time.
+ * How far the parts of `tidemark up` give way, by so many steps of 19: queries go first, then what comes in, SQL, and the engine's
+ * helpers, most of whose work is to collect what intake leaves behind, then the fold and the batch layer. On few processors who never
+ * sleeps has who asks wait for it otherwise, some milliseconds each time.
  */
-export const givesWay = { helpers: 5, intake: 10, sql: 10, fold: 15, batch: 15 } as const;
+export const givesWay = { helpers: 10, intake: 10, sql: 10, fold: 15, batch: 15 } as const;
 
 /** Lets this process give way to others, as far as it does not already: to rise again is not everybody's right. */
 export function lowerPriority(steps: number): void {

@@ -19,7 +19,7 @@ export interface TailTellerOptions {
 /** Shortest rest between two tellings, in milliseconds. */
 const restMs = 5;
 /** Between two while the fold is behind: the first thread takes in little at a time, and queries come in between. */
-const behindGapMs = 150;
+const behindGapMs = 300;
 /** What is taken in at once, while queries wait: some hundred rows. */
 const bytesAtOnce = 1 << 16;
 
