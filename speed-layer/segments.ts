@@ -25,6 +25,9 @@ export interface TailSegmentsOptions {
 /** The chains that the speed layer folds into: it seals them, and aligns them to the cuts of generations. */
 export class TailSegments extends ChainedTail {
   readonly #foldFromLog: TailSegmentsOptions["foldFromLog"];
+  readonly #wanted = new Map<View, Cut>();
+  /** What readers let go of and is kept, since it lies at or beyond the cut that is wanted. */
+  readonly #released = new Map<View, Cut>();
   readonly #alignments = new Map<View, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
   constructor({ chains, foldFromLog, ...options }: TailSegmentsOptions) {
@@ -57,6 +60,7 @@ export class TailSegments extends ChainedTail {
    */
   align(view: View, cut: Cut): Promise<void> {
     this.#alignments.get(view)?.abort.abort();
+    this.#wanted.set(view, cut);
     const abort = new AbortController();
     const done = this.#align(view, cut, abort.signal).catch((error: unknown) => {
       if (!abort.signal.aborted) throw error;
@@ -80,7 +84,34 @@ export class TailSegments extends ChainedTail {
     }
     // In one go, so that no reader finds some partitions at this cut and some at the one before.
     for (const { chain, at } of chains) if (at > chain.next) chain.jump(at);
+    this.#letGo(view);
     this.boundariesChanged();
+  }
+
+  /**
+   * Keeps what begins at the cut that it aligned itself to last: readers look at the pointers by themselves, and may have gone on
+   * to a generation of which this has not heard, and back.
+   */
+  override release(view: View, cut: Cut): void {
+    this.#released.set(view, cut);
+    this.#letGo(view);
+    this.boundariesChanged();
+  }
+
+  #letGo(view: View): void {
+    const released = this.#released.get(view);
+    if (released === undefined) return;
+    const wanted = this.#wanted.get(view) ?? released;
+    let isWhole = true;
+    for (const chain of this.chainsOf(view)) {
+      const [upTo, kept] = [released, wanted].map((cut) => offsetIn(cut, view, chain.partition)) as [
+        Offset,
+        Offset,
+      ];
+      chain.release(upTo < kept ? upTo : kept);
+      isWhole &&= upTo <= kept;
+    }
+    if (isWhole) this.#released.delete(view);
   }
 
   /**

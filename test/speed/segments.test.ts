@@ -50,6 +50,22 @@ test("a view whose generation is ahead begins anew there, and another view of th
   );
 });
 
+test("a reader that goes on to a generation and back before this has heard of it finds what it left", async () => {
+  const speed = await started();
+  await speed.append(0, visitsFrom(0, 5));
+  await speed.caughtUp();
+  const [older, newer] = [cutAt([2, 0]), cutAt([5, 0])];
+  speed.pointers.point(placesByHour, older);
+  await speed.until(() => placesSince(speed, [2, 0]) !== undefined);
+  await speed.speed.seal();
+  speed.tail.release(placesByHour, newer);
+  expect(placesSince(speed, [2, 0])).toEqual(expectedPlaces(speed, [2, 0]));
+  // As soon as it hears of it, it lets go as well.
+  speed.pointers.point(placesByHour, newer);
+  await speed.until(() => placesSince(speed, [2, 0]) === undefined);
+  expect(placesSince(speed, [5, 0])).toEqual({});
+});
+
 test("a view that is ahead by many batches stays where it is until the others are there", async () => {
   const speed = await started();
   await speed.stopSpeed();
