@@ -177,6 +177,7 @@ test("there is no sealed tail where no boundary lies, nor before there is a chec
   expect(reader.rows(placesByHour, {}, cutAt([31, 0]))).toBeUndefined();
   expect(reader.rows(placesByHour, cutAt([1, 0]), cutAt([30, 0]))).toBeUndefined();
   expect([...(reader.rows(placesByHour, cutAt([30, 0]), cutAt([30, 0])) ?? [])]).toEqual([]);
+  running.pointers.point(placesByHour, cutAt([30, 0]));
   running.tail.release(placesByHour, cutAt([30, 0]));
   await running.append(0, made(200, 5));
   await running.caughtUp();
