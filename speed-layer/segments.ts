@@ -25,8 +25,9 @@ export interface TailSegmentsOptions {
 /** The chains that the speed layer folds into: it seals them, and aligns them to the cuts of generations. */
 export class TailSegments extends ChainedTail {
   readonly #foldFromLog: TailSegmentsOptions["foldFromLog"];
+  /** The cut that it was last asked to align the view to. */
   readonly #wanted = new Map<View, Cut>();
-  /** What readers let go of and is kept, since it lies at or beyond the cut that is wanted. */
+  /** Up to where readers let go, where what is wanted keeps some of that. */
   readonly #released = new Map<View, Cut>();
   readonly #alignments = new Map<View, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
@@ -104,10 +105,8 @@ export class TailSegments extends ChainedTail {
     const wanted = this.#wanted.get(view) ?? released;
     let isWhole = true;
     for (const chain of this.chainsOf(view)) {
-      const [upTo, kept] = [released, wanted].map((cut) => offsetIn(cut, view, chain.partition)) as [
-        Offset,
-        Offset,
-      ];
+      const upTo = offsetIn(released, view, chain.partition);
+      const kept = offsetIn(wanted, view, chain.partition);
       chain.release(upTo < kept ? upTo : kept);
       isWhole &&= upTo <= kept;
     }

@@ -1,4 +1,4 @@
-/** Drawn for each process, so that nobody can choose keys that all fall into one bucket. */
+/** Drawn for each thread, so that nobody can choose keys that all fall into one bucket. */
 const seed = Math.floor(Math.random() * 2 ** 32);
 const factor = Math.floor(Math.random() * 2 ** 31) * 2 + 1;
 

@@ -13,7 +13,8 @@ import { type Cell, decodeCell, encodeCell, type StateColumn } from "../../views
 
 const kinds = { null: 0, false: 1, true: 2, int32: 3, double: 4, latin1: 5, utf16: 6 } as const;
 
-export const rowLayout = { length: 0, place: 4, cells: 8, key: 12, dimensions: 20 } as const;
+/** Where in a row its parts begin. */
+export const rowLayout = { place: 4, cells: 8, key: 12, dimensions: 20 } as const;
 
 /** Appends to memory of its own, which grows. */
 export class RowWriter {

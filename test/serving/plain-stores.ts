@@ -7,7 +7,8 @@ import type {
 } from "../../infra/dead-letters/dead-letters.ts";
 import type { GenerationReader, Generations, Manifest } from "../../infra/generations/generations.ts";
 import type { Log } from "../../infra/log/log.ts";
-import type { Entry, Segment, Tail } from "../../infra/tail/tail.ts";
+import { TailSegment } from "../../infra/tail/segment.ts";
+import type { Segment, Tail } from "../../infra/tail/tail.ts";
 import { type Cut, cutsEqual, type Offset } from "../../views/cut.ts";
 import type { Scalar } from "../../views/expression.ts";
 import { compareKeys, groupKey, storageKey } from "../../views/key.ts";
@@ -169,27 +170,10 @@ export interface Piece {
   readonly rows: readonly StateRow[];
 }
 
-export function plainSegment(view: View, { partition, from, next, rows }: Piece): Segment {
-  const panes = new Map<number, Map<string, Entry>>();
-  const states = rollUp(view, rows);
-  for (const { dimensions, pane, cells } of states) {
-    const entries = panes.get(pane) ?? new Map<string, Entry>();
-    entries.set(groupKey(view.dimensions, dimensions), {
-      dimensions,
-      pane,
-      cells: [...cells],
-    });
-    panes.set(pane, entries);
-  }
-  const bounds = { from: from as Offset, next: next as Offset };
-  // Nothing in it ever changes: what comes is another segment.
-  return {
-    ...{ view, partition, ...bounds, panes, size: states.length },
-    find: (pane, { text }) => panes.get(pane)?.get(text),
-    entriesIn: (pane) => panes.get(pane)?.values() ?? [],
-    entries: () => [...panes.values()].flatMap((entries) => [...entries.values()]),
-    takeChanged: () => [],
-  };
+export function plainSegment(view: View, { partition, from, next, rows }: Piece): TailSegment {
+  const segment = new TailSegment(view, partition, from as Offset, next as Offset);
+  for (const row of rows) segment.mergeRow(row);
+  return segment;
 }
 
 /** A tail of pieces that can be given more. Boundaries lie where pieces begin. */

@@ -230,10 +230,10 @@ function mirrored(segment: TailSegment): MirroredSegment {
   const mirror = new MirroredSegment(segment.view, segment.partition, segment.from);
   const writer = new RowWriter();
   for (const { place, pane, dimensions, cells } of segment.entries()) {
-    if (place === Math.floor(segment.size / 2)) mirror.take(writer.take());
+    if (place === Math.floor(segment.size / 2) && writer.length > 0) mirror.take(writer.take());
     writer.add(place, pane, dimensions, cells);
   }
-  mirror.take(writer.take());
+  if (writer.length > 0) mirror.take(writer.take());
   mirror.advance(segment.next);
   return mirror;
 }
